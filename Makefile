@@ -1,0 +1,61 @@
+# Two commands: `make demo` and `make test`. Both install what is missing into .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+
+.PHONY: help demo ui test format lock clean
+
+help:
+	@echo "make demo    make a synthetic hospital and run both studies through the asset graph"
+	@echo "make ui      open the demo in Dagster's page (with sensors and automation running)"
+	@echo "make test    every check: format, lint, types, layers, docs, tests"
+	@echo "make format  format the code and mend what the linter can"
+	@echo "make lock    pin the newest allowed versions of all dependencies, with hashes"
+
+demo: $(VENV)/runtime
+	@$(BIN)/eus-etl demo --root $(DEMO)
+
+ui: $(VENV)/runtime
+	@test -d $(DEMO)/dagster_home || { echo "run 'make demo' first: there is nothing to show yet"; exit 1; }
+	@echo "Dagster's page: http://127.0.0.1:3000 (Ctrl-C ends it)"
+	@cd $(DEMO) && DAGSTER_HOME="$$PWD/dagster_home" EUS_ETL_CONFIGS="$$PWD/configs" \
+		"$(abspath $(BIN))/dagster" dev -w "$(abspath workspace.yaml)" --host 127.0.0.1 --port 3000
+
+test: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m eus_etl.docs --check
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+format: $(VENV)/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python -m eus_etl.docs
+
+# uv comes first, from its own lock; then everything else in one go
+$(BIN)/uv: requirements/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Debian keeps venv in a package of its own: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+$(VENV)/runtime: requirements/runtime.txt pyproject.toml $(BIN)/uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev: requirements/dev.txt $(VENV)/runtime
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+lock: $(BIN)/uv
+	$(COMPILE) --upgrade requirements/bootstrap.in -o requirements/bootstrap.txt
+	$(COMPILE) --upgrade pyproject.toml --group build -o requirements/runtime.txt
+	$(COMPILE) --upgrade pyproject.toml --group build --group dev -c requirements/runtime.txt -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Pure functions: values and tables in, values and tables out; no orchestration, no network."""

@@ -1,0 +1,169 @@
+"""Every file name of a study's root, once. No other module joins these names."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def is_safe_id(identifier: str) -> bool:
+    """Whether an id from outside may become a partition key and a folder's name."""
+    return bool(_SAFE_ID.fullmatch(identifier))
+
+
+def safe_file_name(uploaded: str) -> str:
+    """An uploaded name made safe: NFC, no separators, control characters or leading dot, 200 bytes at most.
+
+    The suffix is kept. An empty result becomes ``file``.
+    """
+    text = unicodedata.normalize("NFC", uploaded)
+    text = "".join("_" if c in '/\\:*?"<>|' or unicodedata.category(c).startswith("C") else c for c in text)
+    text = text.strip().lstrip(".").strip() or "file"
+    stem, dot, suffix = text.rpartition(".")
+    if not dot or len(suffix) > 16:
+        stem, suffix = text, ""
+    tail = f".{suffix}" if suffix else ""
+    limit = 200 - len(tail.encode())
+    while len(stem.encode()) > limit:
+        stem = stem[:-1]
+    return f"{stem or 'file'}{tail}"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPaths:
+    """Where everything of one study lies below ``root``."""
+
+    root: Path
+
+    # what users read
+
+    @property
+    def raw_data(self) -> Path:
+        """Verified copies of the uploaded videos."""
+        return self.root / "raw_data"
+
+    @property
+    def master(self) -> Path:
+        """What users read: tables and frames."""
+        return self.root / "master-dataset"
+
+    @property
+    def data(self) -> Path:
+        """Study tables and hand-written corrections."""
+        return self.master / "Data"
+
+    @property
+    def frames(self) -> Path:
+        """Extracted frames and the frame tables."""
+        return self.master / "Frames"
+
+    @property
+    def preprocessed(self) -> Path:
+        """Preprocessed frames, a folder a recipe."""
+        return self.master / "Preprocessed"
+
+    @property
+    def releases(self) -> Path:
+        """Released snapshots."""
+        return self.root / "releases"
+
+    @property
+    def sync_csv(self) -> Path:
+        """Hand-written corrections of time."""
+        return self.data / "sync.csv"
+
+    @property
+    def regions_csv(self) -> Path:
+        """Hand-written regions."""
+        return self.data / "regions.csv"
+
+    @property
+    def pictures(self) -> Path:
+        """Charts, outlines and masked contact sheets."""
+        return self.data / "pictures"
+
+    def layout_pictures(self, patient_id: str) -> Path:
+        """Outlines of one visit's layouts, a picture a layout."""
+        return self.pictures / "layouts" / patient_id
+
+    @property
+    def statistics(self) -> Path:
+        """Study-wide numbers of the dataset."""
+        return self.data / "statistics.json"
+
+    def contact_sheet(self, recipe: str) -> Path:
+        """Masked thumbnails of one recipe, a row a label."""
+        return self.pictures / f"contact_sheet_{recipe}.png"
+
+    def table(self, name: str) -> Path:
+        """A study table, ``labels`` for ``labels.csv``."""
+        return self.data / f"{name}.csv"
+
+    def raw_folder(self, patient_id: str) -> Path:
+        """The raw videos of one visit."""
+        return self.raw_data / patient_id
+
+    def frames_folder(self, patient_id: str, video_id: str) -> Path:
+        """The extracted images of one video."""
+        return self.frames / patient_id / video_id
+
+    def frames_of_patient(self, patient_id: str) -> Path:
+        """The extracted images of one visit, a folder a video."""
+        return self.frames / patient_id
+
+    def frame_table(self, patient_id: str) -> Path:
+        """The frame table of one visit; its Parquet twin has the suffix ``.parquet``."""
+        return self.frames / f"{patient_id}.csv"
+
+    def preprocessed_folder(self, recipe: str, patient_id: str, video_id: str) -> Path:
+        """The preprocessed images of one video."""
+        return self.preprocessed / recipe / patient_id / video_id
+
+    # per-patient parts that tables are assembled from
+
+    def parts(self, table: str) -> Path:
+        """The folder of a table's parts."""
+        return self.data / "parts" / table
+
+    def part(self, table: str, patient_id: str) -> Path:
+        """One patient's part of a table."""
+        return self.parts(table) / f"{patient_id}.parquet"
+
+    # the pipeline's own state: nobody but this package reads it
+
+    @property
+    def state(self) -> Path:
+        """Folder of the pipeline's own state."""
+        return self.root / ".eus_etl"
+
+    @property
+    def owner_file(self) -> Path:
+        """The mark that a root is ours."""
+        return self.state / "root.json"
+
+    @property
+    def inventory(self) -> Path:
+        """What the last observation of each source found."""
+        return self.state / "inventory"
+
+    def ledger(self, patient_id: str) -> Path:
+        """What each asset of a visit was last made from."""
+        return self.state / "ledger" / f"{patient_id}.json"
+
+    def extracted_folder(self, patient_id: str, video_id: str) -> Path:
+        """Frame rows, cell grid and manifest of one extracted video."""
+        return self.state / "extracted" / patient_id / video_id
+
+    def extracted_of_patient(self, patient_id: str) -> Path:
+        """The state folders of one visit's extracted videos."""
+        return self.state / "extracted" / patient_id
+
+    def preprocessed_manifest(self, recipe: str, patient_id: str, video_id: str) -> Path:
+        """What was made of one video by one recipe."""
+        return self.state / "preprocessed" / recipe / patient_id / f"{video_id}.json"
+
+    def relative(self, path: Path) -> str:
+        """``path`` below the root, with ``/``, as tables show it."""
+        return path.relative_to(self.root).as_posix()

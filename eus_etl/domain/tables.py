@@ -1,0 +1,371 @@
+"""Every table and column once: type, unit, meaning. ``docs/data_dictionary.md`` is generated from here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from eus_etl.settings import PatientColumnConfig
+
+TEXT = pl.String()
+INTEGER = pl.Int64()
+NUMBER = pl.Float64()
+BOOLEAN = pl.Boolean()
+DATE = pl.Date()
+
+_SHEET_TYPES: Mapping[str, pl.DataType] = {
+    "text": TEXT,
+    "number": NUMBER,
+    "integer": INTEGER,
+    "boolean": BOOLEAN,
+    "date": DATE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    dtype: pl.DataType
+    meaning: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: what a row is, and its columns in order."""
+
+    name: str
+    row: str
+    columns: tuple[Column, ...]
+
+    @property
+    def schema(self) -> dict[str, pl.DataType]:
+        """Column names to polars types, in order."""
+        return {column.name: column.dtype for column in self.columns}
+
+    @property
+    def names(self) -> list[str]:
+        """Column names in order."""
+        return [column.name for column in self.columns]
+
+    def empty(self) -> pl.DataFrame:
+        """A frame without rows, with this table's schema."""
+        return pl.DataFrame(schema=self.schema)
+
+    def frame(self, rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:
+        """Rows as a frame of this table's schema.
+
+        A missing key becomes null.
+
+        Raises:
+            KeyError: a row has a key that is no column.
+        """
+        listed = list(rows)
+        for row in listed:
+            if unknown := row.keys() - set(self.names):
+                raise KeyError(f"{self.name} has no column {sorted(unknown)}")
+        return pl.DataFrame(
+            [[row.get(name) for name in self.names] for row in listed], self.schema, orient="row"
+        )
+
+    def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """``frame`` with exactly this table's columns, in order and type."""
+        return frame.select(pl.col(column.name).cast(column.dtype) for column in self.columns)
+
+    def insert(self, columns: Sequence[Column], after: str) -> "Table":
+        """This table with ``columns`` put in after the column ``after``."""
+        at = self.names.index(after) + 1
+        return Table(self.name, self.row, (*self.columns[:at], *columns, *self.columns[at:]))
+
+
+_PATIENT = Column("patient_id", TEXT, "the visit: the label item's pk, a UUID")
+_VIDEO = Column("video_id", TEXT, "first 12 hex digits of the file's MD5")
+_FRAME = Column("frame_id", TEXT, "patient_id/video_id/pts, stable across machines and frame rates")
+_LAYOUT = Column("layout_id", TEXT, "video_id and number of the display layout within it")
+
+LABELS = Table(
+    "labels",
+    "an interval of one label",
+    (
+        _PATIENT,
+        Column("family", TEXT, "group of labels that exclude one another"),
+        Column("label", TEXT, "the label's name as in the configuration"),
+        Column("occurrence", INTEGER, "number of the interval within its label, as the app counted, from 1"),
+        Column("start_s", NUMBER, "start of the interval, included", "s of procedure time"),
+        Column("stop_s", NUMBER, "stop of the interval, excluded", "s of procedure time"),
+        Column("status", TEXT, "ok, suspect (used, with a doubt) or rejected (not used)"),
+        Column(
+            "problem",
+            TEXT,
+            "stop_before_start, no_stop, no_start, bad_time, overlaps_same_family, past_procedure_end, "
+            "stale_rerun or unknown_label; several are joined by |; empty for none",
+        ),
+    ),
+)
+
+PATIENTS = Table(
+    "patients",
+    "a patient's visit",
+    (
+        _PATIENT,
+        Column(
+            "subject_id", TEXT, "the person: keyed HMAC-SHA256 of the source's hash; empty without access"
+        ),
+        Column("pseudo_name", TEXT, "readable alias of the visit"),
+        Column("org", TEXT, "hospital"),
+        Column("visit_date", DATE, "UTC day on which the labels were submitted"),
+        Column("morphology", TEXT, "findings, |-joined"),
+        Column("morphology_presumed", TEXT, "findings presumed before the procedure, |-joined"),
+        Column("cancer", BOOLEAN, "cancer found; empty where unknown"),
+        Column("procedure_s", NUMBER, "time of Stop Procedure", "s of procedure time"),
+    ),
+)
+
+VIDEOS = Table(
+    "videos",
+    "a video file of a visit",
+    (
+        _PATIENT,
+        _VIDEO,
+        Column("file_name", TEXT, "name in raw_data/<patient_id>; leaves the hospital in no release"),
+        Column("source_id", TEXT, "the file's id in its source"),
+        Column("md5", TEXT, "MD5 of the file, hex"),
+        Column("bytes", INTEGER, "size of the file", "bytes"),
+        Column("container", TEXT, "container format"),
+        Column("codec", TEXT, "video codec"),
+        Column("width", INTEGER, "width as shown, after rotation", "px"),
+        Column("height", INTEGER, "height as shown, after rotation", "px"),
+        Column("pixel_aspect", NUMBER, "width of a pixel over its height"),
+        Column("rotation", INTEGER, "rotation applied, counter-clockwise", "degrees"),
+        Column("nominal_rate_hz", NUMBER, "frame rate that the container states", "Hz"),
+        Column("variable_rate", BOOLEAN, "whether the time between frames varies by more than a rounding"),
+        Column("duration_s", NUMBER, "from the first frame to the end of the last", "s"),
+        Column(
+            "frames_declared",
+            INTEGER,
+            "frames that the container states; empty where it states none",
+            "frames",
+        ),
+        Column("frames_decoded", INTEGER, "frames decoded by the extraction", "frames"),
+        Column("decode_errors", INTEGER, "packets or frames that could not be decoded", "frames"),
+        Column("recorded_at", TEXT, "recording time that the container states, ISO 8601"),
+        Column("order", INTEGER, "place of the video in its visit, from 0"),
+        Column("timeline_start_s", NUMBER, "start of the video on the visit's timeline", "s"),
+        Column(
+            "gap_s", NUMBER, "time between the end of the video before and this start; negative: overlap", "s"
+        ),
+        Column("timeline_source", TEXT, "stated (by recording times), assumed (laid end to end) or none"),
+    ),
+)
+
+EXTRACTED = Table(
+    "extracted",
+    "a frame kept by the extraction (internal: in the state folder, not in a CSV)",
+    (
+        _FRAME,
+        _PATIENT,
+        _VIDEO,
+        Column("path", TEXT, "image below the study's root"),
+        Column(
+            "frame_index", INTEGER, "place in the video, in presentation order, of all its frames, from 0"
+        ),
+        Column("pts", INTEGER, "presentation time stamp", "time_base"),
+        Column("time_base", TEXT, "unit of pts", "s, as a fraction"),
+        Column("video_s", NUMBER, "presentation time from the video's first frame", "s"),
+        Column("segment", INTEGER, "number of the stretch of equal picture size within the video, from 0"),
+        Column("grid_row", INTEGER, "row of the frame in its segment's grid, from 0"),
+        Column("synthetic_time", BOOLEAN, "the stream has no pts: frames are counted at the nominal rate"),
+        Column("decode_error", BOOLEAN, "the decoder marked the picture as damaged"),
+        Column("dhash", TEXT, "difference hash of the picture, 16 hex digits"),
+    ),
+)
+
+DECODED = Table(
+    "decoded",
+    "a video that the extraction went through (internal: joined into videos.csv)",
+    (
+        _PATIENT,
+        _VIDEO,
+        Column("frames_decoded", INTEGER, "frames decoded by the extraction", "frames"),
+        Column("decode_errors", INTEGER, "packets or frames that could not be decoded", "frames"),
+        Column("frames_kept", INTEGER, "frames kept as images", "frames"),
+    ),
+)
+
+FRAMES = Table(
+    "frames",
+    "an extracted frame, in time order (Frames/<patient_id>.csv)",
+    (
+        _FRAME,
+        _PATIENT,
+        _VIDEO,
+        Column("path", TEXT, "image below the study's root"),
+        Column(
+            "frame_index", INTEGER, "place in the video, in presentation order, of all its frames, from 0"
+        ),
+        Column("pts", INTEGER, "presentation time stamp", "time_base"),
+        Column("time_base", TEXT, "unit of pts", "s, as a fraction"),
+        Column("video_s", NUMBER, "presentation time from the video's first frame", "s"),
+        Column("timeline_s", NUMBER, "time over the visit's videos; empty where the video has no place", "s"),
+        Column("procedure_s", NUMBER, "procedure time, after sync.csv", "s of procedure time"),
+        Column("border_s", NUMBER, "distance to the nearest label border; empty without labels", "s"),
+        Column("label_uncertainty_s", NUMBER, "how far label borders may be off", "s"),
+        Column("label_certain", BOOLEAN, "border_s is above label_uncertainty_s"),
+        Column("status", TEXT, "ok or disturbed"),
+        Column("disturbed", BOOLEAN, "whether any reason holds"),
+        Column(
+            "reasons",
+            TEXT,
+            "|-joined: no_signal, frozen, duplicate, blurred, color_mode, optical_view, split_layout, "
+            "report_screen, low_contact, decode_error; empty for none",
+        ),
+        Column("brightness", NUMBER, "mean grey level inside the region", "grey levels"),
+        Column("contrast", NUMBER, "standard deviation of grey inside the region", "grey levels"),
+        Column("sharpness", NUMBER, "mean square of the Laplacian inside the region", "grey levels squared"),
+        Column("sharpness_z", NUMBER, "robust z of log sharpness among the layout's frames"),
+        Column(
+            "motion",
+            NUMBER,
+            "mean absolute change to the extracted frame before, in the region",
+            "grey levels",
+        ),
+        Column("color_fraction", NUMBER, "share of coloured pixels inside the region"),
+        Column("static_s", NUMBER, "length of the still stretch that holds the frame", "s"),
+        Column("dhash", TEXT, "difference hash of the picture, 16 hex digits"),
+    ),
+)
+
+LAYOUTS = Table(
+    "layouts",
+    "a display layout of a video",
+    (
+        _PATIENT,
+        _VIDEO,
+        _LAYOUT,
+        Column("segment", INTEGER, "stretch of equal picture size within the video, from 0"),
+        Column("first_pts", INTEGER, "pts of the layout's first extracted frame", "time_base"),
+        Column("last_pts", INTEGER, "pts of the layout's last extracted frame", "time_base"),
+        Column("width", INTEGER, "picture width", "px"),
+        Column("height", INTEGER, "picture height", "px"),
+        Column("kind", TEXT, "hull, polygon (hand-written), or none where no region was found"),
+        Column("polygon", TEXT, "region's outline, x y pairs in picture pixels: x,y x,y ..."),
+        Column("area_fraction", NUMBER, "region's share of the picture"),
+        Column("solidity", NUMBER, "moving area over the hull's area"),
+        Column("found_by", TEXT, "auto_motion, auto_structure (frozen recording), regions.csv or none"),
+        Column("overlay", TEXT, "picture of the outline on a blank screen, below the study's root"),
+    ),
+)
+
+PREPROCESSED = Table(
+    "preprocess_metadata",
+    "a preprocessed frame",
+    (
+        Column("path", TEXT, "image below the study's root"),
+        Column("recipe", TEXT, "name of the recipe"),
+        _FRAME,
+        _PATIENT,
+        _VIDEO,
+        _LAYOUT,
+        Column("crop_x", INTEGER, "left edge of the crop in the frame", "px"),
+        Column("crop_y", INTEGER, "top edge of the crop in the frame", "px"),
+        Column("crop_w", INTEGER, "width of the crop", "px"),
+        Column("crop_h", INTEGER, "height of the crop", "px"),
+        Column("scale", NUMBER, "output pixels per frame pixel"),
+        Column("pad_x", INTEGER, "columns of padding left of the picture in the output", "px"),
+        Column("pad_y", INTEGER, "rows of padding above the picture in the output", "px"),
+        Column("width", INTEGER, "output width", "px"),
+        Column("height", INTEGER, "output height", "px"),
+        Column("mean", NUMBER, "mean grey level inside the mask", "grey levels"),
+        Column("std", NUMBER, "standard deviation inside the mask", "grey levels"),
+        Column("sha256", TEXT, "SHA-256 of the image file, hex"),
+    ),
+)
+
+REJECTED = Table(
+    "rejected",
+    "something that could not be used, or was used with a doubt",
+    (
+        Column("patient_id", TEXT, "the visit; empty where it is not known"),
+        Column("stage", TEXT, "asset that rejected it"),
+        Column("item", TEXT, "id of what was rejected: source id, video id, label or column name"),
+        Column("file_name", TEXT, "uploaded name, for the hospital's eyes; empty where it is no file"),
+        Column("reason", TEXT, "one word from the stage's fixed vocabulary"),
+        Column("detail", TEXT, "what was found"),
+        Column("remedy", TEXT, "what a person can do"),
+    ),
+)
+
+SYNC = Table(
+    "sync",
+    "a hand-written correction of time (read, never written)",
+    (
+        _PATIENT,
+        Column("video_id", TEXT, "the video it holds for; empty for all of the visit"),
+        Column("offset_s", NUMBER, "timeline time at which the procedure started", "s"),
+        Column("scale", NUMBER, "timeline seconds per second of procedure time; empty for 1"),
+        Column("method", TEXT, "how it was found"),
+        Column("by", TEXT, "initials of who found it"),
+    ),
+)
+
+REGIONS = Table(
+    "regions",
+    "a hand-written region (read, never written)",
+    (
+        _PATIENT,
+        Column("video_id", TEXT, "the video it holds for; empty for all of the visit"),
+        Column("polygon", TEXT, "outline, x y pairs in picture pixels: x,y x,y ..."),
+    ),
+)
+
+
+DATASET = Table(
+    "dataset",
+    "an extracted frame of the study: what a loader needs, over all visits",
+    (
+        _FRAME,
+        _PATIENT,
+        Column(
+            "subject_id", TEXT, "the person, from patients.csv; splits group by it, by patient_id where empty"
+        ),
+        _VIDEO,
+        Column("path", TEXT, "extracted image below the study's root"),
+        Column("procedure_s", NUMBER, "procedure time", "s of procedure time"),
+        Column("label_certain", BOOLEAN, "the frame is further from label borders than they are uncertain"),
+        Column("status", TEXT, "ok or disturbed"),
+        Column("reasons", TEXT, "why it is disturbed, |-joined; empty for none"),
+    ),
+)
+
+
+def label_columns(families: Iterable[str]) -> list[Column]:
+    """One column per label family, as the frame table and the preprocess metadata carry them."""
+    return [Column(name, TEXT, f"label of the family {name}; empty where none holds") for name in families]
+
+
+def frame_table(families: Iterable[str]) -> Table:
+    """The frame table of a study with these label families."""
+    return FRAMES.insert(label_columns(families), after="procedure_s")
+
+
+def preprocess_metadata(families: Iterable[str]) -> Table:
+    """The preprocess metadata of a study: ``PREPROCESSED`` plus label families and status."""
+    status = Column("status", TEXT, "ok or disturbed, from the frame table")
+    return PREPROCESSED.insert([*label_columns(families), status], after="sha256")
+
+
+def patients(columns: Iterable[PatientColumnConfig]) -> Table:
+    """The patients table of a study with these sheet columns."""
+    extra = [Column(c.name, _SHEET_TYPES[c.type], c.meaning, c.unit) for c in columns]
+    return PATIENTS.insert(extra, after="procedure_s")
+
+
+def dataset(families: Iterable[str], recipes: Iterable[str]) -> Table:
+    """The study-wide index: label families, and the preprocessed image of each recipe."""
+    images = [
+        Column(f"path_{name}", TEXT, f"image of recipe {name} below the study's root; empty for none")
+        for name in recipes
+    ]
+    return DATASET.insert(label_columns(families), after="procedure_s").insert(images, after="path")

@@ -1,0 +1,88 @@
+"""Errors that name the input by its id, the cause and the remedy, and say whether a retry can help.
+
+Every error that a person may read is made here. Uploaded file names, names of people and pixels
+never enter a message: messages end up in logs and in Dagster's event log.
+"""
+
+
+class EusEtlError(Exception):
+    """Base of all errors of this package.
+
+    Args:
+        subject: id of the input (patient id, video id, config key), never an uploaded name.
+        cause: what is wrong with it.
+        remedy: what a person can do about it.
+    """
+
+    def __init__(self, subject: str, cause: str, remedy: str) -> None:
+        super().__init__(subject, cause, remedy)
+        self.subject = subject
+        self.cause = cause
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.cause}. To mend it: {self.remedy}."
+
+
+class PermanentError(EusEtlError):
+    """Trying again without a change of input or configuration gives the same error."""
+
+
+class TransientError(EusEtlError):
+    """Trying again later may succeed (a lost mount, a busy server)."""
+
+
+class ConfigError(PermanentError):
+    """A configuration file says something that cannot be meant."""
+
+
+class ForeignRootError(PermanentError):
+    """The study's root holds data that this package did not make."""
+
+
+class VideoUnreadableError(PermanentError):
+    """A file holds no video that can be decoded."""
+
+
+class FramesMissingError(PermanentError):
+    """An extracted image is not where the extraction left it."""
+
+
+class SourceError(PermanentError):
+    """A source (drive, label items, patient rows) cannot be read as configured."""
+
+
+class SourceUnavailableError(TransientError):
+    """A source does not answer now; unknown is not empty."""
+
+
+class OverlapError(PermanentError):
+    """Intervals of labels that exclude one another overlap."""
+
+
+class PatientUnknownError(PermanentError):
+    """A patient id or alias names no visit of the study."""
+
+
+class DiskFullError(TransientError):
+    """The disk has no room for what would be written."""
+
+
+class SourceFileGoneError(SourceUnavailableError):
+    """A file that was listed is no longer in its source, or no longer shared."""
+
+
+class SourceFileChangedError(SourceUnavailableError):
+    """A file was replaced since it was listed; the next observation takes the new one."""
+
+
+class SourceAccessError(SourceError):
+    """The credentials are refused, or do not reach what the configuration names."""
+
+
+class DownloadQuotaError(SourceError):
+    """A source gives a file out no more for a while; asking again would only prolong that."""
+
+
+class DownloadRefusedError(SourceError):
+    """A source holds one file back: marked as harmful, or its download is switched off."""

@@ -1,0 +1,1 @@
+"""What touches the disk: atomic writes, checksums, ownership of a root, table files."""

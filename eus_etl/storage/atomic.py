@@ -1,0 +1,105 @@
+"""Files and folders that appear whole or not at all: write beside, fsync, rename."""
+
+import ctypes
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from eus_etl.errors import DiskFullError
+
+PARTIAL = ".partial"
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to; renamed to ``path`` when the block ends without an error.
+
+    Raises:
+        DiskFullError: the disk is full; nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    try:
+        yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise_if_full(error, path.parent)
+        raise
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_atomically(path: Path, data: bytes) -> bool:
+    """Write ``data`` to ``path`` whole or not at all; returns False where the file already holds it."""
+    if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
+        return False
+    with atomic_path(path) as partial:
+        partial.write_bytes(data)
+    return True
+
+
+def publish_folder(partial: Path, final: Path) -> None:
+    """Make a finished folder visible under its final name, after all of its files are on the disk.
+
+    An older ``final`` is replaced. Both must be on one file system.
+    """
+    sync_file_system(partial)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if final.exists():
+        shutil.rmtree(final)
+    partial.replace(final)
+    sync_folder(final.parent)
+
+
+def remove_partials(folder: Path) -> int:
+    """Remove what interrupted writers left directly in ``folder``; returns how many entries.
+
+    Only for folders that no other process writes to at the same time.
+    """
+    removed = 0
+    if folder.is_dir():
+        for entry in folder.iterdir():
+            if entry.name.endswith(PARTIAL):
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+                removed += 1
+    return removed
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries, so that a rename in it survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file_system(folder: Path) -> None:
+    """Flush everything written to ``folder``'s file system: one call for thousands of images."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+    except AttributeError:  # no syncfs outside Linux
+        os.sync()
+    finally:
+        os.close(descriptor)
+
+
+def raise_if_full(error: OSError, folder: Path) -> None:
+    """Turn "no space left" into an error that says what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # the folder's last two names are enough to find the disk, and hold ids only
+        where = "/".join(folder.parts[-2:])
+        raise DiskFullError(
+            where, "no space left on the disk", "free space and run again; finished work is kept"
+        ) from error

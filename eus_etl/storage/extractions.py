@@ -1,0 +1,125 @@
+"""What the extraction of each video left on the disk: manifest, rows, images.
+
+The cell grids that lie beside the rows are ``grids``'; what is extracted, and when, is ``steps.frames``'.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import polars as pl
+
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables import EXTRACTED
+from eus_etl.storage.atomic import PARTIAL, raise_if_full
+from eus_etl.storage.table_files import write_parquet
+
+FORMAT = 1  # raise it when images, rows or grids of an equal configuration come out different
+_MANIFEST = "manifest.json"
+_ROWS = "extracted.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the extraction of one video made; a video without one is not extracted.
+
+    Attributes:
+        extraction: fingerprint of the configuration.
+        frames_decoded: frames decoded.
+        decode_errors: packets or frames that could not be decoded.
+        damaged: frames decoded that the decoder marked as damaged.
+        frames_kept: images.
+        image_bytes: bytes of all images.
+        rejected: reason, detail and remedy where the video cannot be used; then it has no images.
+        format: ``FORMAT`` of the code that made it.
+    """
+
+    extraction: str
+    frames_decoded: int = 0
+    decode_errors: int = 0
+    damaged: int = 0
+    frames_kept: int = 0
+    image_bytes: int = 0
+    rejected: Mapping[str, str] | None = None
+    format: int = FORMAT
+
+
+def write_manifest(state: Path, manifest: Manifest) -> None:
+    """Write the manifest into a video's state folder that is not published yet."""
+    (state / _MANIFEST).write_text(json.dumps(asdict(manifest), sort_keys=True), encoding="utf-8")
+
+
+def load_manifest(state: Path, images: Path, extraction: str) -> Manifest | None:
+    """The manifest of a video that is extracted with this configuration; None: it is to be extracted.
+
+    Args:
+        state: the video's state folder.
+        images: its images; where some are gone the video counts as not extracted.
+        extraction: fingerprint of the configuration.
+    """
+    file = state / _MANIFEST
+    found = json.loads(file.read_bytes()) if file.is_file() else {}
+    if (found.get("format"), found.get("extraction")) != (FORMAT, extraction):
+        return None
+    manifest = Manifest(**found)
+    return manifest if count_files(images) == manifest.frames_kept else None
+
+
+def remove_manifest(state: Path) -> None:
+    """Have a video count as not extracted: before what its manifest vouches for is touched."""
+    (state / _MANIFEST).unlink(missing_ok=True)
+
+
+def remove_extraction(state: Path, images: Path) -> None:
+    """Remove what was extracted of one video, the manifest first."""
+    remove_manifest(state)
+    for folder in (state, images):
+        if folder.is_dir():
+            shutil.rmtree(folder)
+
+
+def write_rows(state: Path, rows: pl.DataFrame) -> None:
+    """Write rows of ``tables.EXTRACTED`` into a video's state folder that is not published yet."""
+    write_parquet(EXTRACTED.conform(rows), state / _ROWS)
+
+
+def count_rows(state: Path) -> int:
+    """Number of rows in a video's state folder; reads no row."""
+    return int(pl.scan_parquet(state / _ROWS).select(pl.len()).collect().item())
+
+
+def load_rows(paths: StudyPaths, patient_id: str) -> pl.DataFrame:
+    """The kept frames of one visit, rows of ``tables.EXTRACTED``, video by video in presentation order."""
+    files = sorted(paths.extracted_of_patient(patient_id).glob(f"*/{_ROWS}"))
+    return pl.concat([EXTRACTED.empty(), *(EXTRACTED.conform(pl.read_parquet(file)) for file in files)])
+
+
+def count_files(folder: Path) -> int:
+    """Number of files directly in ``folder``; 0 where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return sum(entry.is_file() for entry in entries)
+    except FileNotFoundError:
+        return 0
+
+
+@contextmanager
+def folder_beside(final: Path) -> Iterator[Path]:
+    """An empty folder to fill, beside ``final``; gone afterwards unless it was published.
+
+    Raises:
+        DiskFullError: what was written in the block found no room.
+    """
+    partial = final.with_name(f".{final.name}{PARTIAL}")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+    except OSError as error:
+        raise_if_full(error, final.parent)
+        raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,47 @@
+"""Parts: one small Parquet file a patient and table, from which the study tables are assembled."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables import REJECTED, Table
+from eus_etl.storage.table_files import read_part, write_parquet
+
+NOBODY = "_nobody"
+"""Stands for the patient's id where the patient is not known; no safe id begins so."""
+
+
+def write_part(paths: StudyPaths, table: Table, patient_id: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Write one patient's rows of ``table`` whole; returns them as written."""
+    rows = table.conform(frame)
+    write_parquet(rows, paths.part(table.name, patient_id))
+    return rows
+
+
+def load_part(paths: StudyPaths, table: Table, patient_id: str) -> pl.DataFrame:
+    """One patient's rows of ``table``; no rows where its part is not made yet."""
+    return read_part(paths.part(table.name, patient_id), table)
+
+
+def write_rejected(
+    paths: StudyPaths, stage: str, patient_id: str, rows: Iterable[Mapping[str, object]]
+) -> pl.DataFrame:
+    """Record what ``stage`` could not use of one patient; replaces what it recorded before.
+
+    ``rows`` hold the columns of ``tables.REJECTED`` but ``patient_id`` and ``stage``.
+    """
+    known = None if patient_id == NOBODY else patient_id
+    frame = REJECTED.frame({"patient_id": known, "stage": stage, **row} for row in rows)
+    path = rejected_part(paths, stage, patient_id)
+    if frame.is_empty():
+        path.unlink(missing_ok=True)
+    else:
+        write_parquet(frame, path)
+    return frame
+
+
+def rejected_part(paths: StudyPaths, stage: str, patient_id: str) -> Path:
+    """Where ``stage`` records what it could not use of one patient."""
+    return paths.part(f"{REJECTED.name}/{stage}", patient_id)

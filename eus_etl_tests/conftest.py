@@ -1,0 +1,53 @@
+"""Fixtures that every test may use."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from eus_etl_tests.demo_run import STUDIES, Demo, DemoStudy, make_demo
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+# no test fails because the machine is busy
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobodys_settings() -> Iterator[None]:
+    """No test, and no process that one starts, sees where a person at this machine keeps data."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("DAGSTER_HOME", "EUS_ETL_CONFIGS", "EUS_ETL_DATA_ROOT"):
+            environment.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real clips, odd media and label items that stands beside the checkout."""
+    if not SHARED.is_dir():
+        pytest.skip("the folder `shared` with real clips does not stand beside this checkout")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """A finished run of the demo, made once for all processes that share this test run; read-only."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished_demo"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "exit_code").exists():
+            make_demo(folder)
+    return Demo(folder)
+
+
+@pytest.fixture(scope="session", params=list(STUDIES))
+def demo_study(request: pytest.FixtureRequest, demo: Demo) -> DemoStudy:
+    """Each study of the finished demo."""
+    return demo.studies[request.param]

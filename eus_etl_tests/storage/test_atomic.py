@@ -1,0 +1,77 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eus_etl.errors import DiskFullError
+from eus_etl.storage.atomic import atomic_path, publish_folder, remove_partials, write_atomically
+
+
+def test_file_appears_whole(tmp_path: Path) -> None:
+    assert write_atomically(tmp_path / "a" / "b.csv", b"one")
+    assert (tmp_path / "a" / "b.csv").read_bytes() == b"one"
+    assert [entry.name for entry in (tmp_path / "a").iterdir()] == ["b.csv"]
+
+
+def test_unchanged_content_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "b.csv"
+    write_atomically(path, b"one")
+    before = path.stat()
+    assert not write_atomically(path, b"one")
+    assert path.stat().st_ino == before.st_ino
+    assert write_atomically(path, b"two")
+
+
+def test_error_in_the_block_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "b.csv"
+    write_atomically(path, b"one")
+    with pytest.raises(RuntimeError), atomic_path(path) as partial:
+        partial.write_bytes(b"half")
+        raise RuntimeError
+    assert path.read_bytes() == b"one"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["b.csv"]
+
+
+def test_full_disk_becomes_our_error(tmp_path: Path) -> None:
+    with pytest.raises(DiskFullError, match="free space"), atomic_path(tmp_path / "b.csv") as partial:
+        partial.write_bytes(b"half")
+        with Path("/dev/full").open("wb", buffering=0) as full:
+            full.write(b"x")  # the kernel's own ENOSPC
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("point", ["before", "after"])
+def test_kill_around_the_rename_leaves_old_or_new(tmp_path: Path, point: str) -> None:
+    path = tmp_path / "b.csv"
+    path.write_bytes(b"old")
+    code = f"""
+import os, signal
+from pathlib import Path
+from eus_etl.storage.atomic import write_atomically
+real = Path.replace
+def replace(self, target):
+    if {point!r} == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(self, target)
+    os.kill(os.getpid(), signal.SIGKILL)
+Path.replace = replace
+write_atomically(Path({str(path)!r}), b"new and longer")
+"""
+    died = subprocess.run([sys.executable, "-c", code], check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert path.read_bytes() == (b"old" if point == "before" else b"new and longer")
+    assert remove_partials(tmp_path) == (1 if point == "before" else 0)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["b.csv"]
+
+
+def test_published_folder_replaces_the_old_one(tmp_path: Path) -> None:
+    partial, final = tmp_path / "x.partial", tmp_path / "x"
+    final.mkdir()
+    (final / "old").write_bytes(b"")
+    partial.mkdir()
+    (partial / "new").write_bytes(b"")
+    publish_folder(partial, final)
+    assert [entry.name for entry in final.iterdir()] == ["new"]
+    assert not partial.exists()

@@ -1,0 +1,68 @@
+import datetime
+import math
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eus_etl.domain.tables import SYNC, Column, Table
+from eus_etl.errors import ConfigError
+from eus_etl.storage.table_files import read_correction, write_csv
+
+ROWS = Table(
+    "rows",
+    "a row",
+    (
+        Column("text", pl.String(), "text"),
+        Column("number", pl.Float64(), "number"),
+        Column("flag", pl.Boolean(), "flag"),
+        Column("day", pl.Date(), "day"),
+    ),
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1),
+            st.none() | st.floats(allow_nan=False, allow_infinity=False),
+            st.none() | st.booleans(),
+            st.none() | st.dates(datetime.date(1900, 1, 1)),
+        )
+    )
+)
+def test_csv_reads_back_as_written(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[object, ...]]
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "rows.csv"
+    frame = pl.DataFrame(rows, ROWS.schema, orient="row")
+    write_csv(frame, path)
+    back = pl.read_csv(path, schema=ROWS.schema, encoding="utf8")
+    assert back.to_dicts() == frame.to_dicts()
+
+
+def test_csv_follows_the_contract(tmp_path: Path) -> None:
+    frame = pl.DataFrame(
+        [('say "a, b"', 1 / 3, True, datetime.date(2026, 10, 5)), (None, None, None, None)],
+        ROWS.schema,
+        orient="row",
+    )
+    write_csv(frame, tmp_path / "rows.csv")
+    text = (tmp_path / "rows.csv").read_bytes().decode()
+    assert text == 'text,number,flag,day\n"say ""a, b""",0.3333333333333333,true,2026-10-05\n,,,\n'
+    assert math.isclose(float("0.3333333333333333"), 1 / 3, rel_tol=0)
+
+
+def test_correction_with_fewer_columns_is_filled_with_nulls(tmp_path: Path) -> None:
+    (tmp_path / "sync.csv").write_text("patient_id,offset_s\n p1 ,2.5\n")
+    row = read_correction(tmp_path / "sync.csv", SYNC).row(0, named=True)
+    assert (row["patient_id"], row["offset_s"], row["scale"]) == ("p1", 2.5, None)
+
+
+@pytest.mark.parametrize("text", ["patient_id,ofset_s\np1,2\n", "patient_id,offset_s\np1,two\n"])
+def test_wrong_correction_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sync.csv").write_text(text)
+    with pytest.raises(ConfigError, match=r"sync\.csv.*offset_s"):
+        read_correction(tmp_path / "sync.csv", SYNC)
