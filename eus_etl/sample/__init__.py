@@ -1,0 +1,1 @@
+"""The synthetic hospital: ultrasound phantom, label items and patient rows with known truth."""
