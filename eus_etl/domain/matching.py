@@ -1,0 +1,59 @@
+"""Which visit a file or a row belongs to: by the patient's id or alias in its path, never by guess."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class PatientMatcher:
+    """Finds the patients that names speak of.
+
+    Args:
+        aliases: patient ids to their aliases (None where a visit has none).
+        pattern: regular expression in which ``{key}`` stands for an id or alias as a whole word; case
+            does not matter.
+    """
+
+    def __init__(self, aliases: Mapping[str, str | None], pattern: str = "^{key}") -> None:
+        self._pattern = pattern
+        self._keys: dict[str, set[str]] = {}
+        for patient_id, alias in aliases.items():
+            for key in (patient_id, alias):
+                if key and key.strip():
+                    self._keys.setdefault(key.strip().casefold(), set()).add(patient_id)
+        # names are searched by the keys' first letters: trying each of thousands of keys on each name is slow
+        self._stem = min((len(key) for key in self._keys), default=1)
+        self._by_stem: dict[str, list[str]] = {}
+        for key in self._keys:
+            self._by_stem.setdefault(key[: self._stem], []).append(key)
+        self._of_name = lru_cache(maxsize=65536)(self._match_name)
+
+    def of_path(self, parts: Sequence[str]) -> frozenset[str]:
+        """The patients whom any folder or file name of a path matches: none, one, or several."""
+        return frozenset().union(*(self._of_name(part) for part in parts))
+
+    def of_key(self, key: str) -> frozenset[str]:
+        """The patients whose id or alias is exactly ``key``, case and outer spaces aside."""
+        return frozenset(self._keys.get(key.strip().casefold(), ()))
+
+    def _match_name(self, name: str) -> frozenset[str]:
+        folded = name.casefold()
+        found: set[str] = set()
+        for key in self._keys_within(folded):
+            if self._matches(re.escape(key), folded):
+                found |= self._keys[key]
+        # a visit's folder may come before its item: then the id in the name is all that is known
+        for uuid in {match.group() for match in UUID.finditer(folded)}:
+            if uuid not in self._keys and self._matches(uuid, folded):
+                found.add(uuid)
+        return frozenset(found)
+
+    def _keys_within(self, folded: str) -> Iterable[str]:
+        stems = {folded[at : at + self._stem] for at in range(len(folded))}
+        return (key for stem in stems for key in self._by_stem.get(stem, ()) if key in folded)
+
+    def _matches(self, key: str, folded: str) -> bool:
+        word = rf"(?<![0-9a-z]){key}(?![0-9a-z])"
+        return re.search(self._pattern.replace("{key}", word), folded, re.IGNORECASE) is not None

@@ -1,0 +1,52 @@
+"""Raw videos of any kind, read through one pair of functions.
+
+Facts without decoding more than one frame, and frames in presentation order. How each kind of file is
+read belongs to ``container`` (what FFmpeg reads) and ``dicom``; nothing else decodes video.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from eus_etl.domain.container import decode_container, probe_container
+from eus_etl.domain.decoded import DecodeCounts, DecodedFrame, VideoFacts
+from eus_etl.domain.dicom import decode_dicom, is_dicom, probe_dicom
+
+__all__ = ["DecodeCounts", "DecodedFrame", "VideoFacts", "decode", "probe"]
+
+
+def probe(path: Path, video_id: str) -> VideoFacts:
+    """Facts of a video, of whose frames only the first is decoded.
+
+    Args:
+        path: the file.
+        video_id: what errors call it.
+
+    Raises:
+        VideoUnreadableError: empty, no video, or no frame that can be decoded.
+        OSError: the file cannot be read.
+    """
+    return probe_dicom(path, video_id) if is_dicom(path) else probe_container(path, video_id)
+
+
+def decode(
+    path: Path, video_id: str, counts: DecodeCounts | None = None, threads: int = 2
+) -> Iterator[DecodedFrame]:
+    """All frames to be shown, in presentation order, of the largest video stream.
+
+    Edit lists and rotation are applied; attached pictures, thumbnails and audio are left out. What cannot
+    be decoded is counted and skipped over. Frames come in constant memory as long as they are let go.
+
+    Args:
+        path: the file.
+        video_id: what errors call it.
+        counts: filled while frames are taken.
+        threads: decoder threads.
+
+    Raises:
+        VideoUnreadableError: empty, or no video.
+        OSError: the file cannot be read.
+    """
+    counts = DecodeCounts() if counts is None else counts
+    if is_dicom(path):
+        return decode_dicom(path, video_id, counts)
+    return decode_container(path, video_id, counts, threads)
