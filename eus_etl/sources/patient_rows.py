@@ -1,0 +1,92 @@
+"""The Protocol of a source of patient rows, and how rows are taken from a sheet's cells.
+
+How a particular sheet is reached stays in its own module; what cells mean, in ``domain.patients``.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from eus_etl.errors import SourceError
+
+_ROLE = "sources.patient_rows"
+
+
+@dataclass(frozen=True, slots=True)
+class PatientRow:
+    """One row of the sheet.
+
+    Attributes:
+        key: the patient's id or alias as typed.
+        cells: configured headers to cells, as typed but for outer spaces; empty for an empty cell.
+        number: row of the sheet, the header being 1.
+    """
+
+    key: str
+    cells: Mapping[str, str]
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowScan:
+    """The sheet at one moment.
+
+    Attributes:
+        rows: in the sheet's order, without blank ones.
+        headers: all headers of the sheet, also those that are not read.
+    """
+
+    rows: tuple[PatientRow, ...]
+    headers: tuple[str, ...]
+
+
+class PatientRowSource(Protocol):
+    """Where patient rows are read from."""
+
+    def read(self) -> RowScan:
+        """Read all rows.
+
+        Raises:
+            SourceUnavailableError: the source did not answer; this is not an empty sheet.
+            SourceError: the source answers with something that is not the configured sheet.
+        """
+        ...
+
+
+def select_rows(cells: Iterable[Sequence[str]], key_header: str, headers: Sequence[str]) -> RowScan:
+    """Take the key and the configured columns, by header; other columns may name people and are not kept.
+
+    Args:
+        cells: the sheet's rows, the headers first; rows may end early or in extra empty cells.
+        key_header: header of the column of ids and aliases.
+        headers: headers of the columns to read. Spaces around and within headers do not matter.
+
+    Raises:
+        SourceError: a column is missing, or there twice.
+    """
+    sheet = iter(cells)
+    there = tuple(folded_header(cell) for cell in next(sheet, ()))
+    places = {header: _place(header, there) for header in (key_header, *headers)}
+    rows = []
+    for number, row in enumerate(sheet, start=2):
+        read = {header: row[at].strip() if at < len(row) else "" for header, at in places.items()}
+        if any(read.values()):
+            rows.append(PatientRow(read[key_header], {header: read[header] for header in headers}, number))
+    return RowScan(tuple(rows), tuple(header for header in there if header))
+
+
+def _place(header: str, there: Sequence[str]) -> int:
+    times = there.count(folded_header(header))
+    if times == 1:
+        return there.index(folded_header(header))
+    listed = ", ".join(repr(found) for found in there if found) or "none"
+    raise SourceError(
+        _ROLE,
+        f"the sheet has {times} columns {folded_header(header)!r}; its columns are {listed}",
+        "name each column once in the sheet, as the configuration's `patients` does",
+    )
+
+
+def folded_header(header: str) -> str:
+    """A header without outer spaces, and with one space for each run of spaces and line breaks."""
+    return " ".join(header.split())
