@@ -1,0 +1,126 @@
+"""The frame table of a visit: ``Frames/<patient_id>.csv`` and its Parquet twin.
+
+Reads what earlier steps stored (rows, cell grids, layouts, intervals) and opens no image and no video.
+"""
+
+import polars as pl
+
+from eus_etl.domain.frame_table import (
+    build_frame_table,
+    intervals_outside,
+    labelled_seconds,
+    reason_counts,
+    synchronised,
+)
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.quality import SCORES, assess_frames
+from eus_etl.domain.region import NO_POLYGON, parse_polygon
+from eus_etl.domain.tables import EXTRACTED, FRAMES, LABELS, LAYOUTS, VIDEOS
+from eus_etl.domain.timeline import needs_sync, recording_length
+from eus_etl.settings import QualityConfig, StudyConfig
+from eus_etl.steps.result import Check, StepResult, version_of
+from eus_etl.storage.checksums import file_sha256
+from eus_etl.storage.extracted import ExtractedVideo, extracted_videos
+from eus_etl.storage.grids import load_grids
+from eus_etl.storage.parts import load_part
+from eus_etl.storage.table_files import write_csv, write_parquet
+
+
+def make_frame_table(
+    study: StudyConfig, patient_id: str, sync: pl.DataFrame, procedure_s: float | None
+) -> StepResult:
+    """Make the visit's frame table from stored rows and grids.
+
+    Args:
+        study: the study.
+        patient_id: the visit.
+        sync: ``tables.SYNC`` of the visit.
+        procedure_s: time of Stop Procedure of the visit's label item, None where it has none.
+
+    Raises:
+        ConfigError: ``sync`` has a row that cannot be meant.
+        OverlapError: two used intervals of one family overlap.
+    """
+    paths = StudyPaths(study.root)
+    extracted = extracted_videos(paths, patient_id)
+    videos = load_part(paths, VIDEOS, patient_id)
+    intervals = load_part(paths, LABELS, patient_id)
+    layouts = load_part(paths, LAYOUTS, patient_id)
+    rows = pl.concat([EXTRACTED.empty(), *(video.frames for video in extracted)])
+    table = build_frame_table(
+        rows,
+        _assess(extracted, layouts, study.quality),
+        videos,
+        intervals,
+        sync,
+        procedure_s,
+        list(study.families),
+        study.timeline,
+    )
+    file = paths.frame_table(patient_id)
+    write_parquet(table, file.with_suffix(".parquet"))
+    write_csv(table, file)
+
+    outside = intervals_outside(table, intervals)
+    all_synced = all(synchronised(videos, sync))
+    recording_s = recording_length(videos)
+    sync_needed = needs_sync(recording_s, procedure_s, all_synced, study.timeline)
+    seconds = labelled_seconds(table, videos, list(study.families))
+    return StepResult(
+        version=version_of(file_sha256(file)),
+        metadata={
+            "frames": table.height,
+            "disturbed": int(table["disturbed"].sum()),
+            **{f"reason {reason}": frames for reason, frames in reason_counts(table).items()},
+            **{f"seconds {family}: {label}": round(s, 3) for (family, label), s in seconds.items()},
+            "label_certain": int(table["label_certain"].sum()),
+            "sync_needed": sync_needed,
+            "images_read": 0,
+            "videos_decoded": 0,
+        },
+        checks=(
+            Check(
+                "frames_equal_rows",
+                table.height == rows.height and table["frame_id"].is_unique().all(),
+                f"{rows.height} extracted frames, {table.height} rows",
+            ),
+            Check(
+                "labels_inside_recording",
+                outside == 0,
+                f"{outside} used intervals lie wholly outside the recording",
+            ),
+            Check("synchronised", not sync_needed, _compared(recording_s, procedure_s, all_synced)),
+        ),
+    )
+
+
+def _assess(extracted: list[ExtractedVideo], layouts: pl.DataFrame, config: QualityConfig) -> pl.DataFrame:
+    """Scores and reasons of all frames of a visit, a row a ``frame_id``."""
+    regions = {
+        (video_id, segment): parse_polygon(polygon)
+        for video_id, segment, polygon in layouts.drop_nulls("polygon")
+        .select("video_id", "segment", "polygon")
+        .iter_rows()
+    }
+    schema = {name: FRAMES.schema[name] for name in ("frame_id", *SCORES, "reasons")}
+    assessed = [pl.DataFrame(schema=schema)]
+    for video in extracted:
+        grids = load_grids(video.folder)
+        for segment, frames in video.segments():
+            scores = assess_frames(
+                grids[segment],
+                regions.get((video.video_id, segment), NO_POLYGON),
+                frames["video_s"].to_numpy(),
+                frames["decode_error"].to_numpy(),
+                config,
+            )
+            assessed.append(scores.with_columns(frames["frame_id"]).select(list(schema)))
+    return pl.concat(assessed)
+
+
+def _compared(recording_s: float | None, procedure_s: float | None, synced: bool) -> str:
+    if synced:
+        return "sync.csv says how recording and procedure relate"
+    if recording_s is None or procedure_s is None:
+        return "the recording's length or the procedure's end is not known"
+    return f"recording {recording_s:.1f} s, procedure {procedure_s:.1f} s"

@@ -1,0 +1,100 @@
+"""Label items to intervals: one visit's part of ``labels.csv``, or all of an export at once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from eus_etl.domain.label_keys import procedure_end_s
+from eus_etl.domain.label_problems import PROBLEMS
+from eus_etl.domain.labels import intervals_from_item
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables import LABELS
+from eus_etl.settings import StudyConfig
+from eus_etl.sources.json_items import JsonItems
+from eus_etl.sources.label_items import ItemScan
+from eus_etl.steps.result import Check, StepResult, version_of
+from eus_etl.storage.parts import write_part, write_rejected
+
+STAGE = "labels"
+
+
+def make_labels(study: StudyConfig, patient_id: str, attributes: Mapping[str, object] | None) -> StepResult:
+    """Make one visit's part of ``labels.csv``; every interval that is not ``ok`` is recorded with its reason.
+
+    Args:
+        study: the configuration.
+        patient_id: the visit.
+        attributes: its label item; None where there is none, which gives an empty part.
+    """
+    paths, item = StudyPaths(study.root), attributes or {}
+    intervals = write_part(paths, LABELS, patient_id, intervals_from_item(patient_id, item, study.families))
+    doubtful = intervals.filter(pl.col("status") != "ok")
+    recorded = write_rejected(paths, STAGE, patient_id, [_record(row) for row in doubtful.to_dicts()])
+    end_s = procedure_end_s(item)
+    counts = {status: _count(intervals, status) for status in ("ok", "suspect", "rejected")}
+    return StepResult(
+        # the frame table measures how far labels may be off by Stop Procedure
+        version=version_of(intervals.to_dicts(), end_s),
+        metadata={"intervals": intervals.height, **counts}
+        | ({} if end_s is None else {"procedure_s": end_s}),
+        checks=(_no_problem_unseen(intervals, recorded),),
+    )
+
+
+def labels_from_export(path: Path, study: StudyConfig) -> tuple[pl.DataFrame, ItemScan]:
+    """The intervals of all items of a JSON export, and the items with those that could not be taken.
+
+    Args:
+        path: an export that ``JsonItems`` reads.
+        study: the configuration, which also says where in such a file the study's items stand.
+
+    Returns:
+        Rows of ``tables.LABELS`` in the order of the items.
+
+    Raises:
+        SourceUnavailableError, SourceError: the file cannot be read, or holds no items.
+    """
+    scan = JsonItems(path, study.sources.label_items.items_at).scan()
+    found = (intervals_from_item(item.patient_id, item.attributes, study.families) for item in scan.items)
+    return pl.concat([LABELS.empty(), *found]), scan
+
+
+def _count(intervals: pl.DataFrame, status: str) -> int:
+    return intervals.filter(pl.col("status") == status).height
+
+
+def _record(interval: Mapping[str, object]) -> dict[str, object]:
+    reason = str(interval["problem"])
+    problems = [PROBLEMS[name] for name in reason.split("|")]
+    what = "used with a doubt" if interval["status"] == "suspect" else "not used"
+    return {
+        "item": _item(interval),
+        "reason": reason,
+        "detail": f"{what}, {_times(interval)}: {'; '.join(problem.meaning for problem in problems)}",
+        "remedy": "; ".join(dict.fromkeys(problem.remedy for problem in problems)),
+    }
+
+
+def _item(interval: Mapping[str, object]) -> str:
+    return f"{interval['label']} {interval['occurrence']}"
+
+
+def _times(interval: Mapping[str, object]) -> str:
+    start, stop = (
+        "unknown" if seconds is None else f"{seconds:g} s"
+        for seconds in (interval["start_s"], interval["stop_s"])
+    )
+    return f"from {start} to {stop}"
+
+
+def _no_problem_unseen(intervals: pl.DataFrame, recorded: pl.DataFrame) -> Check:
+    is_ok = pl.col("status") == "ok"
+    unexplained = intervals.filter(is_ok != pl.col("problem").is_null()).height
+    items = set(recorded["item"])
+    unrecorded = sum(_item(row) not in items for row in intervals.filter(~is_ok).to_dicts())
+    return Check(
+        "no_problem_unseen",
+        unexplained == 0 and unrecorded == 0,
+        f"{intervals.height} intervals, {unexplained} unexplained, {unrecorded} not recorded",
+    )

@@ -1,0 +1,51 @@
+"""Facts of one patient: the label item and the sheet's rows to a part of ``patients.csv``."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from eus_etl.domain import tables
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.patients import patient_row
+from eus_etl.settings import StudyConfig
+from eus_etl.steps.result import Check, StepResult, version_of
+from eus_etl.storage.parts import write_part, write_rejected
+
+STAGE = "patients"
+
+
+def make_patient(
+    study: StudyConfig,
+    patient_id: str,
+    attributes: Mapping[str, object] | None,
+    rows: Sequence[Mapping[str, str]],
+) -> StepResult:
+    """Make one patient's row of ``patients.csv``; every value that could not be used is recorded.
+
+    Args:
+        study: the configuration.
+        patient_id: the visit.
+        attributes: its label item, None where there is none.
+        rows: the sheet's rows of the patient, header to cell.
+    """
+    paths = StudyPaths(study.root)
+    table = tables.patients(study.patients.columns)
+    row, rejected = patient_row(patient_id, attributes, rows, study.patients)
+    part = write_part(paths, table, patient_id, table.frame([row]))
+    recorded = write_rejected(paths, STAGE, patient_id, rejected)
+    without = recorded.filter(pl.col("reason").fill_null("") == "").height
+    return StepResult(
+        version=version_of(part.to_dicts(), recorded.to_dicts()),
+        metadata={
+            "values": sum(value is not None for value in part.row(0)),
+            "sheet_rows": len(rows),
+            "rejected": recorded.height,
+        },
+        checks=(
+            Check(
+                "rejections_have_reasons",
+                without == 0,
+                f"{recorded.height} rejected, {without} without a reason",
+            ),
+        ),
+    )

@@ -1,0 +1,36 @@
+"""What a step reports."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The outcome of one asset check, with ids and counts only."""
+
+    name: str
+    passed: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """The outcome of one step for one patient.
+
+    Attributes:
+        version: changes when, and only when, what was made changes.
+        metadata: counts and other facts for the page; no names, no pixels that are not masked.
+        checks: outcomes of the asset's checks.
+    """
+
+    version: str
+    metadata: Mapping[str, int | float | str | bool] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+
+
+def version_of(*facts: object) -> str:
+    """Sixteen hex digits of the facts' JSON: equal facts, equal version."""
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
