@@ -1,0 +1,52 @@
+"""The graph of one study as data: its steps and how they depend on one another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+
+from eus_etl.defs.builders import StepSpec
+from eus_etl.defs.names import asset_key
+from eus_etl.defs.observed import UNASSIGNED
+from eus_etl.defs.patient_assets import patient_assets
+from eus_etl.defs.state import Node
+from eus_etl.defs.study_assets import study_assets
+from eus_etl.settings import StudyConfig
+from eus_etl.steps.observed import SOURCES
+
+
+@dataclass(frozen=True, slots=True)
+class StudyGraph:
+    """One study's assets.
+
+    Attributes:
+        study: the configuration.
+        specs: the assets that are made, in topological order.
+        nodes: all assets as staleness sees them, observed ones first, in topological order.
+    """
+
+    study: StudyConfig
+    specs: tuple[StepSpec, ...]
+    nodes: Mapping[dg.AssetKey, Node]
+
+    def key(self, name: str) -> dg.AssetKey:
+        """Key of the asset ``name``."""
+        return asset_key(self.study.study, name)
+
+    def made(self, *, per_patient: bool) -> list[Node]:
+        """The assets that are made, in topological order: those of a visit, or those of the whole study."""
+        return [node for node in self.nodes.values() if not node.observed and node.per_patient == per_patient]
+
+
+def study_graph(study: StudyConfig) -> StudyGraph:
+    """The graph that a study's configuration makes."""
+    specs = (*patient_assets(study), *study_assets(study))
+    nodes: dict[dg.AssetKey, Node] = {}
+    for source in (*SOURCES, UNASSIGNED):
+        key = asset_key(study.study, source)
+        nodes[key] = Node(key, (), None, per_patient=source != UNASSIGNED)
+    for spec in specs:
+        key = asset_key(study.study, spec.name)
+        deps = tuple(asset_key(study.study, dep) for dep in spec.deps)
+        nodes[key] = Node(key, deps, spec.code_version, spec.per_patient)
+    return StudyGraph(study, specs, nodes)

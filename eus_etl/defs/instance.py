@@ -1,0 +1,37 @@
+"""The Dagster instance of a command: the one in ``DAGSTER_HOME``, or one beside the study's root."""
+
+import os
+import shutil
+from pathlib import Path
+
+import dagster as dg
+
+from eus_etl.errors import ConfigError
+from eus_etl.settings import StudyConfig, shipped
+
+HOME_VARIABLE = "DAGSTER_HOME"
+
+
+def dagster_home(study: StudyConfig) -> Path:
+    """``$DAGSTER_HOME``, else ``dagster_home`` in the folder that holds the study's root."""
+    named = os.environ.get(HOME_VARIABLE)
+    return Path(named).expanduser() if named else study.root.parent / "dagster_home"
+
+
+def open_instance(home: Path) -> dg.DagsterInstance:
+    """The instance in ``home``, made with the shipped ``dagster.yaml`` where there is none.
+
+    Raises:
+        ConfigError: the folder cannot be made.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not (home / "dagster.yaml").exists():
+            shutil.copyfile(shipped("dagster.yaml"), home / "dagster.yaml")
+    except OSError as error:
+        raise ConfigError(
+            HOME_VARIABLE,
+            f"{home} cannot be made ({error.strerror})",
+            "set DAGSTER_HOME to a folder that may be written to",
+        ) from error
+    return dg.DagsterInstance.from_config(str(home))

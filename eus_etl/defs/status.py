@@ -1,0 +1,84 @@
+"""Where each visit stands: what is done, stale, missing, failed, and what was rejected."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+from dagster import DagsterEventType
+
+from eus_etl.defs.session import StudySession, failure_text
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables import REJECTED
+from eus_etl.settings import StudyConfig
+from eus_etl.steps.observed import aliases
+
+Standing = Literal["done", "stale", "missing", "failed", "no video"]
+
+
+@dataclass(frozen=True, slots=True)
+class VisitStatus:
+    """One visit.
+
+    Attributes:
+        assets: asset names to where they stand, in the order of the graph.
+        errors: asset names to what their failed run said.
+        rejected: reasons to how often they were recorded.
+    """
+
+    patient_id: str
+    alias: str | None
+    assets: Mapping[str, Standing]
+    errors: Mapping[str, str]
+    rejected: Mapping[str, int]
+
+
+def visits_status(study: StudyConfig, session: StudySession) -> list[VisitStatus]:
+    """The status of every visit that the instance knows, by patient id."""
+    state, graph = session.state, session.graph
+    nodes = graph.made(per_patient=True)
+    failed_runs = {node.key: state.failed(node.key) for node in nodes}
+    rejected = _rejected(study)
+    names = aliases(study)
+    visits = []
+    for patient in session.patients():
+        possible = {node.key for node in session.wanted(patient)}
+        assets: dict[str, Standing] = {}
+        errors: dict[str, str] = {}
+        for node in nodes:
+            name = node.name
+            if node.key not in possible:
+                assets[name] = "no video"
+            elif patient in failed_runs[node.key]:
+                assets[name] = "failed"
+                errors[name] = _error(session, failed_runs[node.key][patient])
+            elif state.is_missing(node, patient):
+                assets[name] = "missing"
+            else:
+                assets[name] = "stale" if state.is_stale(node, patient) else "done"
+        visits.append(VisitStatus(patient, names.get(patient), assets, errors, rejected.get(patient, {})))
+    return visits
+
+
+def unassigned_status(study: StudyConfig) -> Mapping[str, int]:
+    """Reasons to how many files, items and rows could be given to no visit."""
+    return _rejected(study).get(None, {})
+
+
+def _rejected(study: StudyConfig) -> Mapping[str | None, Mapping[str, int]]:
+    files: Sequence[object] = sorted(StudyPaths(study.root).parts(REJECTED.name).glob("*/*.parquet"))
+    rows = pl.concat([REJECTED.empty(), *(pl.read_parquet(str(file)) for file in files)])
+    counted: dict[str | None, dict[str, int]] = {}
+    counts = rows.group_by("patient_id", "reason").len().sort("patient_id", "reason", nulls_last=True)
+    for patient, reason, count in counts.iter_rows():
+        counted.setdefault(patient, {})[reason] = count
+    return counted
+
+
+def _error(session: StudySession, run_id: str) -> str:
+    records = session.state.instance.get_records_for_run(
+        run_id, of_type=DagsterEventType.STEP_FAILURE
+    ).records
+    events = [record.event_log_entry.dagster_event for record in records]
+    texts = [failure_text(event) for event in events if event is not None]
+    return "; ".join(texts) or f"run {run_id} ended without a message: see it in the page"
