@@ -1,0 +1,175 @@
+"""`eus-etl`: thin commands over the functions that the assets call."""
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import click
+import polars as pl
+
+from eus_etl import terminal
+from eus_etl.defs.instance import dagster_home, open_instance
+from eus_etl.defs.session import StudySession
+from eus_etl.defs.status import unassigned_status, visits_status
+from eus_etl.demo import run_demo
+from eus_etl.errors import ConfigError, EusEtlError
+from eus_etl.settings import ExtractionConfig, StudyConfig, load_study, shipped, study_files
+from eus_etl.steps.extract import extract_files
+from eus_etl.steps.labels import labels_from_export
+from eus_etl.steps.observed import resolve_patient
+from eus_etl.storage.table_files import write_csv
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_P = ParamSpec("_P")
+
+
+def _plain_errors(command: Callable[_P, None]) -> Callable[_P, None]:
+    """Our own errors end a command with one line and exit code 1, not with a traceback."""
+
+    @wraps(command)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except EusEtlError as error:
+            click.echo(f"eus-etl: {error}", err=True)
+            sys.exit(1)
+
+    return run
+
+
+def _with_session(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the study of its ``--config`` and a session on its Dagster instance."""
+
+    @click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
+    @_plain_errors
+    @wraps(command)
+    def run(config: Path, **options: object) -> None:
+        study = load_study(config)
+        with open_instance(dagster_home(study)) as instance:
+            command(study, StudySession(study, instance), **options)
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="eus-etl")
+def main() -> None:
+    """From hospital ultrasound videos to datasets that can be trusted frame by frame."""
+
+
+@main.command()
+@click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder for the demo; made where it is missing.",
+)
+@_plain_errors
+def demo(root: Path) -> None:
+    """Make a synthetic hospital and run both studies through the asset graph."""
+    sys.exit(0 if run_demo(root.resolve()) else 1)
+
+
+@main.command()
+@_with_session
+@click.option(
+    "--patient", "patients", multiple=True, help="Id or alias of a visit; may be given more than once."
+)
+def run(study: StudyConfig, session: StudySession, patients: Sequence[str]) -> None:
+    """Observe the sources and make what is missing or changed."""
+    if patients:
+        session.observe()
+    chosen = [resolve_patient(study, patient) for patient in patients] or None
+    with terminal.visits_progress(study.study) as tell:
+        report = session.run(chosen, tell)
+    terminal.show_report(study.study, report)
+    sys.exit(0 if report.complete else 1)
+
+
+@main.command()
+@_with_session
+def status(study: StudyConfig, session: StudySession) -> None:
+    """Show a row a visit: what is done, stale, failed, rejected and why."""
+    visits = visits_status(study, session)
+    if not visits:
+        terminal.console.print(f"{study.study}: no visit is known yet; run `eus-etl run` first")
+        return
+    terminal.console.print(terminal.status_table(study.title, visits))
+    for visit in visits:
+        for asset, error in visit.errors.items():
+            terminal.console.print(f"[bold red]{asset} of {visit.patient_id}[/]: {error}", soft_wrap=True)
+    if unassigned := unassigned_status(study):
+        terminal.console.print(f"given to no visit: {terminal.reasons(unassigned)} (see rejected.csv)")
+
+
+@main.command()
+@click.argument("videos", nargs=-1, required=True, type=_FILE)
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the frames."
+)
+@click.option("--rate", required=True, help="Frames kept per second, or `all`.")
+@_plain_errors
+def extract(videos: Sequence[Path], out: Path, rate: str) -> None:
+    """Extract frames and a frame CSV from any video; no study needed."""
+    extraction = ExtractionConfig(frame_rate_hz=_rate(rate))
+    with terminal.videos_progress(len(videos)) as (video_done, frames_decoded):
+        outcomes = extract_files(videos, out, extraction, video_done, frames_decoded)
+    failed = outcomes.filter(pl.col("outcome") == "failed")
+    for position, video_id, detail in failed.select("position", "video_id", "detail").iter_rows():
+        click.echo(f"eus-etl: video {position} ({video_id or 'no id'}): {detail}", err=True)
+    kept = outcomes.height - failed.height
+    click.echo(f"{outcomes['frames'].sum()} frames of {kept} videos in {out}")
+    sys.exit(1 if failed.height else 0)
+
+
+@main.command()
+@click.argument("items", type=_FILE)
+@click.option("--study", "name", required=True, help="Name of a shipped study: eusml or fatty_liver.")
+@click.option("--out", type=_FILE, default=Path("labels.csv"), show_default=True, help="The CSV to write.")
+@_plain_errors
+def labels(items: Path, name: str, out: Path) -> None:
+    """Make labels.csv from an export of label items (DynamoDB JSON or plain)."""
+    table, scan = labels_from_export(items, _shipped_study(name))
+    write_csv(table, out)
+    for bad in scan.rejected:
+        click.echo(f"eus-etl: item {bad.item} rejected: {bad.reason}, {bad.detail}", err=True)
+    counts = dict(table["status"].value_counts(sort=True).iter_rows())
+    click.echo(f"{table.height} intervals of {len(scan.items)} items in {out}: {terminal.reasons(counts)}")
+
+
+@main.command("check-config")
+@click.argument("config", type=_FILE)
+@_plain_errors
+def check_config(config: Path) -> None:
+    """Say what is wrong in a study's file, where, and what would be right."""
+    study = load_study(config)
+    labels = ", ".join(label.name for family in study.families.values() for label in family)
+    click.echo(f"{config}: study {study.study}, root {study.root}, labels {labels}: no problem found")
+
+
+def _rate(text: str) -> float | None:
+    if text == "all":
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise ConfigError(
+            "--rate", f"{text!r} is no rate", "give frames per second as a number above 0, or `all`"
+        )
+    return rate
+
+
+def _shipped_study(name: str) -> StudyConfig:
+    studies = {study.study: study for study in map(load_study, study_files(shipped("configs")))}
+    if name not in studies:
+        raise ConfigError("--study", f"{name!r} is no study", f"use one of {', '.join(studies)}")
+    return studies[name]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The commands as a user types them."""
+
+import json
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import CliRunner, Result
+
+from eus_etl.cli import main
+from eus_etl_tests.demo_run import read_picture
+from eus_etl_tests.small_videos import read_number, write_video
+from eus_etl_tests.tiny_hospital import ALIAS_TWO, ONE, TWO, TinyHospital
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def hospital(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyHospital:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    return TinyHospital(tmp_path)
+
+
+def test_run_then_status_then_nothing_to_do(hospital: TinyHospital) -> None:
+    first = call("run", "--config", hospital.config)
+    assert first.exit_code == 0, first.output
+    assert "2 videos decoded, 0 failed" in first.output
+    status = call("status", "--config", hospital.config)
+    for shown in (ONE, TWO, ALIAS_TWO, "done"):
+        assert shown in status.output
+    before = listing(hospital.study.root)
+    second = call("run", "--config", hospital.config)
+    assert "nothing was to do, 0 videos decoded" in second.output
+    assert listing(hospital.study.root) == before
+
+
+def listing(root: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(path): (path.stat().st_mtime_ns, path.stat().st_ino) for path in root.rglob("*") if path.is_file()
+    }
+
+
+def test_one_visit_by_its_alias(hospital: TinyHospital) -> None:
+    done = call("run", "--config", hospital.config, "--patient", ALIAS_TWO)
+    assert "1 videos decoded" in done.output
+    assert hospital.paths.frame_table(TWO).is_file()
+    assert not hospital.paths.frame_table(ONE).exists()
+
+
+def test_an_unknown_visit_is_refused_with_a_remedy(hospital: TinyHospital) -> None:
+    refused = call("run", "--config", hospital.config, "--patient", "Nobody-At-All")
+    assert refused.exit_code == 1
+    assert "no visit of this study has this id or alias" in refused.output
+    assert "eus-etl status" in refused.output
+
+
+def test_a_source_that_is_away_is_said_and_the_others_are_seen(hospital: TinyHospital) -> None:
+    (hospital.folder / "incoming" / "patients.csv").unlink()
+    done = call("run", "--config", hospital.config)
+    assert done.exit_code == 1
+    assert "patient_rows could not be observed" in done.output
+    assert "2 videos decoded" in done.output
+
+
+def test_a_root_that_is_not_ours_stops_the_run_and_stays_as_it_is(hospital: TinyHospital) -> None:
+    table = hospital.paths.table("labels")
+    table.parent.mkdir(parents=True)
+    table.write_text("old,table\n")
+    refused = call("run", "--config", hospital.config)
+    assert refused.exit_code == 1
+    assert "did not make" in refused.output
+    assert table.read_text() == "old,table\n"
+    assert not hospital.paths.frames.exists()
+
+
+def test_a_failed_visit_is_shown_with_its_reason_and_the_others_go_on(hospital: TinyHospital) -> None:
+    (hospital.paths.data).mkdir(parents=True)
+    hospital.paths.sync_csv.write_text(f"patient_id,offset_s,scale\n{ONE},0,-1\n")
+    done = call("run", "--config", hospital.config)
+    assert done.exit_code == 1
+    assert f"frame_table of {ONE} failed" in done.output
+    status = call("status", "--config", hospital.config)
+    assert "FAILED" in status.output
+    assert "scale" in status.output
+    assert hospital.paths.frame_table(TWO).is_file()
+    hospital.paths.sync_csv.write_text(f"patient_id,offset_s,scale\n{ONE},0,1\n")
+    assert call("run", "--config", hospital.config).exit_code == 0
+    assert hospital.paths.frame_table(ONE).is_file()
+
+
+def test_check_config_says_what_is_wrong_and_where(hospital: TinyHospital) -> None:
+    assert "no problem found" in call("check-config", hospital.config).output
+    hospital.config.write_text(hospital.config.read_text().replace("frame_rate_hz", "frame_rate"))
+    wrong = call("check-config", hospital.config)
+    assert wrong.exit_code == 1
+    assert "extraction.frame_rate: Extra inputs are not permitted" in wrong.output
+
+
+def test_extract_needs_no_study_and_goes_on_after_a_bad_file(tmp_path: Path) -> None:
+    good = write_video(tmp_path / "good name.mp4", [40 * n for n in range(50)])
+    bad = tmp_path / "Private Name.mp4"
+    bad.write_bytes(os.urandom(5000))
+    done = call("extract", bad, good, "--out", tmp_path / "out", "--rate", "5")
+    assert done.exit_code == 1
+    assert "video 1" in done.output
+    assert "Private" not in done.output
+    (table,) = (tmp_path / "out").glob("*.csv")
+    rows = pl.read_csv(table, schema_overrides={"dhash": pl.String})
+    assert rows["frame_index"].to_list() == list(range(0, 50, 5))
+    for index, path in rows.select("frame_index", "path").iter_rows():
+        assert read_number(read_picture(tmp_path / "out" / path)) == index
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "fast", "inf", "nan"])
+def test_a_rate_that_cannot_be_meant(tmp_path: Path, rate: str) -> None:
+    refused = call("extract", tmp_path / "x.mp4", "--out", tmp_path / "out", "--rate", rate)
+    assert refused.exit_code == 1
+    assert "above 0, or `all`" in refused.output
+
+
+def test_labels_from_an_export_of_either_kind(tmp_path: Path) -> None:
+    plain = [{"pk": ONE, "Start Liver 1": "00:00:12", "Stop Liver 1": "00:01:12", "biopsy": "Frau Geheim"}]
+    typed = [{name: {"S": value} for name, value in plain[0].items()}]
+    tables = []
+    for number, items in enumerate((plain, typed)):
+        path, out = tmp_path / f"{number}.json", tmp_path / f"{number}.csv"
+        path.write_text(json.dumps(items))
+        done = call("labels", path, "--study", "fatty_liver", "--out", out)
+        assert done.exit_code == 0, done.output
+        tables.append(out.read_text())
+    assert tables[0] == tables[1]
+    assert tables[0].splitlines()[1] == f"{ONE},liver,Liver,1,12.0,72.0,ok,"
+    assert "Geheim" not in tables[0]
+
+
+def test_labels_of_an_unknown_study(tmp_path: Path) -> None:
+    refused = call("labels", tmp_path / "x.json", "--study", "heart")
+    assert refused.exit_code == 1
+    assert "eusml, fatty_liver" in refused.output
+
+
+def test_help_names_all_commands() -> None:
+    text = call("--help").output
+    for command in ("demo", "run", "status", "extract", "labels", "check-config"):
+        assert command in text
