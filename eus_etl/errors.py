@@ -40,6 +40,10 @@ class ForeignRootError(PermanentError):
     """The study's root holds data that this package did not make."""
 
 
+class RootClaimedError(PermanentError):
+    """The study's root is this package's own already: there is nothing to take over."""
+
+
 class VideoUnreadableError(PermanentError):
     """A file holds no video that can be decoded."""
 

@@ -4,13 +4,13 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from eus_etl.errors import SourceUnavailableError
-from eus_etl.sources.videos import Listing, SourceFile, WaitingFile
+from eus_etl.errors import EusEtlError, SourceUnavailableError
+from eus_etl.sources.videos import Listing, Missed, SourceFile, WaitingFile
 from eus_etl.storage.atomic import atomic_path, write_atomically
 from eus_etl.storage.checksums import md5_of
 
@@ -82,8 +82,35 @@ class LocalFolder:
             write_atomically(self._memory, _HashedFiles(files=seen).model_dump_json().encode())
         return Listing(tuple(files), tuple(waiting))
 
+    def revision(self) -> None:
+        """Only a listing can tell; see ``VideoSource``."""
+
+    def relist(self) -> Missed:
+        """Nothing is remembered but MD5 sums, which a listing checks by size and time."""
+        return Missed()
+
+    def fetch_many(
+        self, wanted: Sequence[tuple[SourceFile, Path]], progress: Callable[[SourceFile], None] | None = None
+    ) -> Mapping[str, EusEtlError]:
+        """Copy files one by one, the disk being the limit; see ``VideoSource``."""
+        failures: dict[str, EusEtlError] = {}
+        for file, target in wanted:
+            try:
+                self.fetch(file, target)
+            except EusEtlError as error:
+                failures[file.source_id] = error
+            else:
+                if progress:
+                    progress(file)
+        return failures
+
     def fetch(self, file: SourceFile, target: Path) -> None:
-        """Copy ``file`` to ``target``; see ``VideoSource``."""
+        """Copy ``file`` to ``target``, verified by size and MD5.
+
+        Raises:
+            SourceUnavailableError: the file is gone or changed since it was listed.
+            DiskFullError: no room for the copy.
+        """
         try:
             with self._folder.joinpath(*file.parts).open("rb") as source, atomic_path(target) as partial:
                 with partial.open("wb") as copy:

@@ -1,8 +1,11 @@
 """The Protocol of a source of video files."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from eus_etl.errors import EusEtlError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class WaitingFile:
-    """A file that cannot be taken yet: empty, or still being written."""
+    """A file that is not taken, yet or at all, and why."""
 
     source_id: str
     parts: tuple[str, ...]
@@ -38,10 +41,36 @@ class WaitingFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Everything below a study's folder at one moment."""
+    """Everything below a study's folder at one moment.
+
+    Attributes:
+        files: what can be fetched.
+        waiting: what cannot be fetched yet.
+        left_out: what never will be, with the reason: trashed, google_native_file, broken_shortcut or
+            listed_elsewhere.
+    """
 
     files: tuple[SourceFile, ...]
     waiting: tuple[WaitingFile, ...]
+    left_out: tuple[WaitingFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Ids of files that a full listing showed otherwise than what was remembered.
+
+    Attributes:
+        appeared: only in the full listing.
+        vanished: only in what was remembered.
+        changed: with another path, size or MD5.
+    """
+
+    appeared: tuple[str, ...] = ()
+    vanished: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.appeared or self.vanished or self.changed)
 
 
 class VideoSource(Protocol):
@@ -55,10 +84,32 @@ class VideoSource(Protocol):
         """
         ...
 
-    def fetch(self, file: SourceFile, target: Path) -> None:
-        """Copy ``file`` to ``target``, verified by size and MD5; ``target`` appears whole or not at all.
+    def revision(self) -> str | None:
+        """Changes when the listing would; None where only a listing can tell.
 
         Raises:
-            SourceUnavailableError: the file is gone or changed since it was listed.
+            SourceUnavailableError, SourceError: as ``list_files``.
+        """
+        ...
+
+    def relist(self) -> Missed:
+        """Look at everything anew, whatever was remembered; returns what had been missed.
+
+        Raises:
+            SourceUnavailableError, SourceError: as ``list_files``.
+        """
+        ...
+
+    def fetch_many(
+        self, wanted: Sequence[tuple[SourceFile, Path]], progress: Callable[[SourceFile], None] | None = None
+    ) -> Mapping[str, EusEtlError]:
+        """Copy files to targets, verified by size and MD5; each appears whole or not at all.
+
+        Args:
+            wanted: files and where to.
+            progress: told of each file that is there.
+
+        Returns:
+            Source ids of the files that could not be fetched, and why.
         """
         ...
