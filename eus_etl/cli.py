@@ -91,6 +91,18 @@ def run(study: StudyConfig, session: StudySession, patients: Sequence[str]) -> N
 
 @main.command()
 @_with_session
+def sync(study: StudyConfig, session: StudySession) -> None:
+    """Do one full pass: list everything anew, then as `run`."""
+    with terminal.visits_progress(study.study) as tell:
+        report = session.run(progress=tell, relist=True)
+    if report.missed:
+        terminal.console.print(f"{study.study}: {report.missed} changes of videos had been missed before")
+    terminal.show_report(study.study, report)
+    sys.exit(0 if report.complete else 1)
+
+
+@main.command()
+@_with_session
 def status(study: StudyConfig, session: StudySession) -> None:
     """Show a row a visit: what is done, stale, failed, rejected and why."""
     visits = visits_status(study, session)

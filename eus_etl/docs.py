@@ -73,27 +73,30 @@ def _all_tables(studies: list[StudyConfig]) -> Iterator[tuple[str, tables.Table]
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
-        inner, suffix = _model_within(field.annotation)
-        if inner is None:
+        sections = list(_models_within(field.annotation))
+        if not sections:
             yield key, _type_name(field.annotation), _default(field), field.description or ""
-        else:
-            meaning = field.description or (inner.__doc__ or "").partition("\n")[0]
-            yield key, "section", "", meaning
-            yield from _keys(inner, f"{key}{suffix}.")
+        for inner, suffix in sections:
+            kind = inner.model_fields.get("kind")
+            choice = f" ({typing.get_args(kind.annotation)[0]})" if kind else ""
+            summary = (inner.__doc__ or "").partition("\n")[0]
+            meaning = f"{field.description} {summary}" if field.description else summary
+            yield f"{key}{choice}", "section", "" if field.is_required() else _default(field), meaning
+            yield from _keys(inner, f"{key}{choice}{suffix}.")
 
 
-def _model_within(annotation: object) -> tuple[type[BaseModel] | None, str]:
-    """The model that a field holds, directly, in a list or by name, and how its keys are written."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation, ""
+def _models_within(annotation: object) -> Iterator[tuple[type[BaseModel], str]]:
+    """The models that a field may hold, directly, in a list or by name, and how their keys are written."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is tuple and arguments:
-        inner, suffix = _model_within(arguments[0])
-        return inner, f"[]{suffix}"
-    if origin is dict:
-        inner, suffix = _model_within(arguments[1])
-        return inner, f".<name>{suffix}"
-    return None, ""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, ""
+    elif origin in (typing.Union, types.UnionType):
+        for choice in arguments:
+            yield from _models_within(choice)
+    elif origin is tuple and arguments:
+        yield from ((inner, f"[]{suffix}") for inner, suffix in _models_within(arguments[0]))
+    elif origin is dict:
+        yield from ((inner, f".<name>{suffix}") for inner, suffix in _models_within(arguments[1]))
 
 
 def _type_name(annotation: object) -> str:
@@ -114,6 +117,8 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.default
+    if isinstance(value, BaseModel):
+        return "its defaults"
     return "null" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

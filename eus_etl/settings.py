@@ -39,6 +39,21 @@ class LocalFolderSource(_Model):
     )
 
 
+class GoogleDriveSource(_Model):
+    """A folder of My Drive or of a shared drive."""
+
+    kind: Literal["google_drive"]
+    folder_id: str = Field(
+        pattern=r"^[A-Za-z0-9_-]+$", description="The last part of the folder's address in the browser."
+    )
+    credentials_file: Path | None = Field(
+        default=None,
+        description="JSON key of a service account; null for the application default credentials.",
+    )
+    workers: int = Field(default=4, ge=1, le=32, description="Files of a visit that are fetched at once.")
+    api_root: str | None = Field(default=None, description="Another address of the API, for tests.")
+
+
 class JsonFileSource(_Model):
     """An export of the label items, DynamoDB JSON or plain JSON."""
 
@@ -54,6 +69,41 @@ class JsonFileSource(_Model):
     )
 
 
+class _DynamoTable(_Model):
+    table: str | None = Field(default=None, min_length=1, description="The table's name.")
+    ssm_parameter: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The SSM parameter that holds the table's name, instead of it.",
+    )
+    region: str = Field(default="ap-south-1", description="AWS region.")
+    endpoint_url: str | None = Field(
+        default=None, pattern=r"^https?://", description="Address of a DynamoDB-compatible server."
+    )
+
+    @model_validator(mode="after")
+    def _names_one_table(self) -> Self:
+        if (self.table is None) == (self.ssm_parameter is None):
+            raise ValueError("give either table or ssm_parameter")
+        return self
+
+
+class DynamoSource(_DynamoTable):
+    """The table of label items."""
+
+    kind: Literal["dynamodb"]
+    segments: int = Field(default=1, ge=1, le=16, description="Parts of the table that are read at once.")
+
+
+class SubjectsSource(_DynamoTable):
+    """The table that tells which visits are of one person; only its key and hash are read."""
+
+    key_variable: str = Field(
+        pattern=r"^[A-Z_][A-Z0-9_]*$",
+        description="Environment variable that holds the secret key of the subjects' ids.",
+    )
+
+
 class CsvFileSource(_Model):
     """Patient rows in a CSV file."""
 
@@ -61,12 +111,30 @@ class CsvFileSource(_Model):
     path: Path
 
 
+class GoogleSheetSource(_Model):
+    """Patient rows in a Google Sheet."""
+
+    kind: Literal["google_sheet"]
+    spreadsheet_id: str = Field(
+        pattern=r"^[A-Za-z0-9_-]+$", description="The long part of the sheet's address in the browser."
+    )
+    range: str = Field(min_length=1, description="A1 notation, headers first: `Patients!A1:Z`.")
+    credentials_file: Path | None = Field(
+        default=None,
+        description="JSON key of a service account; null for the application default credentials.",
+    )
+    api_root: str | None = Field(default=None, description="Another address of the API, for tests.")
+
+
 class SourcesConfig(_Model):
     """Where videos, label items and patient rows come from."""
 
-    videos: LocalFolderSource
-    label_items: JsonFileSource
-    patient_rows: CsvFileSource
+    videos: LocalFolderSource | GoogleDriveSource = Field(discriminator="kind")
+    label_items: JsonFileSource | DynamoSource = Field(discriminator="kind")
+    patient_rows: CsvFileSource | GoogleSheetSource = Field(discriminator="kind")
+    subjects: SubjectsSource | None = Field(
+        default=None, description="Where subject ids come from; null leaves them empty."
+    )
     poll_s: int = Field(default=30, ge=1, description="Seconds between two looks at the sources.")
     path_pattern: str = Field(
         default=r"^{key}",
@@ -280,9 +348,9 @@ def load_study(path: Path) -> StudyConfig:
             "root": _resolve(base, root),
             "sources": sources.model_copy(
                 update={
-                    "videos": _with_path(base, sources.videos),
-                    "label_items": _with_path(base, sources.label_items),
-                    "patient_rows": _with_path(base, sources.patient_rows),
+                    "videos": _with_paths(base, sources.videos),
+                    "label_items": _with_paths(base, sources.label_items),
+                    "patient_rows": _with_paths(base, sources.patient_rows),
                 }
             ),
         }
@@ -336,8 +404,10 @@ def _resolve(base: Path, path: Path) -> Path:
     return (base / path.expanduser()).resolve()
 
 
-_S = TypeVar("_S", LocalFolderSource, JsonFileSource, CsvFileSource)
+_M = TypeVar("_M", bound=BaseModel)
 
 
-def _with_path(base: Path, source: _S) -> _S:
-    return source.model_copy(update={"path": _resolve(base, source.path)})
+def _with_paths(base: Path, source: _M) -> _M:
+    """``source`` with its relative paths starting at ``base``."""
+    paths = {name: _resolve(base, value) for name, value in source if isinstance(value, Path)}
+    return source.model_copy(update=paths)

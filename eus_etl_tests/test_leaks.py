@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 from eus_etl.sample.plan import DOCTOR
+from eus_etl.settings import CsvFileSource, JsonFileSource
 from eus_etl_tests.demo_run import Demo, DemoStudy, run_command
 
 pytestmark = pytest.mark.slow
@@ -129,12 +130,16 @@ def test_free_text_is_nowhere_below_the_root(demo_study: DemoStudy, free_texts: 
 
 def items_file(study: DemoStudy) -> Path:
     """The items as the hospital exported them."""
-    return study.study.sources.label_items.path
+    source = study.study.sources.label_items
+    assert isinstance(source, JsonFileSource)
+    return source.path
 
 
 def sheet(study: DemoStudy) -> pl.DataFrame:
     """The sheet as the hospital keeps it."""
-    return pl.read_csv(study.study.sources.patient_rows.path, infer_schema=False)
+    source = study.study.sources.patient_rows
+    assert isinstance(source, CsvFileSource)
+    return pl.read_csv(source.path, infer_schema=False)
 
 
 def text_of(file: Path) -> str:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from eus_etl.defs.builders import StepSpec
+from eus_etl.defs.builders import StepSpec, build_asset
 from eus_etl.defs.names import asset_key
-from eus_etl.defs.observed import UNASSIGNED
+from eus_etl.defs.observed import UNASSIGNED, observed_specs
 from eus_etl.defs.patient_assets import patient_assets
 from eus_etl.defs.state import Node
 from eus_etl.defs.study_assets import study_assets
@@ -32,6 +32,11 @@ class StudyGraph:
     def key(self, name: str) -> dg.AssetKey:
         """Key of the asset ``name``."""
         return asset_key(self.study.study, name)
+
+    def assets(self) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+        """Dagster's definitions of all assets."""
+        made = [build_asset(self.study, spec, self.nodes) for spec in self.specs]
+        return [*observed_specs(self.study.study), *made]
 
     def made(self, *, per_patient: bool) -> list[Node]:
         """The assets that are made, in topological order: those of a visit, or those of the whole study."""

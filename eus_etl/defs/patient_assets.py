@@ -6,7 +6,7 @@ from eus_etl.defs.builders import StepSpec
 from eus_etl.domain.label_keys import procedure_end_s
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.connections import connect
+from eus_etl.steps.connections import connect_videos
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.frames import extract_patient
 from eus_etl.steps.labels import make_labels
@@ -20,6 +20,7 @@ from eus_etl.steps.observed import (
     observed_files,
     region_rows_of,
     rows_of,
+    subject_of,
     sync_rows_of,
 )
 from eus_etl.steps.patients import make_patient
@@ -43,13 +44,15 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
 
     def raw_videos(context: dg.AssetExecutionContext, patient: str) -> StepResult:
         files = observed_files(paths, patient)
-        return fetch_videos(study, patient, connect(study).videos, files, progress=context.log.info)
+        return fetch_videos(study, patient, connect_videos(study), files, progress=context.log.info)
 
     def labels(_: dg.AssetExecutionContext, patient: str) -> StepResult:
         return make_labels(study, patient, attributes_of(paths, patient))
 
     def patients(_: dg.AssetExecutionContext, patient: str) -> StepResult:
-        return make_patient(study, patient, attributes_of(paths, patient), rows_of(paths, patient))
+        return make_patient(
+            study, patient, attributes_of(paths, patient), rows_of(paths, patient), subject_of(paths, patient)
+        )
 
     def frames(context: dg.AssetExecutionContext, patient: str) -> StepResult:
         return extract_patient(study, patient, progress=context.log.info)

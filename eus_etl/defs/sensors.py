@@ -14,7 +14,7 @@ from eus_etl.defs.state import StudyState
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import EusEtlError
 from eus_etl.steps.connections import connect
-from eus_etl.steps.observe import observe
+from eus_etl.steps.observe import observe, videos_mark
 from eus_etl.steps.observed import DRIVE_VIDEOS, SOURCES
 from eus_etl.steps.result import version_of
 from eus_etl.storage.ownership import claim_root
@@ -22,8 +22,8 @@ from eus_etl.storage.ownership import claim_root
 EVENTS_A_TICK = 1000
 """The first look at a large table is spread over some ticks."""
 
-HASHING_LIMIT_S = 30.0
-"""A tick has a minute; files that it could not hash wait for the next one."""
+LISTING_LIMIT_S = 30.0
+"""A tick has a minute; what it could not list or hash waits for the next one."""
 
 
 def videos_sensor(graph: StudyGraph) -> dg.SensorDefinition:
@@ -47,12 +47,18 @@ def videos_sensor(graph: StudyGraph) -> dg.SensorDefinition:
         description="New, replaced and removed videos start one run of their visit's whole chain.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        state = StudyState(context.instance, StudyPaths(study.root), graph.nodes)
+        cursor = _Cursor.read(context.cursor)
         try:
             claim_root(StudyPaths(study.root), study.study)
-            seen = observe(study, connect(study, hashing_limit_s=HASHING_LIMIT_S), DRIVE_VIDEOS)
+            sources = connect(study, listing_limit_s=LISTING_LIMIT_S)
+            mark = videos_mark(study, sources)
+            mark = None if mark is None else version_of(mark, study.timeline.fingerprint())
+            if mark is not None and mark == cursor.seen:
+                return dg.SkipReason("nothing new")
+            seen = observe(study, sources, DRIVE_VIDEOS)
         except EusEtlError as error:
             return dg.SkipReason(str(error))
+        state = StudyState(context.instance, StudyPaths(study.root), graph.nodes)
         changed = changed_versions(state, study.study, seen)
         unanswered = [
             patient
@@ -62,14 +68,16 @@ def videos_sensor(graph: StudyGraph) -> dg.SensorDefinition:
         due = [*changed, *unanswered][:RUNS_A_TICK]
         reported = {patient: changed[patient] for patient in due if patient in changed}
         state.assume(graph.key(DRIVE_VIDEOS), reported)
-        number = int(context.cursor or 0) + 1
-        requests = [visit_run(graph, state, patient, number) for patient in due]
+        requests = [visit_run(graph, state, patient, cursor.number + 1) for patient in due]
+        everything = len(due) == len(changed) + len(unanswered)
         return dg.SensorResult(
             asset_events=list(events(study.study, DRIVE_VIDEOS, reported)),
             dynamic_partitions_requests=_new_partitions(context.instance, study.study, due),
             run_requests=requests,
             skip_reason=None if requests else f"{len(seen.versions)} visits, nothing new",
-            cursor=str(number) if requests else context.cursor,
+            cursor=_Cursor(
+                number=cursor.number + bool(requests), seen=mark if mark and everything else ""
+            ).model_dump_json(),
         )
 
     return sensor
@@ -95,7 +103,9 @@ def edits_sensor(graph: StudyGraph) -> dg.SensorDefinition:
         state = StudyState(context.instance, StudyPaths(study.root), graph.nodes)
         cursor = _Cursor.read(context.cursor)
         found, patients, failures = _observe_records(graph, state)
-        seen = cursor.seen_now(context.instance, graph)
+        # changes with every event of the instance and with the study's configuration
+        last_event = context.instance.event_log_storage.get_maximum_record_id()
+        seen = version_of(last_event, [spec.code_version for spec in graph.specs])
         if not found and seen == cursor.seen:
             return dg.SkipReason("; ".join(failures) or "nothing has happened")
         number = cursor.number + 1
@@ -113,7 +123,12 @@ def edits_sensor(graph: StudyGraph) -> dg.SensorDefinition:
 
 
 class _Cursor(BaseModel):
-    """What the edits sensor remembers: how often it has asked for runs, and what it had seen by then."""
+    """What a sensor remembers.
+
+    Attributes:
+        number: how often it has asked for runs.
+        seen: what it had seen when it had last answered everything; empty where it has to look again.
+    """
 
     number: int = 0
     seen: str = ""
@@ -121,12 +136,6 @@ class _Cursor(BaseModel):
     @staticmethod
     def read(text: str | None) -> "_Cursor":
         return _Cursor.model_validate_json(text) if text else _Cursor()
-
-    @staticmethod
-    def seen_now(instance: dg.DagsterInstance, graph: StudyGraph) -> str:
-        """Changes with every event of the instance and with the study's configuration."""
-        last_event = instance.event_log_storage.get_maximum_record_id()
-        return version_of(last_event, [spec.code_version for spec in graph.specs])
 
 
 def _observe_records(

@@ -14,12 +14,11 @@ from eus_etl.defs.graph import StudyGraph, study_graph
 from eus_etl.defs.names import TERMINAL_TAG, patients_of
 from eus_etl.defs.observed import changed_versions, events, unassigned_event
 from eus_etl.defs.state import Node, StudyState
-from eus_etl.defs.study import definitions_of
 from eus_etl.defs.waves import next_wave, wanted
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.connections import connect
-from eus_etl.steps.observe import Failure, observe_all
+from eus_etl.steps.observe import Failure, observe_all, relist_videos
 from eus_etl.storage.ownership import claim_root
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -51,11 +50,19 @@ class Failed:
 
 @dataclass(slots=True)
 class RunReport:
-    """What a session did."""
+    """What a session did.
+
+    Attributes:
+        made: materialisations, in order.
+        failed: assets that could not be made.
+        unobserved: sources that could not be seen.
+        missed: changes of videos that a full listing found and the change feed had missed.
+    """
 
     made: list[Made] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     unobserved: list[Failure] = field(default_factory=list)
+    missed: int = 0
 
     @property
     def videos_decoded(self) -> int:
@@ -84,22 +91,29 @@ class StudySession:
         self.graph: StudyGraph = study_graph(study)
         self._study = study
         self._instance = instance
+        self._missed = 0
         self._state = StudyState(instance, StudyPaths(study.root), self.graph.nodes)
-        self._job = definitions_of(self.graph).resolve_implicit_global_asset_job_def()
+        definitions = dg.Definitions(assets=self.graph.assets(), executor=dg.in_process_executor)
+        self._job = definitions.resolve_implicit_global_asset_job_def()
 
     @property
     def state(self) -> StudyState:
         """What the instance knows of the study."""
         return self._state
 
-    def observe(self) -> list[Failure]:
+    def observe(self, *, relist: bool = False) -> list[Failure]:
         """Look at all sources and report what changed; returns the sources that could not be seen.
+
+        Args:
+            relist: list the videos anew, whatever their source remembers.
 
         Raises:
             ForeignRootError: the root holds data that this package did not make.
         """
         claim_root(StudyPaths(self._study.root), self._study.study)
-        seen, failures = observe_all(self._study, connect(self._study))
+        sources = connect(self._study)
+        self._missed = relist_videos(sources) if relist else 0
+        seen, failures = observe_all(self._study, sources)
         known = set(self.patients())
         for observation in seen:
             changed = changed_versions(self._state, self._study.study, observation)
@@ -121,14 +135,21 @@ class StudySession:
         """The assets that a visit can have."""
         return wanted(self.graph, self._state, patient_id)
 
-    def run(self, patients: Sequence[str] | None = None, progress: Progress | None = None) -> RunReport:
+    def run(
+        self,
+        patients: Sequence[str] | None = None,
+        progress: Progress | None = None,
+        *,
+        relist: bool = False,
+    ) -> RunReport:
         """Observe the sources, then make what is missing or was made from other inputs, and nothing else.
 
         Args:
             patients: visit ids; None for all.
             progress: told before each run.
+            relist: list the videos anew, whatever their source remembers.
         """
-        report = RunReport(unobserved=self.observe())
+        report = RunReport(unobserved=self.observe(relist=relist), missed=self._missed)
         chosen = self.patients() if patients is None else list(patients)
         due = [
             patient

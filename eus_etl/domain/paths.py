@@ -121,6 +121,18 @@ class StudyPaths:
         """The preprocessed images of one video."""
         return self.preprocessed / recipe / patient_id / video_id
 
+    # what was there before the root was taken over
+
+    @property
+    def legacy_tables(self) -> Path:
+        """Tables, frames and preprocessed frames of earlier scripts."""
+        return self.data / "legacy"
+
+    @property
+    def legacy(self) -> Path:
+        """Raw files that no source holds, and whatever else lay in this package's way."""
+        return self.root / "legacy"
+
     # per-patient parts that tables are assembled from
 
     def parts(self, table: str) -> Path:
@@ -142,6 +154,11 @@ class StudyPaths:
     def owner_file(self) -> Path:
         """The mark that a root is ours."""
         return self.state / "root.json"
+
+    @property
+    def adopting(self) -> Path:
+        """What the sources hold, looked at while the root is taken over; gone afterwards."""
+        return self.state / "adopting"
 
     @property
     def inventory(self) -> Path:

@@ -1,45 +1,133 @@
 """From a study's configuration to its sources: the only place that chooses an implementation."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
 
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.settings import StudyConfig
+from eus_etl.settings import (
+    CsvFileSource,
+    GoogleDriveSource,
+    JsonFileSource,
+    LocalFolderSource,
+    StudyConfig,
+)
 from eus_etl.sources.csv_rows import CsvRows
+from eus_etl.sources.drive_connection import read_credentials
+from eus_etl.sources.dynamodb import DynamoItems
+from eus_etl.sources.dynamodb_table import DynamoTable
+from eus_etl.sources.google_drive import GoogleDrive
+from eus_etl.sources.google_sheet import GoogleSheet
 from eus_etl.sources.json_items import JsonItems
 from eus_etl.sources.label_items import LabelItemSource
 from eus_etl.sources.local_folder import LocalFolder
 from eus_etl.sources.patient_rows import PatientRowSource
+from eus_etl.sources.subjects import ROLE as SUBJECTS_ROLE
+from eus_etl.sources.subjects import subject_ids
 from eus_etl.sources.videos import VideoSource
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The three sources of a study."""
+    """The sources of a study, each connected when it is asked for.
 
-    videos: VideoSource
-    label_items: LabelItemSource
-    patient_rows: PatientRowSource
+    A source whose credentials are missing fails where it is used, and keeps no other from being used.
+
+    Attributes:
+        videos: makes the source of videos.
+        label_items: makes the source of label items.
+        patient_rows: makes the source of patient rows.
+        subjects: reads visit ids and their subject ids; none where the configuration names no table.
+    """
+
+    videos: Callable[[], VideoSource]
+    label_items: Callable[[], LabelItemSource]
+    patient_rows: Callable[[], PatientRowSource]
+    subjects: Callable[[], Mapping[str, str]]
 
 
-def connect(study: StudyConfig, *, hashing_limit_s: float | None = None) -> Sources:
+def connect(study: StudyConfig, *, listing_limit_s: float | None = None) -> Sources:
     """The sources that a study's configuration names.
 
     Args:
         study: the configuration.
-        hashing_limit_s: a listing of a local folder hashes new files for this long at most.
+        listing_limit_s: a listing of videos works for this long at most; the rest waits for the next.
     """
-    paths, config = StudyPaths(study.root), study.sources
     return Sources(
-        videos=LocalFolder(
-            config.videos.path,
-            settle_s=config.videos.settle_s,
-            memory=paths.inventory / "md5_sums.json",
-            hashing_limit_s=hashing_limit_s,
-        ),
-        label_items=JsonItems(config.label_items.path, config.label_items.items_at),
-        patient_rows=CsvRows(
-            config.patient_rows.path,
-            study.patients.key_header,
-            [column.header for column in study.patients.columns],
-        ),
+        videos=partial(connect_videos, study, listing_limit_s),
+        label_items=partial(connect_label_items, study),
+        patient_rows=partial(connect_patient_rows, study),
+        subjects=partial(_read_subjects, study),
     )
+
+
+def connect_videos(study: StudyConfig, listing_limit_s: float | None = None) -> VideoSource:
+    """The source of videos that the configuration names."""
+    paths, config = StudyPaths(study.root), study.sources.videos
+    if isinstance(config, LocalFolderSource):
+        return LocalFolder(
+            config.path,
+            settle_s=config.settle_s,
+            memory=paths.inventory / "md5_sums.json",
+            hashing_limit_s=listing_limit_s,
+        )
+    return _drive(config, paths.inventory / "drive.sqlite", listing_limit_s)
+
+
+def connect_label_items(study: StudyConfig) -> LabelItemSource:
+    """The source of label items that the configuration names."""
+    config = study.sources.label_items
+    if isinstance(config, JsonFileSource):
+        return JsonItems(config.path, config.items_at)
+    return DynamoItems(
+        config.table,
+        config.ssm_parameter,
+        config.region,
+        endpoint_url=config.endpoint_url,
+        segments=config.segments,
+    )
+
+
+def connect_patient_rows(study: StudyConfig) -> PatientRowSource:
+    """The source of patient rows that the configuration names."""
+    config, columns = study.sources.patient_rows, study.patients.columns
+    headers = [column.header for column in columns]
+    if isinstance(config, CsvFileSource):
+        return CsvRows(config.path, study.patients.key_header, headers)
+    return GoogleSheet(
+        config.spreadsheet_id,
+        config.range,
+        study.patients.key_header,
+        headers,
+        read_credentials(config.credentials_file),
+        date_headers=[column.header for column in columns if column.type == "date"],
+        api_root=config.api_root,
+    )
+
+
+@lru_cache(maxsize=16)
+def _drive(config: GoogleDriveSource, mirror: Path, listing_limit_s: float | None) -> GoogleDrive:
+    """One connection a process: a sensor's tick should cost one request, not a new token as well."""
+    return GoogleDrive(
+        config.folder_id,
+        mirror,
+        read_credentials(config.credentials_file),
+        listing_limit_s=listing_limit_s,
+        workers=config.workers,
+        api_root=config.api_root,
+    )
+
+
+def _read_subjects(study: StudyConfig) -> Mapping[str, str]:
+    config = study.sources.subjects
+    if config is None:
+        return {}
+    table = DynamoTable(
+        SUBJECTS_ROLE,
+        table=config.table,
+        ssm_parameter=config.ssm_parameter,
+        region=config.region,
+        endpoint_url=config.endpoint_url,
+    )
+    return subject_ids(table, config.key_variable)

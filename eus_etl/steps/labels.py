@@ -10,7 +10,7 @@ from eus_etl.domain.label_problems import PROBLEMS
 from eus_etl.domain.labels import intervals_from_item
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables import LABELS
-from eus_etl.settings import StudyConfig
+from eus_etl.settings import JsonFileSource, StudyConfig
 from eus_etl.sources.json_items import JsonItems
 from eus_etl.sources.label_items import ItemScan
 from eus_etl.steps.result import Check, StepResult, version_of
@@ -55,7 +55,8 @@ def labels_from_export(path: Path, study: StudyConfig) -> tuple[pl.DataFrame, It
     Raises:
         SourceUnavailableError, SourceError: the file cannot be read, or holds no items.
     """
-    scan = JsonItems(path, study.sources.label_items.items_at).scan()
+    source = study.sources.label_items
+    scan = JsonItems(path, source.items_at if isinstance(source, JsonFileSource) else None).scan()
     found = (intervals_from_item(item.patient_id, item.attributes, study.families) for item in scan.items)
     return pl.concat([LABELS.empty(), *found]), scan
 

@@ -24,6 +24,7 @@ from eus_etl.steps.observed import (
     SOURCES,
     SYNC_ROWS,
     ObservedFile,
+    label_items_mark,
     matcher,
     observed_files,
 )
@@ -65,16 +66,38 @@ def observe(study: StudyConfig, sources: Sources, source: str) -> Observation:
     paths = StudyPaths(study.root)
     match source:
         case "label_items":
-            return _observe_items(paths, sources.label_items)
+            return _observe_items(paths, sources.label_items(), sources.subjects())
         case "drive_videos":
-            return _observe_videos(paths, sources.videos, matcher(study))
+            return _observe_videos(paths, sources.videos(), matcher(study))
         case "patient_rows":
-            return _observe_rows(paths, sources.patient_rows, matcher(study))
+            return _observe_rows(paths, sources.patient_rows(), matcher(study))
         case "sync_rows":
             return _observe_written(paths, SYNC_ROWS, paths.sync_csv, SYNC, matcher(study))
         case "region_rows":
             return _observe_written(paths, REGION_ROWS, paths.regions_csv, REGIONS, matcher(study))
     raise ValueError(source)
+
+
+def videos_mark(study: StudyConfig, sources: Sources) -> str | None:
+    """Changes when an observation of the videos could come out otherwise; None where only a look can tell.
+
+    Raises:
+        SourceUnavailableError, SourceError: the source cannot be read.
+    """
+    revision = sources.videos().revision()
+    return None if revision is None else version_of(revision, label_items_mark(StudyPaths(study.root)))
+
+
+def relist_videos(sources: Sources) -> int:
+    """List the videos anew, whatever their source remembers; returns how many changes had been missed.
+
+    A source that cannot be listed now is told of by the observation that follows.
+    """
+    try:
+        missed = sources.videos().relist()
+    except EusEtlError:
+        return 0
+    return len(missed.appeared) + len(missed.vanished) + len(missed.changed)
 
 
 def observe_all(study: StudyConfig, sources: Sources) -> tuple[list[Observation], list[Failure]]:
@@ -89,10 +112,14 @@ def observe_all(study: StudyConfig, sources: Sources) -> tuple[list[Observation]
     return seen, failed
 
 
-def _observe_items(paths: StudyPaths, source: LabelItemSource) -> Observation:
+def _observe_items(paths: StudyPaths, source: LabelItemSource, subjects: Mapping[str, str]) -> Observation:
     scan = source.scan()
     observed = {
-        item.patient_id: {"pseudo_name": item.pseudo_name, "attributes": dict(item.attributes)}
+        item.patient_id: {
+            "pseudo_name": item.pseudo_name,
+            "attributes": dict(item.attributes),
+            "subject_id": subjects.get(item.patient_id),
+        }
         for item in scan.items
     }
     rejected = [asdict(bad) for bad in scan.rejected]
@@ -106,7 +133,7 @@ def _observe_videos(paths: StudyPaths, source: VideoSource, match: PatientMatche
     files: dict[str, list[ObservedFile]] = {
         patient: _kept(known, listing) for patient, known in before.items()
     }
-    rejected = [_not_taken(file, match.of_path(file.parts)) for file in listing.waiting]
+    rejected = [_not_taken(file, match.of_path(file.parts)) for file in (*listing.waiting, *listing.left_out)]
     for file in listing.files:
         found = match.of_path(file.parts)
         if len(found) == 1:
@@ -200,6 +227,11 @@ _WAITING_REMEDY: Mapping[str, str] = {
     "empty_file": "upload the file again",
     "still_being_written": "nothing: it is taken once it stops changing",
     "not_hashed_yet": "nothing: it is taken at the next observation",
+    "still_uploading": "nothing: it is taken once its upload is complete",
+    "trashed": "nothing, or take it out of the trash",
+    "google_native_file": "upload a video file; this is a document of Google's",
+    "broken_shortcut": "share the shortcut's target with the service account, or remove the shortcut",
+    "listed_elsewhere": "nothing: the file is taken at its other place",
 }
 
 

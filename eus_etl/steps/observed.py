@@ -55,6 +55,7 @@ class _Files(BaseModel):
 class _Item(BaseModel):
     pseudo_name: str | None = None
     attributes: dict[str, object]
+    subject_id: str | None = None
 
 
 class _Rows(BaseModel):
@@ -74,6 +75,17 @@ def attributes_of(paths: StudyPaths, patient_id: str) -> Mapping[str, object] | 
     """The attributes of a visit's label item; None where there is no item."""
     found = Inventory(paths, LABEL_ITEMS).load(patient_id)
     return None if found is None else _Item.model_validate(found).attributes
+
+
+def subject_of(paths: StudyPaths, patient_id: str) -> str | None:
+    """The keyed id of the person whose visit it is; None where it is not known."""
+    found = Inventory(paths, LABEL_ITEMS).load(patient_id)
+    return None if found is None else _Item.model_validate(found).subject_id
+
+
+def label_items_mark(paths: StudyPaths) -> str:
+    """Changes whenever the stored items may have: aliases decide which visit a file belongs to."""
+    return Inventory(paths, LABEL_ITEMS).mark()
 
 
 def rows_of(paths: StudyPaths, patient_id: str) -> Sequence[Mapping[str, str]]:

@@ -19,6 +19,7 @@ def make_patient(
     patient_id: str,
     attributes: Mapping[str, object] | None,
     rows: Sequence[Mapping[str, str]],
+    subject_id: str | None = None,
 ) -> StepResult:
     """Make one patient's row of ``patients.csv``; every value that could not be used is recorded.
 
@@ -27,11 +28,12 @@ def make_patient(
         patient_id: the visit.
         attributes: its label item, None where there is none.
         rows: the sheet's rows of the patient, header to cell.
+        subject_id: keyed id of the person, None where it is not known.
     """
     paths = StudyPaths(study.root)
     table = tables.patients(study.patients.columns)
     row, rejected = patient_row(patient_id, attributes, rows, study.patients)
-    part = write_part(paths, table, patient_id, table.frame([row]))
+    part = write_part(paths, table, patient_id, table.frame([row | {"subject_id": subject_id}]))
     recorded = write_rejected(paths, STAGE, patient_id, rejected)
     without = recorded.filter(pl.col("reason").fill_null("") == "").height
     return StepResult(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -11,8 +12,9 @@ from eus_etl.domain.paths import StudyPaths, safe_file_name
 from eus_etl.domain.tables import VIDEOS
 from eus_etl.domain.timeline import place_videos
 from eus_etl.domain.video import probe
-from eus_etl.errors import VideoUnreadableError
+from eus_etl.errors import DownloadRefusedError, EusEtlError, VideoUnreadableError
 from eus_etl.settings import StudyConfig
+from eus_etl.sources.drive_download import PART
 from eus_etl.sources.videos import VideoSource
 from eus_etl.steps.observed import ObservedFile
 from eus_etl.steps.result import Check, StepResult, version_of
@@ -35,6 +37,21 @@ class _Copies(BaseModel):
     names: dict[str, _Copy] = {}
 
 
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """What ``raw_data`` holds of a visit now.
+
+    Attributes:
+        copies: MD5 sums to verified copies, without those that neither source nor folder holds.
+        fetched: how many were fetched just now.
+        refused: MD5 sums to why their source holds them back.
+    """
+
+    copies: Mapping[str, Path]
+    fetched: int
+    refused: Mapping[str, EusEtlError]
+
+
 def fetch_videos(
     study: StudyConfig,
     patient_id: str,
@@ -54,10 +71,13 @@ def fetch_videos(
     remove_partials(paths.raw_folder(patient_id))
     rejected: list[dict[str, object]] = []
     wanted = _distinct(files, rejected)
-    copies, fetched = _bring_copies(paths, patient_id, source, wanted, progress)
+    brought = _bring_copies(paths, patient_id, source, wanted, progress)
     rows = []
     for file in wanted:
-        if file.md5 not in copies:
+        if (refusal := brought.refused.get(file.md5)) is not None:
+            rejected.append(_row(file, "not_fetched", refusal.cause, refusal.remedy))
+            continue
+        if file.md5 not in brought.copies:
             rejected.append(
                 _row(file, "gone_from_source", "neither the source nor raw_data holds it", _UPLOAD)
             )
@@ -65,7 +85,7 @@ def fetch_videos(
         if file.gone:
             rejected.append(_row(file, "gone_from_source", "the copy in raw_data is used", _GONE))
         try:
-            rows.append(_video_row(copies[file.md5], patient_id, file))
+            rows.append(_video_row(brought.copies[file.md5], patient_id, file))
         except VideoUnreadableError as error:
             rejected.append(_row(file, "unreadable", error.cause, error.remedy))
     videos = VIDEOS.frame(rows)
@@ -78,7 +98,7 @@ def fetch_videos(
         version=version_of(part.to_dicts(), recorded.to_dicts()),
         metadata={
             "videos": part.height,
-            "files_fetched": fetched,
+            "files_fetched": brought.fetched,
             "rejected": recorded.height,
             "bytes": int(part["bytes"].sum()),
             "duration_s": round(float(part["duration_s"].sum()), 3),
@@ -110,6 +130,11 @@ def _distinct(files: Sequence[ObservedFile], rejected: list[dict[str, object]]) 
     return sorted(wanted.values(), key=lambda file: file.parts)
 
 
+def copy_names(files: Sequence[ObservedFile]) -> dict[str, str]:
+    """MD5 sums of a visit's files to the names of their copies in the visit's folder of ``raw_data``."""
+    return _file_names(_distinct(files, []))
+
+
 def _file_names(files: Sequence[ObservedFile]) -> dict[str, str]:
     """MD5 sums to names in ``raw_data``: names that differ in nothing but folder or case get the video id."""
     safe = {file.md5: safe_file_name(file.parts[-1]) for file in files}
@@ -129,12 +154,11 @@ def _bring_copies(
     source: VideoSource,
     wanted: Sequence[ObservedFile],
     progress: Callable[[str], None] | None,
-) -> tuple[dict[str, Path], int]:
+) -> _Brought:
     """Rename, fetch and remove until the folder holds ``wanted``.
 
-    Returns:
-        MD5 sums to verified copies, without those that neither source nor folder holds; how many were
-        fetched.
+    Raises:
+        EusEtlError: a file could not be fetched that may be fetched later.
     """
     folder, memory = paths.raw_folder(patient_id), paths.state / "raw" / f"{patient_id}.json"
     before = _Copies.model_validate_json(memory.read_bytes()) if memory.is_file() else _Copies()
@@ -150,23 +174,30 @@ def _bring_copies(
             copies[md5] = held[md5]
         elif target.is_file() and md5_of(target) == md5:
             copies[md5] = target
-    fetched = 0
+    targets = {}
     for file in wanted:
-        if file.md5 in copies or file.gone:
-            continue
-        target = folder / names[file.md5]
-        if target in copies.values() or (target.exists() and target.name not in before.names):
-            target = target.with_name(f"{target.stem}-{file.video_id}{target.suffix}")
-        if progress:
-            progress(f"fetching {file.video_id}, {file.size} bytes")
-        source.fetch(file.as_source_file(), target)
-        copies[file.md5] = target
-        fetched += 1
+        if file.md5 not in copies and not file.gone:
+            target = folder / names[file.md5]
+            if target in copies.values() or (target.exists() and target.name not in before.names):
+                target = target.with_name(f"{target.stem}-{file.video_id}{target.suffix}")
+            targets[file.md5] = (file.as_source_file(), target)
+    failures = source.fetch_many(
+        list(targets.values()),
+        lambda file: progress(f"fetched {file.md5[:12]}, {file.size} bytes") if progress else None,
+    )
+    fetched = {md5: target for md5, (file, target) in targets.items() if file.source_id not in failures}
+    copies |= fetched
     kept = {path.name for path in copies.values()}
     for name in before.names.keys() - kept:
         (folder / name).unlink(missing_ok=True)
     write_atomically(memory, _remember(copies).model_dump_json().encode())
-    return copies, fetched
+    for error in failures.values():
+        if not isinstance(error, DownloadRefusedError):
+            raise error  # what was fetched is kept; the visit waits for the rest
+    for part in folder.glob(f".*{PART}"):
+        part.unlink()  # begun for an upload that was replaced since
+    refused = {md5: failures[file.source_id] for md5, (file, _) in targets.items() if md5 not in fetched}
+    return _Brought(copies, len(fetched), refused)
 
 
 def _remember(copies: Mapping[str, Path]) -> _Copies:

@@ -36,6 +36,14 @@ class Inventory:
         """Patient ids to the version of what the source holds of them."""
         return self._index
 
+    def mark(self) -> str:
+        """Changes whenever the observation is replaced by another; costs no reading."""
+        index = self.paths.inventory / self.source / "index.json"
+        if not index.is_file():
+            return ""
+        stat = index.stat()
+        return f"{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_size}"
+
     def load(self, patient_id: str) -> dict[str, object] | None:
         """What the source holds of one patient, None for nothing."""
         if patient_id not in self._index:
