@@ -89,7 +89,7 @@ def status_table(title: str, visits: Sequence[VisitStatus]) -> Table:
     names = list(visits[0].assets) if visits else []
     for name in names:
         table.add_column(name.replace("_", " "))
-    table.add_column("rejected, why")
+    table.add_column("rejected, why", overflow="fold")
     for visit in visits:
         cells = [f"[{_STYLES[standing]}]{_MARKS[standing]}[/]" for standing in visit.assets.values()]
         table.add_row(visit.patient_id, visit.alias or "", *cells, reasons(visit.rejected))

@@ -55,12 +55,6 @@ _TAGS = [
 ]
 
 
-def is_dicom(path: Path) -> bool:
-    """Whether a file bears the mark of DICOM, whatever its name."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
 def probe_dicom(path: Path, video_id: str) -> VideoFacts:
     """Facts of a DICOM file: its tags, and its first frame decoded.
 

@@ -2,6 +2,7 @@
 
 Facts without decoding more than one frame, and frames in presentation order. How each kind of file is
 read belongs to ``container`` (what FFmpeg reads) and ``dicom``; nothing else decodes video.
+``dicom`` is imported where a file needs it: pydicom takes half a second, and every run is a process.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,6 @@ from pathlib import Path
 
 from eus_etl.domain.container import decode_container, probe_container
 from eus_etl.domain.decoded import DecodeCounts, DecodedFrame, VideoFacts
-from eus_etl.domain.dicom import decode_dicom, is_dicom, probe_dicom
 
 __all__ = ["DecodeCounts", "DecodedFrame", "VideoFacts", "decode", "probe"]
 
@@ -25,7 +25,11 @@ def probe(path: Path, video_id: str) -> VideoFacts:
         VideoUnreadableError: empty, no video, or no frame that can be decoded.
         OSError: the file cannot be read.
     """
-    return probe_dicom(path, video_id) if is_dicom(path) else probe_container(path, video_id)
+    if _is_dicom(path):
+        from eus_etl.domain.dicom import probe_dicom
+
+        return probe_dicom(path, video_id)
+    return probe_container(path, video_id)
 
 
 def decode(
@@ -47,6 +51,14 @@ def decode(
         OSError: the file cannot be read.
     """
     counts = DecodeCounts() if counts is None else counts
-    if is_dicom(path):
+    if _is_dicom(path):
+        from eus_etl.domain.dicom import decode_dicom
+
         return decode_dicom(path, video_id, counts)
     return decode_container(path, video_id, counts, threads)
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file bears the mark of DICOM, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"

@@ -21,10 +21,8 @@ from eus_etl.errors import DiskFullError, DownloadRefusedError, SourceFileChange
 from eus_etl.sources.drive_connection import DriveConnection, Media
 from eus_etl.sources.drive_retries import Pacer, PassingFailure, Refused
 from eus_etl.sources.drive_tree import Entry
+from eus_etl.sources.videos import PART
 from eus_etl.storage.atomic import raise_if_full, sync_folder
-
-PART = ".part"
-"""Ends the names of files that are not complete."""
 
 BLOCK = 120_000
 """Bytes read at once; for blocks of 128 KiB and more, malloc asks the kernel for new pages each time."""

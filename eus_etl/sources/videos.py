@@ -7,6 +7,9 @@ from typing import Protocol
 
 from eus_etl.errors import EusEtlError
 
+PART = ".part"
+"""Ends the names of files that a source has begun to fetch; a later process may go on with them."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:

@@ -1,4 +1,8 @@
-"""From a study's configuration to its sources: the only place that chooses an implementation."""
+"""From a study's configuration to its sources: the only place that chooses an implementation.
+
+Google's and Amazon's clients are imported where a study needs them: each takes half a second or more, and
+every run is a process.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,17 +18,10 @@ from eus_etl.settings import (
     StudyConfig,
 )
 from eus_etl.sources.csv_rows import CsvRows
-from eus_etl.sources.drive_connection import read_credentials
-from eus_etl.sources.dynamodb import DynamoItems
-from eus_etl.sources.dynamodb_table import DynamoTable
-from eus_etl.sources.google_drive import GoogleDrive
-from eus_etl.sources.google_sheet import GoogleSheet
 from eus_etl.sources.json_items import JsonItems
 from eus_etl.sources.label_items import LabelItemSource
 from eus_etl.sources.local_folder import LocalFolder
 from eus_etl.sources.patient_rows import PatientRowSource
-from eus_etl.sources.subjects import ROLE as SUBJECTS_ROLE
-from eus_etl.sources.subjects import subject_ids
 from eus_etl.sources.videos import VideoSource
 
 
@@ -80,6 +77,8 @@ def connect_label_items(study: StudyConfig) -> LabelItemSource:
     config = study.sources.label_items
     if isinstance(config, JsonFileSource):
         return JsonItems(config.path, config.items_at)
+    from eus_etl.sources.dynamodb import DynamoItems
+
     return DynamoItems(
         config.table,
         config.ssm_parameter,
@@ -95,6 +94,9 @@ def connect_patient_rows(study: StudyConfig) -> PatientRowSource:
     headers = [column.header for column in columns]
     if isinstance(config, CsvFileSource):
         return CsvRows(config.path, study.patients.key_header, headers)
+    from eus_etl.sources.drive_connection import read_credentials
+    from eus_etl.sources.google_sheet import GoogleSheet
+
     return GoogleSheet(
         config.spreadsheet_id,
         config.range,
@@ -107,8 +109,11 @@ def connect_patient_rows(study: StudyConfig) -> PatientRowSource:
 
 
 @lru_cache(maxsize=16)
-def _drive(config: GoogleDriveSource, mirror: Path, listing_limit_s: float | None) -> GoogleDrive:
+def _drive(config: GoogleDriveSource, mirror: Path, listing_limit_s: float | None) -> VideoSource:
     """One connection a process: a sensor's tick should cost one request, not a new token as well."""
+    from eus_etl.sources.drive_connection import read_credentials
+    from eus_etl.sources.google_drive import GoogleDrive
+
     return GoogleDrive(
         config.folder_id,
         mirror,
@@ -123,8 +128,11 @@ def _read_subjects(study: StudyConfig) -> Mapping[str, str]:
     config = study.sources.subjects
     if config is None:
         return {}
+    from eus_etl.sources.dynamodb_table import DynamoTable
+    from eus_etl.sources.subjects import ROLE, subject_ids
+
     table = DynamoTable(
-        SUBJECTS_ROLE,
+        ROLE,
         table=config.table,
         ssm_parameter=config.ssm_parameter,
         region=config.region,

@@ -8,6 +8,7 @@ import polars as pl
 from eus_etl.domain import tables
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
+from eus_etl.steps.contact_sheets import draw_contact_sheet
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.steps.study_tables import assemble, scan_frame_tables, scan_parts
 from eus_etl.storage.atomic import write_atomically
@@ -16,17 +17,24 @@ from eus_etl.storage.atomic import write_atomically
 def make_dataset(study: StudyConfig) -> StepResult:
     """Write ``dataset.csv`` (and its Parquet twin), ``statistics.json`` and a masked contact sheet a recipe.
 
-    Everything streams from the visits' tables: memory does not grow with the study.
+    Tables stream from the visits' tables: memory does not grow with the study.
     """
     paths = StudyPaths(study.root)
     recipes = list(study.preprocess.recipes)
     index = assemble(study, tables.dataset(study.families, recipes), _index(study, recipes), twin=True)
+    written = pl.scan_parquet(paths.table("dataset").with_suffix(".parquet"))
+    for recipe in recipes:
+        draw_contact_sheet(study, recipe, written)
     statistics = _statistics(study, recipes)
     text = json.dumps(statistics, indent=2, sort_keys=True) + "\n"
     write_atomically(paths.statistics, text.encode())
     return StepResult(
         version_of(index.version, statistics),
-        {**index.metadata, "statistics": paths.relative(paths.statistics)},
+        {
+            **index.metadata,
+            "statistics": paths.relative(paths.statistics),
+            "pictures": paths.relative(paths.pictures),
+        },
     )
 
 

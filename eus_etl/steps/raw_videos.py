@@ -14,8 +14,7 @@ from eus_etl.domain.timeline import place_videos
 from eus_etl.domain.video import probe
 from eus_etl.errors import DownloadRefusedError, EusEtlError, VideoUnreadableError
 from eus_etl.settings import StudyConfig
-from eus_etl.sources.drive_download import PART
-from eus_etl.sources.videos import VideoSource
+from eus_etl.sources.videos import PART, VideoSource
 from eus_etl.steps.observed import ObservedFile
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.atomic import remove_partials, write_atomically
