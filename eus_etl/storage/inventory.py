@@ -6,14 +6,13 @@ rows and files whose version made it run, and no step reads a whole source again
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.storage.atomic import write_atomically
 
 
-@dataclass(frozen=True, slots=True)
 class Inventory:
     """The stored observation of one source.
 
@@ -22,23 +21,18 @@ class Inventory:
         source: the source's asset name, ``label_items`` for one.
     """
 
-    paths: StudyPaths
-    source: str
-    _index: dict[str, str] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        index = self.paths.inventory / self.source / "index.json"
-        found = json.loads(index.read_bytes()) if index.is_file() else {}
-        object.__setattr__(self, "_index", found)
+    def __init__(self, paths: StudyPaths, source: str) -> None:
+        self._folder = paths.inventory / source
+        self._versions = _index_at(self._folder / "index.json", self.mark())
 
     @property
     def versions(self) -> Mapping[str, str]:
         """Patient ids to the version of what the source holds of them."""
-        return self._index
+        return self._versions
 
     def mark(self) -> str:
         """Changes whenever the observation is replaced by another; costs no reading."""
-        index = self.paths.inventory / self.source / "index.json"
+        index = self._folder / "index.json"
         if not index.is_file():
             return ""
         stat = index.stat()
@@ -46,7 +40,7 @@ class Inventory:
 
     def load(self, patient_id: str) -> dict[str, object] | None:
         """What the source holds of one patient, None for nothing."""
-        if patient_id not in self._index:
+        if patient_id not in self._versions:
             return None
         loaded = json.loads(self._snapshot(patient_id).read_bytes())
         assert isinstance(loaded, dict)  # noqa: S101 - written by store() only
@@ -55,17 +49,24 @@ class Inventory:
     def store(self, observed: Mapping[str, Mapping[str, object]], versions: Mapping[str, str]) -> None:
         """Replace the observation: snapshots first, then the index that makes them count."""
         for patient_id, version in versions.items():
-            if self._index.get(patient_id) != version:
+            if self._versions.get(patient_id) != version:
                 write_atomically(self._snapshot(patient_id), _encode(observed[patient_id]))
-        index = self.paths.inventory / self.source / "index.json"
-        write_atomically(index, _encode(dict(sorted(versions.items()))))
-        for gone in self._index.keys() - versions.keys():
+        write_atomically(self._folder / "index.json", _encode(dict(sorted(versions.items()))))
+        for gone in self._versions.keys() - versions.keys():
             self._snapshot(gone).unlink(missing_ok=True)
-        self._index.clear()
-        self._index.update(versions)
+        self._versions = dict(versions)
 
     def _snapshot(self, patient_id: str) -> Path:
-        return self.paths.inventory / self.source / f"{patient_id}.json"
+        return self._folder / f"{patient_id}.json"
+
+
+@lru_cache(maxsize=32)
+def _index_at(path: Path, mark: str) -> Mapping[str, str]:
+    """The index, read once as long as its mark stands: every visit's step asks for it."""
+    if not mark:
+        return {}
+    found: dict[str, str] = json.loads(path.read_bytes())
+    return found
 
 
 def _encode(value: Mapping[str, object]) -> bytes:

@@ -1,0 +1,43 @@
+from pathlib import Path
+
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.storage.inventory import Inventory
+
+
+def test_what_was_stored_is_found_by_another_reader(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path)
+    held = {"p1": {"a": 1}, "p2": {"name": "\udcff"}}
+    Inventory(paths, "label_items").store(held, {"p1": "v1", "p2": "v2"})
+    found = Inventory(paths, "label_items")
+    assert found.versions == {"p1": "v1", "p2": "v2"}
+    assert found.load("p1") == {"a": 1}
+    assert found.load("p2") == {"name": "\udcff"}
+    assert found.load("p3") is None
+    assert Inventory(paths, "patient_rows").versions == {}
+
+
+def test_an_unchanged_observation_writes_nothing(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path)
+    inventory = Inventory(paths, "label_items")
+    inventory.store({"p1": {"a": 1}}, {"p1": "v1"})
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    mark = inventory.mark()
+    Inventory(paths, "label_items").store({"p1": {"a": 1}}, {"p1": "v1"})
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    assert Inventory(paths, "label_items").mark() == mark
+
+
+def test_only_what_changed_is_written_and_what_vanished_goes(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path)
+    first = Inventory(paths, "label_items")
+    first.store({"p1": {"a": 1}, "p2": {"a": 2}}, {"p1": "v1", "p2": "v2"})
+    mark = first.mark()
+    snapshot = paths.inventory / "label_items" / "p2.json"
+    before = snapshot.stat().st_mtime_ns
+    first.store({"p2": {"a": 2}, "p3": {"a": 3}}, {"p2": "v2", "p3": "v3"})
+    found = Inventory(paths, "label_items")
+    assert found.mark() != mark
+    assert found.load("p1") is None
+    assert found.load("p3") == {"a": 3}
+    assert snapshot.stat().st_mtime_ns == before
+    assert not (paths.inventory / "label_items" / "p1.json").exists()
