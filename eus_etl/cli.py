@@ -16,6 +16,7 @@ from eus_etl.defs.status import unassigned_status, visits_status
 from eus_etl.demo import run_demo
 from eus_etl.errors import ConfigError, EusEtlError
 from eus_etl.settings import ExtractionConfig, StudyConfig, load_study, shipped, study_files
+from eus_etl.steps.adopt import adopt_root
 from eus_etl.steps.extract import extract_files
 from eus_etl.steps.labels import labels_from_export
 from eus_etl.steps.observed import resolve_patient
@@ -115,6 +116,20 @@ def status(study: StudyConfig, session: StudySession) -> None:
             terminal.console.print(f"[bold red]{asset} of {visit.patient_id}[/]: {error}", soft_wrap=True)
     if unassigned := unassigned_status(study):
         terminal.console.print(f"given to no visit: {terminal.reasons(unassigned)} (see rejected.csv)")
+
+
+@main.command()
+@click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done and change nothing.")
+@_plain_errors
+def adopt(config: Path, dry_run: bool) -> None:
+    """Take over a root that the old scripts filled; nothing is deleted and nothing downloaded."""
+    with terminal.steps_progress("adopting") as tell:
+        report = adopt_root(load_study(config), dry_run=dry_run, progress=tell)
+    terminal.console.print(terminal.data_table("raw videos", report.visits))
+    terminal.console.print(terminal.data_table("old tables beside what the sources say", report.compared))
+    for line in report.lines():
+        terminal.console.print(line, markup=False, soft_wrap=True)
 
 
 @main.command()
