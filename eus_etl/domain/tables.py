@@ -85,6 +85,17 @@ _VIDEO = Column("video_id", TEXT, "first 12 hex digits of the file's MD5")
 _FRAME = Column("frame_id", TEXT, "patient_id/video_id/pts, stable across machines and frame rates")
 _LAYOUT = Column("layout_id", TEXT, "video_id and number of the display layout within it")
 
+_IMAGE = Column("path", TEXT, "image below the study's root")
+_FRAME_INDEX = Column(
+    "frame_index", INTEGER, "place in the video, in presentation order, of all its frames, from 0"
+)
+_PTS = Column("pts", INTEGER, "presentation time stamp", "time_base")
+_TIME_BASE = Column("time_base", TEXT, "unit of pts", "s, as a fraction")
+_VIDEO_S = Column("video_s", NUMBER, "presentation time from the video's first frame", "s")
+_DHASH = Column("dhash", TEXT, "difference hash of the picture, 16 hex digits")
+_FRAMES_DECODED = Column("frames_decoded", INTEGER, "frames decoded by the extraction", "frames")
+_DECODE_ERRORS = Column("decode_errors", INTEGER, "packets or frames that could not be decoded", "frames")
+
 LABELS = Table(
     "labels",
     "an interval of one label",
@@ -148,8 +159,8 @@ VIDEOS = Table(
             "frames that the container states; empty where it states none",
             "frames",
         ),
-        Column("frames_decoded", INTEGER, "frames decoded by the extraction", "frames"),
-        Column("decode_errors", INTEGER, "packets or frames that could not be decoded", "frames"),
+        _FRAMES_DECODED,
+        _DECODE_ERRORS,
         Column("recorded_at", TEXT, "recording time that the container states, ISO 8601"),
         Column("order", INTEGER, "place of the video in its visit, from 0"),
         Column("timeline_start_s", NUMBER, "start of the video on the visit's timeline", "s"),
@@ -167,18 +178,18 @@ EXTRACTED = Table(
         _FRAME,
         _PATIENT,
         _VIDEO,
-        Column("path", TEXT, "image below the study's root"),
+        _IMAGE,
         Column(
             "frame_index", INTEGER, "place in the video, in presentation order, of all its frames, from 0"
         ),
-        Column("pts", INTEGER, "presentation time stamp", "time_base"),
-        Column("time_base", TEXT, "unit of pts", "s, as a fraction"),
-        Column("video_s", NUMBER, "presentation time from the video's first frame", "s"),
+        _PTS,
+        _TIME_BASE,
+        _VIDEO_S,
         Column("segment", INTEGER, "number of the stretch of equal picture size within the video, from 0"),
         Column("grid_row", INTEGER, "row of the frame in its segment's grid, from 0"),
         Column("synthetic_time", BOOLEAN, "the stream has no pts: frames are counted at the nominal rate"),
         Column("decode_error", BOOLEAN, "the decoder marked the picture as damaged"),
-        Column("dhash", TEXT, "difference hash of the picture, 16 hex digits"),
+        _DHASH,
     ),
 )
 
@@ -188,8 +199,8 @@ DECODED = Table(
     (
         _PATIENT,
         _VIDEO,
-        Column("frames_decoded", INTEGER, "frames decoded by the extraction", "frames"),
-        Column("decode_errors", INTEGER, "packets or frames that could not be decoded", "frames"),
+        _FRAMES_DECODED,
+        _DECODE_ERRORS,
         Column("frames_kept", INTEGER, "frames kept as images", "frames"),
     ),
 )
@@ -201,13 +212,13 @@ FRAMES = Table(
         _FRAME,
         _PATIENT,
         _VIDEO,
-        Column("path", TEXT, "image below the study's root"),
+        _IMAGE,
         Column(
             "frame_index", INTEGER, "place in the video, in presentation order, of all its frames, from 0"
         ),
-        Column("pts", INTEGER, "presentation time stamp", "time_base"),
-        Column("time_base", TEXT, "unit of pts", "s, as a fraction"),
-        Column("video_s", NUMBER, "presentation time from the video's first frame", "s"),
+        _PTS,
+        _TIME_BASE,
+        _VIDEO_S,
         Column("timeline_s", NUMBER, "time over the visit's videos; empty where the video has no place", "s"),
         Column("procedure_s", NUMBER, "procedure time, after sync.csv", "s of procedure time"),
         Column("border_s", NUMBER, "distance to the nearest label border; empty without labels", "s"),
@@ -233,7 +244,7 @@ FRAMES = Table(
         ),
         Column("color_fraction", NUMBER, "share of coloured pixels inside the region"),
         Column("static_s", NUMBER, "length of the still stretch that holds the frame", "s"),
-        Column("dhash", TEXT, "difference hash of the picture, 16 hex digits"),
+        _DHASH,
     ),
 )
 
@@ -262,7 +273,7 @@ PREPROCESSED = Table(
     "preprocess_metadata",
     "a preprocessed frame",
     (
-        Column("path", TEXT, "image below the study's root"),
+        _IMAGE,
         Column("recipe", TEXT, "name of the recipe"),
         _FRAME,
         _PATIENT,

@@ -6,7 +6,7 @@ from eus_etl.storage.inventory import Inventory
 
 def test_what_was_stored_is_found_by_another_reader(tmp_path: Path) -> None:
     paths = StudyPaths(tmp_path)
-    held = {"p1": {"a": 1}, "p2": {"name": "\udcff"}}
+    held: dict[str, dict[str, object]] = {"p1": {"a": 1}, "p2": {"name": "\udcff"}}
     Inventory(paths, "label_items").store(held, {"p1": "v1", "p2": "v2"})
     found = Inventory(paths, "label_items")
     assert found.versions == {"p1": "v1", "p2": "v2"}
