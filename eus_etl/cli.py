@@ -10,13 +10,14 @@ import click
 import polars as pl
 
 from eus_etl import terminal
-from eus_etl.defs.instance import dagster_home, open_instance
+from eus_etl.defs.instance import daemon_seen, dagster_home, open_instance
 from eus_etl.defs.session import StudySession
 from eus_etl.defs.status import unassigned_status, visits_status
 from eus_etl.demo import run_demo
 from eus_etl.errors import ConfigError, EusEtlError
 from eus_etl.settings import ExtractionConfig, StudyConfig, load_study, shipped, study_files
 from eus_etl.steps.adopt import adopt_root
+from eus_etl.steps.doctor.examination import examine
 from eus_etl.steps.extract import extract_files
 from eus_etl.steps.labels import labels_from_export
 from eus_etl.steps.observed import resolve_patient
@@ -116,6 +117,18 @@ def status(study: StudyConfig, session: StudySession) -> None:
             terminal.console.print(f"[bold red]{asset} of {visit.patient_id}[/]: {error}", soft_wrap=True)
     if unassigned := unassigned_status(study):
         terminal.console.print(f"given to no visit: {terminal.reasons(unassigned)} (see rejected.csv)")
+
+
+@main.command()
+@click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
+@_plain_errors
+def doctor(config: Path) -> None:
+    """Check configuration, access, disk, clock and daemon, and say what to do; changes nothing."""
+    study = load_study(config)
+    findings = examine(study, config, dagster_home(study), daemon_seen)
+    for finding in findings:
+        click.echo(finding.line)
+    sys.exit(1 if any(finding.outcome == "problem" for finding in findings) else 0)
 
 
 @main.command()

@@ -7,6 +7,7 @@ models does not exist: a third study is one more YAML file.
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -149,6 +150,10 @@ class SourcesConfig(_Model):
     def _has_key(cls, value: str) -> str:
         if "{key}" not in value:
             raise ValueError("must contain {key}, which stands for the patient's id or alias")
+        try:
+            re.compile(value.replace("{key}", "key"))
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from error
         return value
 
 

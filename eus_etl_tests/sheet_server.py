@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import ClassVar, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -110,15 +111,23 @@ class SheetServer:
 
     def credentials(self, account: str = ACCOUNT, scope: str = READONLY) -> service_account.Credentials:
         """Credentials of a service account whose tokens this server gives out."""
-        key = {
+        made: service_account.Credentials = service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]  # google-auth does not annotate it
+            self._key(account), scopes=[scope]
+        )
+        return made
+
+    def write_key_file(self, path: Path, account: str = ACCOUNT) -> Path:
+        """A service account's key as Google's console gives it out."""
+        path.write_text(json.dumps(self._key(account)), encoding="utf-8")
+        return path
+
+    def _key(self, account: str) -> dict[str, str]:
+        return {
+            "type": "service_account",
             "client_email": account,
             "private_key": _key_pair()[0],
             "token_uri": f"{self.root}token",
         }
-        made: service_account.Credentials = service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]  # google-auth does not annotate it
-            key, scopes=[scope]
-        )
-        return made
 
     def token(self, form: dict[str, list[str]]) -> Answer:
         """Exchange a signed assertion for a token (RFC 7523)."""

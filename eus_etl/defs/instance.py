@@ -18,6 +18,12 @@ def dagster_home(study: StudyConfig) -> Path:
     return Path(named).expanduser() if named else study.root.parent / "dagster_home"
 
 
+def daemon_seen(home: Path) -> float | None:
+    """When a daemon of the instance in ``home`` last gave a sign, in seconds since 1970; None for never."""
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        return max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=None)
+
+
 def open_instance(home: Path) -> dg.DagsterInstance:
     """The instance in ``home``, made with the shipped ``dagster.yaml`` where there is none.
 

@@ -19,7 +19,7 @@ from googleapiclient.errors import HttpError
 from httplib2 import Http, HttpLib2Error
 
 from eus_etl.errors import EusEtlError, SourceAccessError, SourceError, SourceUnavailableError
-from eus_etl.sources.patient_rows import PatientRow, RowScan, folded_header, select_rows
+from eus_etl.sources.patient_rows import PatientRow, RowScan, select_rows
 
 SCOPE = "https://www.googleapis.com/auth/spreadsheets.readonly"
 """The least that the credentials must be good for; ``drive.readonly`` is enough as well."""
@@ -104,20 +104,8 @@ class GoogleSheet:
         dates of the date columns as ISO 8601.
         """
         cells = [[_text(value) for value in row] for row in self._values()]
-        self._refuse_other_first_row(cells[0] if cells else [])
         scan = select_rows(cells, self._key_header, self._headers)
         return RowScan(tuple(map(self._with_dates, scan.rows)), scan.headers)
-
-    def _refuse_other_first_row(self, first: Sequence[str]) -> None:
-        """Keep cells out of the message that lists headers, where the range begins below the headers."""
-        configured = {folded_header(header) for header in (self._key_header, *self._headers)}
-        if first and configured.isdisjoint(map(folded_header, first)):
-            missing = ", ".join(map(repr, sorted(configured)))
-            raise SourceError(
-                _ROLE,
-                f"the range begins with a row that holds none of the headers {missing}",
-                "begin the range with the row of headers, or correct the headers in `patients`",
-            )
 
     def _with_dates(self, row: PatientRow) -> PatientRow:
         cells = {

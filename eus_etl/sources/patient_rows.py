@@ -66,6 +66,7 @@ def select_rows(cells: Iterable[Sequence[str]], key_header: str, headers: Sequen
     """
     sheet = iter(cells)
     there = tuple(folded_header(cell) for cell in next(sheet, ()))
+    _refuse_other_first_row(there, (key_header, *headers))
     places = {header: _place(header, there) for header in (key_header, *headers)}
     rows = []
     for number, row in enumerate(sheet, start=2):
@@ -73,6 +74,18 @@ def select_rows(cells: Iterable[Sequence[str]], key_header: str, headers: Sequen
         if any(read.values()):
             rows.append(PatientRow(read[key_header], {header: read[header] for header in headers}, number))
     return RowScan(tuple(rows), tuple(header for header in there if header))
+
+
+def _refuse_other_first_row(first: Sequence[str], headers: Sequence[str]) -> None:
+    """A first row without any of the headers is a patient's: its cells must not get into a message."""
+    configured = {folded_header(header) for header in headers}
+    if first and configured.isdisjoint(first):
+        missing = ", ".join(map(repr, sorted(configured)))
+        raise SourceError(
+            _ROLE,
+            f"the first row holds none of the headers {missing}",
+            "begin with the row of headers, separated by commas in a CSV file, or correct them in `patients`",
+        )
 
 
 def _place(header: str, there: Sequence[str]) -> int:

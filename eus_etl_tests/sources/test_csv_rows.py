@@ -69,7 +69,7 @@ def test_a_sheet_without_rows(read: Read) -> None:
         ("Patient,CAP score,Stiffness,CAP  score\na,1,2,3\n", "2 columns 'CAP score'"),
         (
             "patient;CAP score;Stiffness\n",
-            "0 columns 'Patient'; its columns are 'patient;CAP score;Stiffness'",
+            "the first row holds none of the headers 'CAP score', 'Patient', 'Stiffness'",
         ),
         ("", "its columns are none"),
         ("Patient,CAP score,Stiffness\nGröße,1,2\n".encode("cp1252"), "not UTF-8"),

@@ -157,7 +157,7 @@ def test_headers_without_rows(server: SheetServer, read: Read) -> None:
         ([[*FIRST, "Patient "], ROW], "2 columns 'Patient'"),
         ([], "its columns are none"),
         ([[], ROW], "its columns are none"),
-        ([ROW, ROW], "a row that holds none of the headers 'CAP score', 'Patient', 'Seen on', 'Stiffness'"),
+        ([ROW, ROW], "first row holds none of the headers 'CAP score', 'Patient', 'Seen on', 'Stiffness'"),
     ],
 )
 def test_what_is_not_the_sheet_is_an_error(
