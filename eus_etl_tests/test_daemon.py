@@ -18,7 +18,7 @@ from eus_etl.domain import tables
 from eus_etl.settings import shipped
 from eus_etl_tests.tiny_hospital import ONE, TWO, TinyHospital
 
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 @contextmanager
