@@ -2,13 +2,20 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
 from eus_etl.cli import main
+from eus_etl.defs.instance import dagster_home, open_instance
+from eus_etl.defs.runs import runs_under_way
+from eus_etl.defs.session import StudySession
 from eus_etl_tests.demo_run import read_picture
 from eus_etl_tests.small_videos import read_number, write_video
 from eus_etl_tests.tiny_hospital import ALIAS_TWO, ONE, TWO, TinyHospital
@@ -146,3 +153,28 @@ def test_help_names_all_commands() -> None:
     text = call("--help").output
     for command in ("demo", "run", "status", "extract", "labels", "check-config"):
         assert command in text
+
+
+def test_a_killed_command_leaves_no_run_that_seems_to_work(hospital: TinyHospital) -> None:
+    """The page and the sensors must not wait for ever for a process that is dead."""
+    code = f"""
+import os, signal, sys
+from eus_etl.steps import frames
+from eus_etl.cli import main
+from eus_etl.defs.instance import dagster_home, open_instance
+from eus_etl.defs.runs import runs_under_way
+from eus_etl.defs.session import StudySession
+frames.extract_video = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+main(["run", "--config", {str(hospital.config)!r}])
+"""
+    died = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
+    assert died.returncode == -signal.SIGKILL
+    with open_instance(dagster_home(hospital.study)) as instance:
+        session = StudySession(hospital.study, instance)
+        assert instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+        assert runs_under_way(session.graph, instance) == []
+    done = call("run", "--config", hospital.config)
+    assert done.exit_code == 0, done.output
+    assert "2 videos decoded, 0 failed" in done.output
+    with open_instance(dagster_home(hospital.study)) as instance:
+        assert not instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))

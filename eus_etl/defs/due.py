@@ -12,20 +12,13 @@ import dagster as dg
 from eus_etl.defs.graph import StudyGraph
 from eus_etl.defs.names import CONSUMED_TAG, PARTITION_TAG
 from eus_etl.defs.patient_assets import RAW_VIDEOS
+from eus_etl.defs.runs import runs_under_way
 from eus_etl.defs.state import Node, StudyState
 from eus_etl.defs.waves import next_wave, wanted, wave_version
 from eus_etl.steps.observed import DRIVE_VIDEOS
 
 RUNS_A_TICK = 20
 """Run requests get slower with the number of partition keys; the rest waits for the next tick."""
-
-_UNDER_WAY = (
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-)
 
 
 def answered(graph: StudyGraph, state: StudyState, patient: str) -> bool:
@@ -34,6 +27,8 @@ def answered(graph: StudyGraph, state: StudyState, patient: str) -> bool:
     A tick may die after it has reported a listing and before it has started the run: then neither holds.
     """
     node = graph.nodes[graph.key(RAW_VIDEOS)]
+    if state.version(graph.key(DRIVE_VIDEOS), patient) is None:
+        return True  # no video was ever reported: there is nothing to take
     if not state.is_stale(node, patient):
         return True
     reports = state.instance.fetch_materializations(
@@ -66,7 +61,8 @@ def due_edits(
 
     What failed is not tried again with the same inputs.
     """
-    busy = _under_way(graph, state)
+    # a visit, or None for the study's tables
+    busy = {run.tags.get(PARTITION_TAG) for run in runs_under_way(graph, state.instance)}
     requests: list[dg.RunRequest] = []
     waiting = bool(busy)
     for patient in patients:
@@ -92,16 +88,6 @@ def _visit_wave(graph: StudyGraph, state: StudyState, patient: str) -> list[Node
     raw_videos = graph.nodes[graph.key(RAW_VIDEOS)]
     failed = {raw_videos.key} if state.is_stale(raw_videos, patient) else set()
     return next_wave(state, wanted(graph, state, patient), patient, blocked=failed)
-
-
-def _under_way(graph: StudyGraph, state: StudyState) -> set[str | None]:
-    """Visits (None: the study's tables) of this study that a run works on or is queued for."""
-    ours = {graph.key(spec.name) for spec in graph.specs}
-    return {
-        run.tags.get(PARTITION_TAG)
-        for run in state.instance.get_runs(dg.RunsFilter(statuses=list(_UNDER_WAY)))
-        if run.asset_selection is None or not ours.isdisjoint(run.asset_selection)
-    }
 
 
 def _edit_run(

@@ -13,12 +13,14 @@ import dagster as dg
 from eus_etl.defs.graph import StudyGraph, study_graph
 from eus_etl.defs.names import TERMINAL_TAG, patients_of
 from eus_etl.defs.observed import changed_versions, events, unassigned_event
+from eus_etl.defs.runs import close_dead_runs
 from eus_etl.defs.state import Node, StudyState
 from eus_etl.defs.waves import next_wave, wanted
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.connections import connect
 from eus_etl.steps.observe import Failure, observe_all, relist_videos
+from eus_etl.storage.locks import session_lock
 from eus_etl.storage.ownership import claim_root
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -149,6 +151,14 @@ class StudySession:
             progress: told before each run.
             relist: list the videos anew, whatever their source remembers.
         """
+        paths = StudyPaths(self._study.root)
+        claim_root(paths, self._study.study)
+        with session_lock(paths) as alone:
+            if alone:
+                close_dead_runs(self.graph, self._instance)
+            return self._run(patients, progress or (lambda *_: None), relist)
+
+    def _run(self, patients: Sequence[str] | None, tell: Progress, relist: bool) -> RunReport:
         report = RunReport(unobserved=self.observe(relist=relist), missed=self._missed)
         chosen = self.patients() if patients is None else list(patients)
         due = [
@@ -156,7 +166,6 @@ class StudySession:
             for patient in chosen
             if any(self._state.is_stale(n, patient) for n in self.wanted(patient))
         ]
-        tell = progress or (lambda *_: None)
         for done, patient in enumerate(due):
             self._make(
                 self.wanted(patient), patient, report, partial(_tell_visit, tell, patient, done, len(due))
@@ -209,9 +218,14 @@ def _made(result: dg.ExecuteInProcessResult, patient: str | None) -> list[Made]:
 
 def _failed(result: dg.ExecuteInProcessResult, patient: str | None) -> list[Failed]:
     return [
-        Failed(str(event.step_key).split("__")[-1], patient, failure_text(event))
+        Failed(failed_asset(event), patient, failure_text(event))
         for event in result.get_step_failure_events()
     ]
+
+
+def failed_asset(event: dg.DagsterEvent) -> str:
+    """Name of the asset whose step failed: a step's key is its asset's key, joined by two underscores."""
+    return str(event.step_key).split("__")[-1]
 
 
 def failure_text(event: dg.DagsterEvent) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 import polars as pl
 from dagster import DagsterEventType
 
-from eus_etl.defs.session import StudySession, failure_text
+from eus_etl.defs.session import StudySession, failed_asset, failure_text
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables import REJECTED
 from eus_etl.settings import StudyConfig
@@ -49,9 +49,9 @@ def visits_status(study: StudyConfig, session: StudySession) -> list[VisitStatus
             name = node.name
             if node.key not in possible:
                 assets[name] = "no video"
-            elif patient in failed_runs[node.key]:
+            elif (run_id := failed_runs[node.key].get(patient)) and (error := _error(session, run_id, name)):
                 assets[name] = "failed"
-                errors[name] = _error(session, failed_runs[node.key][patient])
+                errors[name] = error
             elif state.is_missing(node, patient):
                 assets[name] = "missing"
             else:
@@ -75,10 +75,13 @@ def _rejected(study: StudyConfig) -> Mapping[str | None, Mapping[str, int]]:
     return counted
 
 
-def _error(session: StudySession, run_id: str) -> str:
+def _error(session: StudySession, run_id: str, asset: str) -> str | None:
+    """Why a run failed to make an asset; None where it did not come to it."""
     records = session.state.instance.get_records_for_run(
         run_id, of_type=DagsterEventType.STEP_FAILURE
     ).records
     events = [record.event_log_entry.dagster_event for record in records]
-    texts = [failure_text(event) for event in events if event is not None]
-    return "; ".join(texts) or f"run {run_id} ended without a message: see it in the page"
+    texts = [failure_text(event) for event in events if event and failed_asset(event) == asset]
+    if not events:
+        return f"run {run_id} ended before it was done: run it again"
+    return "; ".join(texts) or None
