@@ -1,0 +1,496 @@
+"""The sensors' ticks, evaluated as the daemon evaluates them, with crashes between their effects."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
+
+from eus_etl.defs.due import RUNS_A_TICK
+from eus_etl.defs.graph import study_graph
+from eus_etl.defs.instance import open_instance
+from eus_etl.defs.names import DATA_VERSION_TAG, PARTITION_TAG
+from eus_etl.defs.patient_assets import CHAIN
+from eus_etl.defs.state import Node, StudyState
+from eus_etl.defs.study import build_study_definitions
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.settings import StudyConfig
+from eus_etl.storage.ledger import STUDY, Entry, write_entry
+from eus_etl_tests.drive_client import HASTE
+from eus_etl_tests.drive_files import Drive
+from eus_etl_tests.drive_server import DriveServer, serve
+from eus_etl_tests.drive_tokens import TokenOffice
+from eus_etl_tests.real_hospital import databases_in_a_hurry, drive_source
+from eus_etl_tests.tiny_hospital import ALIAS_TWO, LONG_AGO, ONE, TWO, TinyHospital
+
+VIDEOS, EDITS = "eusml_videos", "eusml_edits"
+RUN_KEY_TAG = "dagster/run_key"
+STARTED, FAILED, DONE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
+
+
+class Daemon:
+    """Does in one process, one after another, what a daemon does with the sensors of a study."""
+
+    def __init__(self, study: StudyConfig, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self.cursors: dict[str, str | None] = {}
+        self.load(study)
+
+    def load(self, study: StudyConfig) -> None:
+        """Load the definitions, as after a restart with another configuration."""
+        self.definitions = build_study_definitions(study)
+        self.graph = study_graph(study)
+        self.repository = self.definitions.get_repository_def()
+
+    def look(self, sensor: str) -> SensorExecutionData:
+        """Evaluate a tick; nothing of it takes effect."""
+        context = dg.build_sensor_context(
+            self.instance,
+            self.cursors.get(sensor),
+            repository_def=self.repository,
+            sensor_name=sensor,
+            instance_ref=self.instance.get_ref(),  # by it Dagster finds partitions, also those of this tick
+        )
+        return self.repository.get_sensor_def(sensor).evaluate_tick(context)
+
+    def report(self, tick: SensorExecutionData) -> None:
+        """The effects of a tick that come before its runs."""
+        for event in tick.asset_events:
+            assert isinstance(event, dg.AssetMaterialization)
+            self.instance.report_runless_asset_event(event)
+        for added in tick.dynamic_partitions_requests or []:
+            assert isinstance(added, dg.AddDynamicPartitionsRequest)
+            self.instance.add_dynamic_partitions(added.partitions_def_name, list(added.partition_keys))
+
+    def start(self, tick: SensorExecutionData) -> list[dg.DagsterRun]:
+        """Start the runs of a tick; a run key that there was before starts nothing."""
+        job = self.definitions.resolve_implicit_global_asset_job_def()
+        started = []
+        for request in tick.run_requests or []:
+            key = {RUN_KEY_TAG: str(request.run_key)}
+            if self.instance.get_runs(dg.RunsFilter(tags=key), limit=1):
+                continue
+            chain = {self.graph.key(name) for name in CHAIN}
+            selection = set(request.asset_selection) if request.asset_selection else chain
+            selected = job.get_subset(asset_selection=selection)
+            run = self.instance.create_run_for_job(
+                selected, status=STARTED, tags={**request.tags, **key}, asset_selection=selection
+            )
+            started.append(run)
+        return started
+
+    def tick(self, sensor: str) -> SensorExecutionData:
+        """A whole tick."""
+        tick = self.look(sensor)
+        self.report(tick)
+        self.start(tick)
+        self.cursors[sensor] = tick.cursor
+        return tick
+
+    def runs(self, patient: str | None = None) -> Sequence[dg.DagsterRun]:
+        """Runs of a visit, or all; the newest first."""
+        return self.instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: patient} if patient else {}))
+
+    def end(self, run: dg.DagsterRun, status: dg.DagsterRunStatus) -> None:
+        """Let a run fail, or succeed and make what it was to make."""
+        if status is FAILED:
+            self.instance.report_run_failed(run)
+            return
+        state = self.state()
+        patient = run.tags.get(PARTITION_TAG)
+        for node in state.nodes.values():
+            if node.key in (run.asset_selection or ()):
+                make(state, node, patient)
+        self.instance.report_dagster_event(
+            dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name), run.run_id
+        )
+
+    def state(self) -> StudyState:
+        """What is known now."""
+        return StudyState(self.instance, StudyPaths(self.graph.study.root), self.graph.nodes)
+
+    def make_everything(self) -> None:
+        """Observe, and make all assets of all visits, as their runs would have recorded it."""
+        for sensor in (EDITS, VIDEOS):
+            self.report(self.look(sensor))
+        state = self.state()
+        for node in state.nodes.values():
+            if not node.observed:
+                for patient in (ONE, TWO) if node.per_patient else (None,):
+                    make(state, node, patient)
+
+
+def make(state: StudyState, node: Node, patient: str | None, consumed: str | None = None) -> None:
+    """Record that an asset was made, of its inputs as they are now or of the given ones."""
+    consumed = consumed or state.consumable(node, patient)
+    entry = Entry(consumed=consumed, version=f"made of {consumed}", at=time.time())
+    write_entry(state.paths, patient or STUDY, node.name, entry)
+    state.instance.report_runless_asset_event(
+        dg.AssetMaterialization(node.key, partition=patient, tags={DATA_VERSION_TAG: entry.version})
+    )
+    state.forget([node.key])
+
+
+def asked(tick: SensorExecutionData) -> dict[str | None, str]:
+    """Visits that a tick asks for, to their run keys."""
+    requests = tick.run_requests or []
+    found = {request.partition_key: str(request.run_key) for request in requests}
+    assert len(found) == len(requests)
+    return found
+
+
+def waves(tick: SensorExecutionData) -> dict[str | None, set[str]]:
+    """Visits that a tick asks for, to the assets that it asks for."""
+    return {
+        request.partition_key: {key.path[-1] for key in request.asset_selection or ()}
+        for request in tick.run_requests or []
+    }
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("eus_etl.sources.google_drive.Pace", lambda: HASTE)
+    with databases_in_a_hurry():
+        yield
+
+
+@pytest.fixture
+def hospital(tmp_path: Path) -> TinyHospital:
+    """Two visits in a local folder."""
+    return TinyHospital(tmp_path)
+
+
+@pytest.fixture
+def daemon(hospital: TinyHospital) -> Iterator[Daemon]:
+    """A daemon that has done nothing yet."""
+    with open_instance(hospital.home) as instance:
+        yield Daemon(hospital.study, instance)
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str | None]]:
+    """The folder of a hospital whose study is all made, and the cursors of sensors that have seen so."""
+    hospital = TinyHospital(tmp_path_factory.mktemp("settled"))
+    with databases_in_a_hurry(), open_instance(hospital.home) as instance:
+        daemon = Daemon(hospital.study, instance)
+        daemon.make_everything()
+        for sensor in (VIDEOS, EDITS):
+            assert asked(daemon.tick(sensor)) == {}
+        return hospital.folder, daemon.cursors
+
+
+@pytest.fixture
+def busy_daemon(settled: tuple[Path, dict[str, str | None]], hospital: TinyHospital) -> Iterator[Daemon]:
+    """A daemon whose study is all made and whose sensors have seen so."""
+    folder, cursors = settled
+    shutil.copytree(folder, hospital.folder, dirs_exist_ok=True)
+    with open_instance(hospital.home) as instance:
+        daemon = Daemon(hospital.study, instance)
+        daemon.cursors.update(cursors)
+        yield daemon
+
+
+def upload(hospital: TinyHospital, name: str, content: bytes) -> None:
+    """A file, as if uploaded long ago; sensors do not look into files."""
+    path = hospital.videos / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    os.utime(path, (LONG_AGO, LONG_AGO))
+
+
+# --- videos ---
+
+
+def test_a_new_visit_gets_its_partition_its_event_and_its_run_in_one_tick(daemon: Daemon) -> None:
+    tick = daemon.tick(VIDEOS)
+    assert set(asked(tick)) == {ONE}  # the other's alias is not known yet
+    assert daemon.instance.get_dynamic_partitions("eusml_patients") == [ONE]
+    assert [event.partition for event in tick.asset_events] == [ONE]
+    (run,) = daemon.runs(ONE)
+    assert {key.path[-1] for key in run.asset_selection or ()} == set(CHAIN)
+    daemon.tick(EDITS)
+    assert set(asked(daemon.tick(VIDEOS))) == {TWO}
+
+
+def test_a_tick_that_dies_before_its_runs_asks_for_the_same_runs_again(daemon: Daemon) -> None:
+    first = daemon.look(VIDEOS)
+    daemon.report(first)  # and no run, no cursor
+    second = daemon.look(VIDEOS)
+    assert asked(second) == asked(first) != {}
+    assert list(second.asset_events) == []
+
+
+def test_a_tick_that_dies_before_its_cursor_starts_nothing_twice(daemon: Daemon) -> None:
+    first = daemon.look(VIDEOS)
+    daemon.report(first)
+    assert len(daemon.start(first)) == 1
+    assert asked(daemon.look(VIDEOS)) == {}
+    assert daemon.start(first) == []  # the daemon resumes a tick that it has written down
+
+
+def test_one_version_is_asked_for_once(daemon: Daemon) -> None:
+    daemon.tick(VIDEOS)
+    for _ in range(3):
+        assert asked(daemon.tick(VIDEOS)) == {}
+    (run,) = daemon.runs(ONE)
+    daemon.end(run, DONE)
+    assert asked(daemon.tick(VIDEOS)) == {}
+    assert len(daemon.runs(ONE)) == 1
+
+
+def test_a_failed_version_waits_for_other_files_and_runs_again_when_they_return(
+    hospital: TinyHospital, daemon: Daemon
+) -> None:
+    name = f"{ONE}/first.mp4"
+    upload(hospital, name, b"one")
+    keys = list(asked(daemon.tick(VIDEOS)).values())
+    daemon.end(daemon.runs(ONE)[0], FAILED)
+    assert asked(daemon.tick(VIDEOS)) == {}
+    for content in (b"two and more", b"one"):
+        upload(hospital, name, content)
+        keys += asked(daemon.tick(VIDEOS)).values()
+        assert asked(daemon.tick(VIDEOS)) == {}
+        daemon.end(daemon.runs(ONE)[0], FAILED)
+        assert asked(daemon.tick(VIDEOS)) == {}
+    assert len(set(keys)) == 3
+    versions = [key.split(":")[1] for key in keys]
+    assert versions[0] == versions[2] != versions[1]
+
+
+def test_a_visit_that_changes_while_it_is_made_is_asked_for_again(
+    hospital: TinyHospital, daemon: Daemon
+) -> None:
+    daemon.tick(VIDEOS)
+    state = daemon.state()
+    node = daemon.graph.nodes[daemon.graph.key("raw_videos")]
+    begun_with = state.consumable(node, ONE)
+    upload(hospital, f"{ONE}/second.mp4", b"late")
+    assert set(asked(daemon.tick(VIDEOS))) == {ONE}
+    make(state, node, ONE, consumed=begun_with)  # the first run ends now
+    assert len(daemon.runs(ONE)) == 2
+    assert asked(daemon.tick(VIDEOS)) == {}  # the second one is under way
+
+
+def test_many_visits_are_started_some_a_tick(
+    hospital: TinyHospital, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert RUNS_A_TICK == 20
+    monkeypatch.setattr("eus_etl.defs.sensors.RUNS_A_TICK", 4)
+    names = {f"55555555-aaaa-4aaa-8aaa-{number:012d}" for number in range(6)}
+    for name in names:
+        upload(hospital, f"{name}/a.mp4", name.encode())
+    ticks = [daemon.tick(VIDEOS) for _ in range(3)]
+    assert [len(asked(tick)) for tick in ticks] == [4, 3, 0]
+    assert {*asked(ticks[0]), *asked(ticks[1])} == names | {ONE}
+    assert [len(tick.asset_events) for tick in ticks] == [4, 3, 0]
+    assert len(daemon.runs()) == 7
+
+
+def test_a_folder_out_of_reach_skips_with_its_reason_and_keeps_the_cursor(
+    hospital: TinyHospital, daemon: Daemon
+) -> None:
+    before = daemon.tick(VIDEOS).cursor
+    aside = hospital.videos.rename(hospital.videos.with_name("aside"))
+    tick = daemon.tick(VIDEOS)
+    assert tick.cursor == before
+    assert tick.skip_message
+    assert list(tick.asset_events) == []
+    aside.rename(hospital.videos)
+    assert asked(daemon.tick(VIDEOS)) == {}
+
+
+# --- videos on a drive ---
+
+
+@pytest.fixture
+def server() -> Iterator[DriveServer]:
+    """A drive that the study's folder lies on."""
+    with serve(Drive(), tokens=TokenOffice()) as running:
+        running.drive.folder("study")
+        yield running
+
+
+@pytest.fixture
+def drive_daemon(hospital: TinyHospital, server: DriveServer) -> Iterator[Daemon]:
+    """A daemon of a study on a drive of some visits."""
+    hospital.configure(sources={"videos": drive_source(server, hospital.folder)})
+    for number, visit in enumerate((ONE, TWO)):
+        folder = server.drive.folder(visit, "folder000001")
+        server.drive.upload("a.mp4", folder, bytes([number]))
+    with open_instance(hospital.home) as instance:
+        yield Daemon(hospital.study, instance)
+
+
+def test_a_tick_on_an_unchanged_drive_is_one_request(drive_daemon: Daemon, server: DriveServer) -> None:
+    assert set(asked(drive_daemon.tick(VIDEOS))) == {ONE, TWO}
+    for _ in range(4):
+        before = server.counts.copy()
+        assert drive_daemon.tick(VIDEOS).skip_message == "nothing new"
+        assert server.counts - before == {"changes": 1}
+
+
+def test_a_change_on_the_drive_starts_its_visit_alone(drive_daemon: Daemon, server: DriveServer) -> None:
+    drive_daemon.tick(VIDEOS)
+    drive_daemon.tick(VIDEOS)
+    (folder,) = [item.item_id for item in server.drive.items.values() if item.name == TWO]
+    server.drive.upload("b.mp4", folder, b"another")
+    before = server.requests
+    assert set(asked(drive_daemon.tick(VIDEOS))) == {TWO}
+    assert server.requests == before + 2  # the mark and the listing each read the feed
+    assert asked(drive_daemon.tick(VIDEOS)) == {}
+
+
+def test_a_drive_that_fails_skips_with_its_reason_and_keeps_the_cursor(
+    drive_daemon: Daemon, server: DriveServer
+) -> None:
+    drive_daemon.tick(VIDEOS)
+    cursor = drive_daemon.tick(VIDEOS).cursor
+    server.faults.other.extend(["503"] * HASTE.attempts)
+    tick = drive_daemon.tick(VIDEOS)
+    assert "503" in str(tick.skip_message)
+    assert tick.cursor == cursor
+    assert list(tick.asset_events) == []
+    assert drive_daemon.tick(VIDEOS).skip_message == "nothing new"
+
+
+def test_a_rejected_page_token_lists_anew_and_starts_nothing(
+    drive_daemon: Daemon, server: DriveServer
+) -> None:
+    drive_daemon.tick(VIDEOS)
+    drive_daemon.tick(VIDEOS)
+    server.drive.forget_old_changes()
+    listed = server.counts["list"]
+    assert asked(drive_daemon.tick(VIDEOS)) == {}
+    assert server.counts["list"] > listed
+
+
+def test_a_new_alias_matches_what_lay_unassigned_although_the_drive_did_not_change(
+    hospital: TinyHospital, drive_daemon: Daemon, server: DriveServer
+) -> None:
+    folder = server.drive.folder("Amber-Crane-4 of May", "folder000001")
+    server.drive.upload("a.mp4", folder, b"early")
+    assert set(asked(drive_daemon.tick(VIDEOS))) == {ONE, TWO}
+    assert asked(drive_daemon.tick(VIDEOS)) == {}
+    late = "44444444-aaaa-4aaa-8aaa-000000000004"
+    hospital.items[late] = {"pseudo_name": "Amber-Crane-4"}
+    hospital.write_items()
+    drive_daemon.tick(EDITS)
+    assert set(asked(drive_daemon.tick(VIDEOS))) == {late}
+
+
+# --- edits ---
+
+
+def test_while_nothing_happens_nothing_is_done(busy_daemon: Daemon) -> None:
+    tick = busy_daemon.tick(EDITS)
+    assert tick.skip_message == "nothing has happened"
+    assert list(tick.asset_events) == []
+
+
+def test_an_edit_asks_for_what_it_touches_and_tables_come_last(
+    hospital: TinyHospital, busy_daemon: Daemon
+) -> None:
+    hospital.items[ONE]["Stop Station 1 1"] = "00:00:02"
+    hospital.write_items()
+    tick = busy_daemon.tick(EDITS)
+    assert [event.partition for event in tick.asset_events] == [ONE]
+    assert waves(tick) == {ONE: {"labels", "patients"}}
+    assert asked(busy_daemon.tick(EDITS)) == {}  # while it is under way
+    busy_daemon.end(busy_daemon.runs(ONE)[0], DONE)
+    assert waves(busy_daemon.tick(EDITS)) == {ONE: {"frame_table"}}
+    busy_daemon.end(busy_daemon.runs(ONE)[0], DONE)
+    (tables,) = waves(busy_daemon.tick(EDITS)).items()
+    assert tables[0] is None
+    assert {"labels_csv", "patients_csv", "dataset"} <= tables[1]
+    busy_daemon.end(busy_daemon.runs()[0], DONE)
+    assert asked(busy_daemon.tick(EDITS)) == {}
+    assert busy_daemon.tick(EDITS).skip_message == "nothing has happened"
+
+
+def test_another_configuration_asks_for_what_depends_on_it(
+    hospital: TinyHospital, busy_daemon: Daemon
+) -> None:
+    hospital.configure(quality={"no_signal_brightness": 250})
+    busy_daemon.load(hospital.study)
+    tick = busy_daemon.tick(EDITS)
+    assert waves(tick) == {ONE: {"frame_table"}, TWO: {"frame_table"}}
+    assert list(tick.asset_events) == []
+
+
+def test_an_edit_that_comes_while_its_asset_is_made_is_found_afterwards(
+    hospital: TinyHospital, busy_daemon: Daemon
+) -> None:
+    hospital.items[ONE]["Stop Station 1 1"] = "00:00:02"
+    hospital.write_items()
+    busy_daemon.tick(EDITS)
+    (run, *_), state = busy_daemon.runs(ONE), busy_daemon.state()
+    nodes = [busy_daemon.graph.nodes[busy_daemon.graph.key(name)] for name in ("labels", "patients")]
+    begun_with = [state.consumable(node, ONE) for node in nodes]
+    hospital.items[ONE]["Stop Station 1 1"] = "00:00:01"
+    hospital.write_items()
+    assert asked(busy_daemon.tick(EDITS)) == {}  # reported, and the visit is busy
+    busy_daemon.end(run, DONE)
+    for node, consumed in zip(nodes, begun_with, strict=True):
+        make(state, node, ONE, consumed)  # made last, of the inputs of before
+    assert waves(busy_daemon.tick(EDITS)) == {ONE: {"labels", "patients"}}
+
+
+def test_a_failed_edit_is_not_tried_again_until_its_inputs_change(
+    hospital: TinyHospital, busy_daemon: Daemon
+) -> None:
+    keys: list[str] = []
+    for stop in ("00:00:02", "00:00:03", "00:00:02"):
+        hospital.items[ONE]["Stop Station 1 1"] = stop
+        hospital.write_items()
+        keys += asked(busy_daemon.tick(EDITS)).values()
+        busy_daemon.end(busy_daemon.runs(ONE)[0], FAILED)
+        assert ONE not in asked(busy_daemon.tick(EDITS))
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_tick_of_edits_that_dies_asks_for_the_same_runs_again(
+    hospital: TinyHospital, busy_daemon: Daemon
+) -> None:
+    hospital.write_rows(f"Patient,Cancer type\n{ONE},other\n{ALIAS_TWO},other\n")
+    first = busy_daemon.look(EDITS)
+    busy_daemon.report(first)
+    second = busy_daemon.look(EDITS)
+    assert asked(second) == asked(first) != {}
+    busy_daemon.start(second)
+    assert asked(busy_daemon.look(EDITS)) == {}
+
+
+def test_new_videos_are_left_to_the_other_sensor(hospital: TinyHospital, busy_daemon: Daemon) -> None:
+    upload(hospital, f"{ONE}/second.mp4", b"new")
+    tick = busy_daemon.look(VIDEOS)
+    busy_daemon.report(tick)
+    assert ONE not in asked(busy_daemon.tick(EDITS))
+    assert set(asked(tick)) == {ONE}
+
+
+def test_a_visit_without_video_gets_its_labels_and_keeps_no_table_waiting(
+    hospital: TinyHospital, busy_daemon: Daemon
+) -> None:
+    unrecorded = "44444444-aaaa-4aaa-8aaa-000000000004"
+    hospital.items[unrecorded] = {"Start FNA 1": "00:00:00", "Stop FNA 1": "00:00:02"}
+    hospital.write_items()
+    assert waves(busy_daemon.tick(EDITS)) == {unrecorded: {"labels", "patients"}}
+    busy_daemon.end(busy_daemon.runs(unrecorded)[0], DONE)
+    assert "labels_csv" in waves(busy_daemon.tick(EDITS))[None]
+
+
+def test_a_sheet_out_of_reach_keeps_no_edit_of_an_item_back(
+    hospital: TinyHospital, busy_daemon: Daemon
+) -> None:
+    hospital.write_rows("No,Headers\n1,2\n")
+    hospital.items[ONE]["Stop Station 1 1"] = "00:00:02"
+    hospital.write_items()
+    assert waves(busy_daemon.tick(EDITS)) == {ONE: {"labels", "patients"}}
+    assert "sources.patient_rows" in str(busy_daemon.tick(EDITS).skip_message)
+    versions = busy_daemon.state().versions(busy_daemon.graph.key("patient_rows"))
+    assert set(versions) == {ONE, TWO}
+    assert "absent" not in versions.values()
