@@ -202,6 +202,12 @@ def upload(hospital: TinyHospital, name: str, content: bytes) -> None:
     os.utime(path, (LONG_AGO, LONG_AGO))
 
 
+def edit(hospital: TinyHospital, stop: str) -> None:
+    """Let the first visit's station end at another time."""
+    hospital.items[ONE]["Stop Station 1 1"] = stop
+    hospital.write_items()
+
+
 # --- videos ---
 
 
@@ -259,6 +265,20 @@ def test_a_failed_version_waits_for_other_files_and_runs_again_when_they_return(
     assert len(set(keys)) == 3
     versions = [key.split(":")[1] for key in keys]
     assert versions[0] == versions[2] != versions[1]
+
+
+def test_a_return_to_older_files_is_asked_for_although_the_tick_that_saw_it_died(
+    hospital: TinyHospital, daemon: Daemon
+) -> None:
+    name = f"{ONE}/first.mp4"
+    for content in (b"one", b"two and more"):
+        upload(hospital, name, content)
+        daemon.tick(VIDEOS)
+        daemon.end(daemon.runs(ONE)[0], FAILED)
+    upload(hospital, name, b"one")
+    first = daemon.look(VIDEOS)
+    daemon.report(first)
+    assert asked(daemon.look(VIDEOS)) == asked(first) != {}
 
 
 def test_a_visit_that_changes_while_it_is_made_is_asked_for_again(
@@ -394,8 +414,7 @@ def test_while_nothing_happens_nothing_is_done(busy_daemon: Daemon) -> None:
 def test_an_edit_asks_for_what_it_touches_and_tables_come_last(
     hospital: TinyHospital, busy_daemon: Daemon
 ) -> None:
-    hospital.items[ONE]["Stop Station 1 1"] = "00:00:02"
-    hospital.write_items()
+    edit(hospital, "00:00:02")
     tick = busy_daemon.tick(EDITS)
     assert [event.partition for event in tick.asset_events] == [ONE]
     assert waves(tick) == {ONE: {"labels", "patients"}}
@@ -424,14 +443,12 @@ def test_another_configuration_asks_for_what_depends_on_it(
 def test_an_edit_that_comes_while_its_asset_is_made_is_found_afterwards(
     hospital: TinyHospital, busy_daemon: Daemon
 ) -> None:
-    hospital.items[ONE]["Stop Station 1 1"] = "00:00:02"
-    hospital.write_items()
+    edit(hospital, "00:00:02")
     busy_daemon.tick(EDITS)
     (run, *_), state = busy_daemon.runs(ONE), busy_daemon.state()
     nodes = [busy_daemon.graph.nodes[busy_daemon.graph.key(name)] for name in ("labels", "patients")]
     begun_with = [state.consumable(node, ONE) for node in nodes]
-    hospital.items[ONE]["Stop Station 1 1"] = "00:00:01"
-    hospital.write_items()
+    edit(hospital, "00:00:01")
     assert asked(busy_daemon.tick(EDITS)) == {}  # reported, and the visit is busy
     busy_daemon.end(run, DONE)
     for node, consumed in zip(nodes, begun_with, strict=True):
@@ -439,17 +456,29 @@ def test_an_edit_that_comes_while_its_asset_is_made_is_found_afterwards(
     assert waves(busy_daemon.tick(EDITS)) == {ONE: {"labels", "patients"}}
 
 
-def test_a_failed_edit_is_not_tried_again_until_its_inputs_change(
+def test_a_failed_edit_is_not_tried_again_with_the_same_inputs(
+    hospital: TinyHospital, busy_daemon: Daemon
+) -> None:
+    for stop in ("00:00:02", "00:00:03"):
+        edit(hospital, stop)
+        assert ONE in asked(busy_daemon.tick(EDITS))
+        busy_daemon.end(busy_daemon.runs(ONE)[0], FAILED)
+        assert ONE not in asked(busy_daemon.tick(EDITS))
+    edit(hospital, "00:00:02")
+    assert ONE not in asked(busy_daemon.tick(EDITS))
+
+
+def test_an_edit_that_is_taken_back_and_made_again_runs_again(
     hospital: TinyHospital, busy_daemon: Daemon
 ) -> None:
     keys: list[str] = []
-    for stop in ("00:00:02", "00:00:03", "00:00:02"):
-        hospital.items[ONE]["Stop Station 1 1"] = stop
-        hospital.write_items()
-        keys += asked(busy_daemon.tick(EDITS)).values()
-        busy_daemon.end(busy_daemon.runs(ONE)[0], FAILED)
-        assert ONE not in asked(busy_daemon.tick(EDITS))
-    assert len(set(keys)) == len(keys)
+    for stop in ("00:00:02", "00:00:01", "00:00:02"):
+        edit(hospital, stop)
+        keys.append(asked(busy_daemon.tick(EDITS))[ONE])
+        busy_daemon.end(busy_daemon.runs(ONE)[0], DONE)
+    versions = [key.split(":")[1] for key in keys]
+    assert versions[0] == versions[2] != versions[1]
+    assert len(set(keys)) == 3
 
 
 def test_a_tick_of_edits_that_dies_asks_for_the_same_runs_again(
@@ -487,8 +516,7 @@ def test_a_sheet_out_of_reach_keeps_no_edit_of_an_item_back(
     hospital: TinyHospital, busy_daemon: Daemon
 ) -> None:
     hospital.write_rows("No,Headers\n1,2\n")
-    hospital.items[ONE]["Stop Station 1 1"] = "00:00:02"
-    hospital.write_items()
+    edit(hospital, "00:00:02")
     assert waves(busy_daemon.tick(EDITS)) == {ONE: {"labels", "patients"}}
     assert "sources.patient_rows" in str(busy_daemon.tick(EDITS).skip_message)
     versions = busy_daemon.state().versions(busy_daemon.graph.key("patient_rows"))
