@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from eus_etl.cli import main
 from eus_etl.domain import tables
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables import Table
+from eus_etl.domain.table import Table
 from eus_etl.sample import barcode
 from eus_etl.settings import StudyConfig, load_study
 

@@ -14,7 +14,7 @@ import pytest
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.session import RunReport, StudySession
 from eus_etl.domain import tables
-from eus_etl.domain.tables import Table
+from eus_etl.domain.table import Table
 from eus_etl_tests.aws_server import use_fake_credentials
 from eus_etl_tests.demo_run import read_picture
 from eus_etl_tests.drive_client import HASTE

@@ -9,7 +9,7 @@ from itertools import zip_longest
 
 from eus_etl.domain import tables
 from eus_etl.domain.old_tables import UNKNOWN_LABEL, OldInterval
-from eus_etl.domain.tables import INTEGER, NUMBER, TEXT, Column, Table
+from eus_etl.domain.table import INTEGER, NUMBER, TEXT, Column, Table
 
 TOLERANCE_S = 0.5
 """Times that differ by at most this are the same: half of a second, to which the apps' clock is floored."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from eus_etl.domain.tables import INTEGER, TEXT, Column, Table
+from eus_etl.domain.table import INTEGER, TEXT, Column, Table
 
 RAW_COUNTS = Table(
     "raw_videos",

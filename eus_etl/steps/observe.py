@@ -9,7 +9,8 @@ from pathlib import Path
 
 from eus_etl.domain.matching import PatientMatcher
 from eus_etl.domain.paths import StudyPaths, is_safe_id
-from eus_etl.domain.tables import REGIONS, SYNC, Table
+from eus_etl.domain.table import Table
+from eus_etl.domain.tables import REGIONS, SYNC
 from eus_etl.errors import EusEtlError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.label_items import LabelItemSource

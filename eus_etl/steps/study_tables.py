@@ -6,7 +6,7 @@ import polars as pl
 
 from eus_etl.domain import tables
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables import Table
+from eus_etl.domain.table import Table
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.storage.atomic import atomic_path

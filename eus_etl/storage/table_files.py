@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from eus_etl.domain.tables import Table
+from eus_etl.domain.table import Table
 from eus_etl.errors import ConfigError
 from eus_etl.storage.atomic import write_atomically
 

@@ -1,0 +1,67 @@
+"""Configuration of a study: pydantic models of the YAML files, validated once at the border.
+
+Unknown keys are refused. Paths in a file are relative to that file. What a study needs beyond these
+models does not exist: a third study is one more YAML file.
+"""
+
+from eus_etl.settings.files import (
+    ROOT_VARIABLE,
+    load_study,
+    shipped,
+    study_files,
+)
+from eus_etl.settings.pixels import (
+    ExtractionConfig,
+    GridConfig,
+    ImageConfig,
+    PreprocessConfig,
+    QualityConfig,
+    RecipeConfig,
+    RegionConfig,
+)
+from eus_etl.settings.sources import (
+    CsvFileSource,
+    DynamoSource,
+    GoogleDriveSource,
+    GoogleSheetSource,
+    JsonFileSource,
+    LocalFolderSource,
+    SourcesConfig,
+    SubjectsSource,
+)
+from eus_etl.settings.study import (
+    LabelConfig,
+    PatientColumnConfig,
+    PatientsConfig,
+    StudyConfig,
+    TimelineConfig,
+    label_key,
+)
+
+__all__ = [
+    "ROOT_VARIABLE",
+    "CsvFileSource",
+    "DynamoSource",
+    "ExtractionConfig",
+    "GoogleDriveSource",
+    "GoogleSheetSource",
+    "GridConfig",
+    "ImageConfig",
+    "JsonFileSource",
+    "LabelConfig",
+    "LocalFolderSource",
+    "PatientColumnConfig",
+    "PatientsConfig",
+    "PreprocessConfig",
+    "QualityConfig",
+    "RecipeConfig",
+    "RegionConfig",
+    "SourcesConfig",
+    "StudyConfig",
+    "SubjectsSource",
+    "TimelineConfig",
+    "label_key",
+    "load_study",
+    "shipped",
+    "study_files",
+]

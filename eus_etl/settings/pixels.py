@@ -1,0 +1,93 @@
+"""What is kept of a video, which frames count as disturbed, and how model input is made of them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from eus_etl.settings.model import Model
+
+
+class ImageConfig(Model):
+    """How an extracted frame is stored."""
+
+    format: Literal["jpg", "png"] = "jpg"
+    quality: int = Field(default=95, ge=1, le=100, description="JPEG quality.")
+    chroma: Literal["420", "422", "444"] = Field(default="420", description="JPEG chroma subsampling.")
+
+
+class GridConfig(Model):
+    """The grid of cells whose statistics stand in for the pixels afterwards."""
+
+    width_px: int = Field(default=512, ge=64, description="Width of the copy on which statistics are taken.")
+    block_px: int = Field(default=16, ge=4, description="Side of one square cell on that copy.")
+    color_chroma: int = Field(
+        default=40, ge=1, description="A pixel whose channels differ by more than this counts as coloured."
+    )
+
+
+class ExtractionConfig(Model):
+    """What is kept of a video. Any change here decodes the videos again."""
+
+    frame_rate_hz: float | None = Field(gt=0, description="Frames kept per second; null keeps all.")
+    image: ImageConfig = ImageConfig()
+    grid: GridConfig = GridConfig()
+    max_error_share: float = Field(
+        default=0.2, ge=0, le=1, description="A video with a larger share of undecodable frames is rejected."
+    )
+
+
+class QualityConfig(Model):
+    """Thresholds from scores to reasons. Changing one reads no image."""
+
+    no_signal_brightness: float = Field(default=5.0, ge=0, description="Mean grey level below: no signal.")
+    no_signal_contrast: float = Field(default=3.0, ge=0, description="Deviation of grey below: no signal.")
+    blurred_sharpness_z: float = Field(
+        default=-3.0, le=0, description="Robust z of sharpness below: blurred."
+    )
+    frozen_motion: float = Field(
+        default=0.1, ge=0, description="Mean absolute change of grey level below: standing still."
+    )
+    frozen_min_s: float = Field(
+        default=1.0, gt=0, description="Standing still for at least this long: frozen."
+    )
+    duplicate_motion: float = Field(
+        default=0.02, ge=0, description="Change to the frame before at most this: duplicate."
+    )
+    color_fraction: float = Field(
+        default=0.01, ge=0, le=1, description="Share of coloured pixels in the region above: colour mode."
+    )
+    optical_outside_fraction: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Share of coloured pixels outside the region above: optical view.",
+    )
+
+
+class RegionConfig(Model):
+    """How the ultrasound region of a layout is found."""
+
+    sample_frames: int = Field(default=48, ge=2, description="Images read per layout, spread over it.")
+    min_area_fraction: float = Field(
+        default=0.02,
+        gt=0,
+        lt=1,
+        description="A smaller region is not believed; lit structure is tried instead.",
+    )
+
+
+class RecipeConfig(Model):
+    """One way to turn extracted frames into model input."""
+
+    version: int = Field(ge=1, description="Raise it to make all frames of this recipe anew.")
+    size_px: int = Field(ge=16, description="Side of the square output.")
+    grey: bool = True
+    clahe_clip: float | None = Field(
+        default=None, gt=0, description="Clip limit of CLAHE; null leaves contrast as it is."
+    )
+
+
+class PreprocessConfig(Model):
+    """Named recipes; two recipes live side by side."""
+
+    recipes: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], RecipeConfig] = Field(min_length=1)

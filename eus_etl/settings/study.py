@@ -1,0 +1,92 @@
+"""A study: the model of one YAML file."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from eus_etl.settings.model import Model
+from eus_etl.settings.pixels import ExtractionConfig, PreprocessConfig, QualityConfig, RegionConfig
+from eus_etl.settings.sources import SourcesConfig
+
+
+class LabelConfig(Model):
+    """One label of a family and the spellings it has had in items."""
+
+    name: str = Field(min_length=1, description="The label's name in tables.")
+    spellings: tuple[str, ...] = Field(
+        default=(), description="Other spellings in old items; case and spaces do not matter."
+    )
+
+
+class PatientColumnConfig(Model):
+    """One column taken from the patient rows."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="The column's name in patients.csv.")
+    header: str = Field(min_length=1, description="The column's header in the sheet.")
+    type: Literal["text", "number", "integer", "boolean", "date"]
+    unit: str = ""
+    meaning: str = Field(min_length=1)
+    minimum: float | None = None
+    maximum: float | None = None
+    allowed: tuple[str, ...] | None = None
+
+
+class PatientsConfig(Model):
+    """How patient rows are read."""
+
+    key_header: str = Field(description="Header of the column that holds the patient's id or alias.")
+    columns: tuple[PatientColumnConfig, ...] = ()
+
+
+class TimelineConfig(Model):
+    """How the videos of a visit lie in time, and how far labels are trusted."""
+
+    recorder_splits_without_loss: bool = Field(
+        default=True,
+        description="Files without recording times are laid end to end; false leaves later ones untimed.",
+    )
+    label_margin_s: float = Field(
+        default=2.0, ge=0, description="Margin of every label border: rounding and reaction time."
+    )
+    sync_flag_share: float = Field(
+        default=0.02,
+        ge=0,
+        description="A visit whose recording and procedure differ by more than this share needs sync.csv.",
+    )
+
+
+class StudyConfig(Model):
+    """Everything that makes one study."""
+
+    study: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name: first part of every asset key.")
+    title: str
+    root: Path = Field(description="Folder that holds all of the study's data.")
+    sources: SourcesConfig
+    families: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], tuple[LabelConfig, ...]] = Field(
+        min_length=1, description="Families of labels that exclude one another."
+    )
+    patients: PatientsConfig
+    extraction: ExtractionConfig
+    timeline: TimelineConfig = TimelineConfig()
+    regions: RegionConfig = RegionConfig()
+    quality: QualityConfig = QualityConfig()
+    preprocess: PreprocessConfig
+
+    @model_validator(mode="after")
+    def _labels_are_distinct(self) -> Self:
+        seen: dict[str, str] = {}
+        for family, labels in self.families.items():
+            for label in labels:
+                for spelling in {label_key(s) for s in (label.name, *label.spellings)}:
+                    if spelling in seen:
+                        raise ValueError(
+                            f"label spelling {spelling!r} stands in {family!r} and in {seen[spelling]!r}"
+                        )
+                    seen[spelling] = family
+        return self
+
+
+def label_key(spelling: str) -> str:
+    """Fold a label's spelling so that ``Station 1``, ``station1`` and ``Station-1`` are equal."""
+    return "".join(c for c in spelling.casefold() if c.isalnum())
