@@ -30,7 +30,6 @@ from eus_etl.sources.drive_retries import PassingFailure, Refused, failure_of
 SCOPES = ("https://www.googleapis.com/auth/drive.readonly",)
 """Reading names, checksums and content; nothing can be changed with it."""
 
-_SUBJECT = "sources.videos"
 
 _TRANSPORT_FAILURES = (
     OSError,  # with it requests' exceptions, time-outs and TLS errors
@@ -41,28 +40,32 @@ _TRANSPORT_FAILURES = (
 )
 
 
-def read_credentials(key_file: Path | None) -> Credentials:
+def read_credentials(key_file: Path | None, subject: str) -> Credentials:
     """Credentials of a service account's key file, or the application default; read-only scopes.
+
+    Args:
+        key_file: None for the application default.
+        subject: the part of the configuration that names them, for errors.
 
     Raises:
         SourceAccessError: there are none, or the file is no key.
     """
-    return _application_default() if key_file is None else _service_account(key_file)
+    return _application_default(subject) if key_file is None else _service_account(key_file, subject)
 
 
-def _application_default() -> Credentials:
+def _application_default(subject: str) -> Credentials:
     try:
         found: Credentials = google.auth.default(scopes=SCOPES)[0]
     except (GoogleAuthError, OSError):
         raise SourceAccessError(
-            _SUBJECT,
+            subject,
             "there are no application default credentials",
             "name a service account's key file in the configuration; see docs/google-drive.md",
         ) from None
     return found
 
 
-def _service_account(key_file: Path) -> Credentials:
+def _service_account(key_file: Path, subject: str) -> Credentials:
     try:
         key: Credentials = service_account.Credentials.from_service_account_file(  # type: ignore[no-untyped-call]  # not annotated there
             str(key_file), scopes=SCOPES
@@ -70,7 +73,7 @@ def _service_account(key_file: Path) -> Credentials:
     except (OSError, ValueError, GoogleAuthError) as error:
         why = "cannot be read" if isinstance(error, OSError) else "is no key of a service account"
         raise SourceAccessError(
-            _SUBJECT,
+            subject,
             f"the file of credentials {why}",
             "download a JSON key of the service account again; see docs/google-drive.md",
         ) from None

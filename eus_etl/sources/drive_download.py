@@ -41,7 +41,8 @@ class Wanted:
         file_id: Drive's id.
         size: bytes.
         md5: hex.
-        sha256: hex; None where Drive gave none.
+        sha256: hex; None where Drive gave none. Where it is given it decides: it proves more than MD5 and
+            takes less than half the time.
         head_revision: id of the content; None where Drive gave none.
     """
 
@@ -50,6 +51,11 @@ class Wanted:
     md5: str
     sha256: str | None = None
     head_revision: str | None = None
+
+    @property
+    def sum_name(self) -> str:
+        """The sum that decides whether what came is the content: ``sha256`` or ``md5``."""
+        return "sha256" if self.sha256 else "md5"
 
 
 def part_path(target: Path, md5: str) -> Path:
@@ -74,7 +80,7 @@ class Downloader:
         self._present = present
 
     def download(self, wanted: Wanted, target: Path) -> None:
-        """Bring ``wanted`` to ``target``, verified by size, MD5 and SHA-256 (where known).
+        """Bring ``wanted`` to ``target``, verified by size and SHA-256 (MD5 where Drive has none).
 
         Raises:
             SourceUnavailableError: Drive does not answer; what came so far is kept for the next try.
@@ -85,9 +91,9 @@ class Downloader:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = part_path(target, wanted.md5)
         try:
-            with part.open("ab", buffering=0) as out, ContentSums(wanted.sha256 is not None) as sums:
+            with part.open("ab", buffering=0) as out, ContentSum(wanted.sum_name) as content_sum:
                 _check_room(wanted, out.tell(), target.parent)
-                self._complete(wanted, _Part(wanted, part, out, sums))
+                self._complete(wanted, _Part(wanted, part, out, content_sum))
                 os.fsync(out.fileno())
             part.replace(target)
             sync_folder(target.parent)
@@ -167,16 +173,16 @@ def _continues(media: Media, offset: int, size: int) -> bool:
 
 
 class _Part:
-    """An incomplete file and the sums of what it holds."""
+    """An incomplete file and the sum of what it holds."""
 
-    def __init__(self, wanted: Wanted, path: Path, out: FileIO, sums: "ContentSums") -> None:
+    def __init__(self, wanted: Wanted, path: Path, out: FileIO, content_sum: "ContentSum") -> None:
         self._wanted = wanted
         self._out = out
-        self._sums = sums
+        self._sum = content_sum
         self.held = out.tell()
         with path.open("rb") as before:
             while block := before.read(BLOCK):
-                sums.add(block)
+                content_sum.add(block)
 
     def append(self, block: bytes) -> None:
         """Write a block; more than the wanted size is no right content, and not written."""
@@ -184,13 +190,13 @@ class _Part:
             self.restart()
             raise PassingFailure("more came than the file's size")
         self._out.write(block)
-        self._sums.add(block)
+        self._sum.add(block)
         self.held += len(block)
 
     def restart(self) -> None:
         """Throw away what is held."""
         self._out.truncate(0)
-        self._sums.restart()
+        self._sum.restart()
         self.held = 0
 
     def is_right(self) -> bool:
@@ -201,18 +207,17 @@ class _Part:
         """
         if self.held < self._wanted.size:
             raise PassingFailure("the connection ended before the file did")
-        wanted = {"md5": self._wanted.md5, "sha256": self._wanted.sha256}
-        return all(found == wanted[name] for name, found in self._sums.hex().items())
+        return self._sum.hex() == (self._wanted.sha256 or self._wanted.md5)
 
 
-class ContentSums:
-    """MD5, and SHA-256 if wanted, of a content, computed beside the thread that fetches it."""
+class ContentSum:
+    """The MD5 or SHA-256 of a content, computed beside the thread that fetches it."""
 
-    def __init__(self, with_sha256: bool) -> None:
+    def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(1)
         self._pending: deque[Future[None]] = deque()
-        self._names = ("md5", "sha256") if with_sha256 else ("md5",)
-        self._hashes = self._new()
+        self._name = name
+        self._hash = self._new()
 
     def __enter__(self) -> Self:
         return self
@@ -222,26 +227,22 @@ class ContentSums:
 
     def add(self, block: bytes) -> None:
         """Take in the next block; waits while too many are waiting."""
-        self._pending.append(self._thread.submit(self._update, block))
+        self._pending.append(self._thread.submit(self._hash.update, block))
         if len(self._pending) > _BLOCKS_WAITING:
             self._pending.popleft().result()
 
     def restart(self) -> None:
         """Forget everything."""
         self._drain()
-        self._hashes = self._new()
+        self._hash = self._new()
 
-    def hex(self) -> dict[str, str]:
-        """Sums of all that was taken in, by name."""
+    def hex(self) -> str:
+        """The sum of all that was taken in."""
         self._drain()
-        return {one.name: one.hexdigest() for one in self._hashes}
+        return self._hash.hexdigest()
 
-    def _new(self) -> list["hashlib._Hash"]:
-        return [hashlib.new(name, usedforsecurity=False) for name in self._names]
-
-    def _update(self, block: bytes) -> None:
-        for one in self._hashes:
-            one.update(block)
+    def _new(self) -> "hashlib._Hash":
+        return hashlib.new(self._name, usedforsecurity=False)
 
     def _drain(self) -> None:
         while self._pending:

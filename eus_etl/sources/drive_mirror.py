@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
+from eus_etl.errors import SourceUnavailableError
 from eus_etl.sources.drive_tree import Entry
 
 FORMAT = 1
@@ -19,6 +20,7 @@ FORMAT = 1
 _HEAD = "folder_id TEXT, drive_id TEXT, token TEXT, revision TEXT"
 _ENTRY_COLUMNS = ", ".join(field.name for field in fields(Entry))
 _ENTRY_VALUES = ", ".join("?" for _ in fields(Entry))
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _FLAGS = tuple(number for number, field in enumerate(fields(Entry)) if field.type is bool)
 
 
@@ -41,6 +43,9 @@ class Head:
 
 class Mirror:
     """The mirror of one study's folder.
+
+    A damaged file is removed, and the look that met it fails with ``SourceUnavailableError``: the next one
+    finds nothing kept, and lists everything.
 
     Args:
         path: the SQLite file; made when first saved.
@@ -89,6 +94,21 @@ class Mirror:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._connected() as database:
+                yield database
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode not in _DAMAGED:
+                raise
+            self._path.unlink(missing_ok=True)
+            raise SourceUnavailableError(
+                "sources.videos",
+                "what was known of the drive cannot be read any more; it has been removed",
+                "nothing: the next look lists the drive anew; if it happens again, examine the disk",
+            ) from error
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # transactions are begun and ended by hand; one that is not ended is rolled back on closing
         with closing(sqlite3.connect(self._path, timeout=30.0, isolation_level=None)) as database:

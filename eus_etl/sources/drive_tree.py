@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from eus_etl.sources.videos import SourceFile, WaitingFile
+from eus_etl.sources.videos import CLUTTER, SourceFile, WaitingFile
 
 FOLDER = "application/vnd.google-apps.folder"
 _NATIVE = "application/vnd.google-apps."
@@ -186,7 +186,7 @@ class Tree:
             entry = self.entries[entry_id]
             if entry.trashed:
                 left_out.append(WaitingFile(entry_id, parts, "trashed"))
-            elif entry.is_folder or entry.target is not None:
+            elif entry.is_folder or entry.target is not None or entry.name.casefold() in CLUTTER:
                 continue
             elif entry.is_native:
                 left_out.append(WaitingFile(entry_id, parts, "google_native_file"))

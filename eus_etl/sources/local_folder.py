@@ -10,12 +10,9 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from eus_etl.errors import EusEtlError, SourceUnavailableError
-from eus_etl.sources.videos import Listing, Missed, SourceFile, WaitingFile
+from eus_etl.sources.videos import CLUTTER, Listing, Missed, SourceFile, WaitingFile
 from eus_etl.storage.atomic import atomic_path, write_atomically
 from eus_etl.storage.checksums import md5_of
-
-# left by desktops in every folder that they show; nobody uploads them
-_CLUTTER = {".ds_store", "thumbs.db", "desktop.ini"}
 
 
 class _Hashed(BaseModel):
@@ -137,7 +134,7 @@ class LocalFolder:
         for folder, subfolders, names in os.walk(self._folder, onerror=fail, followlinks=True):
             subfolders.sort()
             for name in sorted(names):
-                if name.casefold() not in _CLUTTER:
+                if name.casefold() not in CLUTTER:
                     yield Path(folder) / name
 
     def _remembered(self) -> dict[str, _Hashed]:

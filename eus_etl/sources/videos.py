@@ -10,6 +10,9 @@ from eus_etl.errors import EusEtlError
 PART = ".part"
 """Ends the names of files that a source has begun to fetch; a later process may go on with them."""
 
+CLUTTER = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
+"""Names, in small letters, of files that computers leave in folders by themselves: no uploads."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:

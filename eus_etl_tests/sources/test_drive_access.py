@@ -32,7 +32,9 @@ def test_a_service_account_lists_and_fetches_and_renews_its_token(tmp_path: Path
     office = TokenOffice()
     with serve(drive, tokens=office) as server:
         key = office.write_key_file(tmp_path / "key.json", server.address)
-        with drive_at(server, folder, tmp_path / "mirror", credentials=read_credentials(key)) as source:
+        with drive_at(
+            server, folder, tmp_path / "mirror", credentials=read_credentials(key, "sources.videos")
+        ) as source:
             (file,) = source.list_files().files
             assert server.counts["token"] == 1
             office.revoke_all()
@@ -51,7 +53,9 @@ def test_credentials_that_google_refuses(tmp_path: Path) -> None:
     with serve(drive, tokens=office) as server:
         key = office.write_key_file(tmp_path / "key.json", server.address)
         with (
-            drive_at(server, folder, tmp_path / "mirror", credentials=read_credentials(key)) as source,
+            drive_at(
+                server, folder, tmp_path / "mirror", credentials=read_credentials(key, "sources.videos")
+            ) as source,
             pytest.raises(SourceAccessError, match="does not accept the credentials") as caught,
         ):
             source.list_files()
@@ -65,20 +69,21 @@ def test_a_file_that_is_no_key(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         path.write_text(content)
     with pytest.raises(SourceAccessError, match="the file of credentials") as caught:
-        read_credentials(path)
+        read_credentials(path, "sources.patient_rows")
+    assert caught.value.subject == "sources.patient_rows"
     assert caught.value.__cause__ is None
 
 
 def test_no_application_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "nowhere.json"))
     with pytest.raises(SourceAccessError, match="no application default credentials"):
-        read_credentials(None)
+        read_credentials(None, "sources.videos")
 
 
 def test_the_application_default_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = TokenOffice().write_key_file(tmp_path / "key.json", "http://127.0.0.1:1")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
-    found: Credentials = read_credentials(None)
+    found: Credentials = read_credentials(None, "sources.videos")
     assert getattr(found, "scopes", None) == ("https://www.googleapis.com/auth/drive.readonly",)
 
 
@@ -92,7 +97,9 @@ def test_no_secret_and_no_name_in_any_log_or_error(tmp_path: Path, caplog: pytes
         caplog.set_level(logging.DEBUG, logger=name)
     with serve(drive, Faults(seed=5, share=0.4), office) as server:
         key = office.write_key_file(tmp_path / "key.json", server.address)
-        with drive_at(server, folder, tmp_path / "mirror", credentials=read_credentials(key)) as source:
+        with drive_at(
+            server, folder, tmp_path / "mirror", credentials=read_credentials(key, "sources.videos")
+        ) as source:
             (file,) = source.list_files().files
             server.faults.share = 0
             for refusal in ("downloadQuotaExceeded", "cannotDownloadAbusiveFile", "forbidden", "unheardOf"):

@@ -32,7 +32,7 @@ logging.basicConfig(level=logging.DEBUG)
 folder, root, api_root, attempts = sys.argv[1:]
 pace = Pace(requests_per_s=10_000, attempts=int(attempts), first_wait_s=0.001, longest_wait_s=0.01)
 drive = GoogleDrive(
-    folder, Path(root) / "mirror", read_credentials(Path(root) / "key.json"),
+    folder, Path(root) / "mirror", read_credentials(Path(root) / "key.json", "sources.videos"),
     workers=4, pace=pace, timeout_s=0.3, api_root=api_root,
 )
 with drive:

@@ -202,6 +202,15 @@ def test_without_a_sha256_the_md5_is_enough(upload: Upload) -> None:
     assert upload.target.read_bytes() == b"other"
 
 
+def test_without_a_sha256_the_md5_tells_damage(upload: Upload) -> None:
+    upload.drive.change(upload.file.source_id, with_sha256=False)
+    upload.source.list_files()
+    upload.plan("corrupt")
+    upload.fetch()
+    assert upload.is_whole()
+    assert upload.server.faults.happened["corrupt"] == 1
+
+
 def test_several_at_once_and_one_bad_file_spoils_none(upload: Upload) -> None:
     for number in range(9):
         upload.drive.upload(f"{number}.mp4", upload.visit, random.Random(number).randbytes(50_000))

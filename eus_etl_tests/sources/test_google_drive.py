@@ -299,3 +299,22 @@ def test_two_processes_may_share_a_mirror(study: Study) -> None:
         before = study.requests_of()
         other.revision()
         assert study.requests_of() == before + 1
+
+
+def test_what_computers_leave_behind_is_no_upload(study: Study) -> None:
+    study.visit("visit", "a.mp4", ".DS_Store", "Thumbs.db")
+    listing = study.source.list_files()
+    assert paths(listing) == {"visit/a.mp4"}
+    assert not reasons(listing)
+
+
+@pytest.mark.parametrize("damage", [b"no database at all" * 500, None], ids=["overwritten", "torn"])
+def test_a_damaged_mirror_is_said_once_and_made_anew(study: Study, damage: bytes | None) -> None:
+    for number in range(120):
+        study.visit(f"visit{number}", "a.mp4")
+    before = study.source.list_files()
+    content = study.mirror.read_bytes()
+    study.mirror.write_bytes(damage or content[:4096] + bytes(len(content) - 4096))
+    with pytest.raises(SourceUnavailableError, match="cannot be read any more"):
+        study.source.list_files()
+    assert study.source.list_files().files == before.files

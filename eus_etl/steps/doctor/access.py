@@ -103,7 +103,7 @@ def _answer(check: str, look: Callable[[], Finding]) -> Finding:
 
 def _google_credentials(check: str, key_file: Path | None) -> Finding:
     try:
-        credentials = read_credentials(key_file)
+        credentials = read_credentials(key_file, check)
     except EusEtlError as error:
         return problem(check, error.cause, error.remedy)
     address = getattr(credentials, "service_account_email", None)
