@@ -2,11 +2,14 @@
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from eus_etl_tests.demo_run import STUDIES, Demo, DemoStudy, make_demo
 
@@ -24,6 +27,18 @@ def _nobodys_settings() -> Iterator[None]:
         for name in ("DAGSTER_HOME", "EUS_ETL_CONFIGS", "EUS_ETL_DATA_ROOT"):
             environment.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _databases_in_a_hurry() -> Iterator[None]:
+    """Dagster's databases do not wait for the disk in this process: only a power cut would show it."""
+
+    def hurry(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", hurry)
+    yield
+    event.remove(Engine, "connect", hurry)
 
 
 @pytest.fixture(scope="session")

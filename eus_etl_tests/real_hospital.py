@@ -6,7 +6,6 @@ so that tests can look for them where they must not be.
 
 import hashlib
 import hmac
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -16,8 +15,6 @@ from typing import TYPE_CHECKING
 
 import boto3
 import requests
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from eus_etl_tests.aws_server import REGION, aws_server, create_table
 from eus_etl_tests.drive_files import Drive
@@ -50,20 +47,6 @@ FIRST_ROWS: Mapping[str, str] = {ONE: "none", ALIAS_TWO: "other", AGAIN: "adenoc
 def subject_of(visit: str) -> str:
     """The id that the person of a visit must get: HMAC-SHA256 of the hash."""
     return hmac.new(KEY.encode(), HASHES[visit].encode(), hashlib.sha256).hexdigest()
-
-
-@contextmanager
-def databases_in_a_hurry() -> Iterator[None]:
-    """Within the block an instance's databases do not wait for the disk: only a power cut would show it."""
-
-    def hurry(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute("PRAGMA synchronous = OFF")
-
-    event.listen(Engine, "connect", hurry)
-    try:
-        yield
-    finally:
-        event.remove(Engine, "connect", hurry)
 
 
 def drive_source(server: DriveServer, folder: Path) -> dict[str, object]:

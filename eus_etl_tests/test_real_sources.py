@@ -30,7 +30,6 @@ from eus_etl_tests.real_hospital import (
     VISITS,
     RealHospital,
     Services,
-    databases_in_a_hurry,
     services,
     subject_of,
 )
@@ -62,7 +61,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
         patch.setenv(KEY_VARIABLE, KEY)
         patch.setattr("eus_etl.sources.google_drive.Pace", lambda: HASTE)
         patch.setattr("random.random", lambda: 0.0)  # Google's client waits a random share of seconds
-        with databases_in_a_hurry(), services() as found:
+        with services() as found:
             yield found
 
 

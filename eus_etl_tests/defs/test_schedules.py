@@ -16,7 +16,7 @@ from eus_etl_tests.drive_client import HASTE
 from eus_etl_tests.drive_files import Drive
 from eus_etl_tests.drive_server import DriveServer, serve
 from eus_etl_tests.drive_tokens import TokenOffice
-from eus_etl_tests.real_hospital import STUDY_FOLDER, databases_in_a_hurry, drive_source
+from eus_etl_tests.real_hospital import STUDY_FOLDER, drive_source
 from eus_etl_tests.tiny_hospital import ONE, TinyHospital
 
 NIGHTLY = "eusml_nightly"
@@ -24,10 +24,8 @@ NOTHING = {"assets_made": 0, "videos_decoded": 0, "missed_by_the_feed": 0, "fail
 
 
 @pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eus_etl.sources.google_drive.Pace", lambda: HASTE)
-    with databases_in_a_hurry():
-        yield
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from eus_etl_tests.drive_client import HASTE
 from eus_etl_tests.drive_files import Drive
 from eus_etl_tests.drive_server import DriveServer, serve
 from eus_etl_tests.drive_tokens import TokenOffice
-from eus_etl_tests.real_hospital import databases_in_a_hurry, drive_source
+from eus_etl_tests.real_hospital import drive_source
 from eus_etl_tests.tiny_hospital import ALIAS_TWO, LONG_AGO, ONE, TWO, TinyHospital
 
 VIDEOS, EDITS, VISIT_JOB = "eusml_videos", "eusml_edits", "eusml_visit"
@@ -149,17 +149,15 @@ def waves(tick: SensorExecutionData) -> dict[str | None, set[str]]:
 
 
 @pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eus_etl.sources.google_drive.Pace", lambda: HASTE)
-    with databases_in_a_hurry():
-        yield
 
 
 @pytest.fixture(scope="module")
 def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of an instance that knows nothing yet: making one takes longer than most of these tests."""
     home = tmp_path_factory.mktemp("new_home")
-    with databases_in_a_hurry(), open_instance(home):
+    with open_instance(home):
         return home
 
 
@@ -182,7 +180,7 @@ def daemon(hospital: TinyHospital) -> Iterator[Daemon]:
 def settled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str | None]]:
     """The folder of a hospital whose study is all made, and the cursors of sensors that have seen so."""
     hospital = TinyHospital(tmp_path_factory.mktemp("settled"))
-    with databases_in_a_hurry(), open_instance(hospital.home) as instance:
+    with open_instance(hospital.home) as instance:
         daemon = Daemon(hospital.study, instance)
         daemon.make_everything()
         for sensor in (VIDEOS, EDITS):
