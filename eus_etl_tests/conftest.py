@@ -2,16 +2,14 @@
 
 import fcntl
 import os
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from eus_etl_tests.demo_run import STUDIES, Demo, DemoStudy, make_demo
+from eus_etl_tests.hasty_databases import databases_in_a_hurry
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -30,15 +28,11 @@ def _nobodys_settings() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _databases_in_a_hurry() -> Iterator[None]:
-    """Dagster's databases do not wait for the disk in this process: only a power cut would show it."""
-
-    def hurry(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute("PRAGMA synchronous = OFF")
-
-    event.listen(Engine, "connect", hurry)
-    yield
-    event.remove(Engine, "connect", hurry)
+def _no_waiting() -> Iterator[None]:
+    """Nothing in this process waits for the disk of Dagster's databases, or for files to stand still."""
+    with pytest.MonkeyPatch.context() as patch, databases_in_a_hurry():
+        patch.setattr("eus_etl.storage.settled.QUIET_S", 0.0)
+        yield
 
 
 @pytest.fixture(scope="session")

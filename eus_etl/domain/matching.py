@@ -7,6 +7,11 @@ from functools import lru_cache
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
+def canonical_id(identifier: str) -> str:
+    """A UUID in small letters, whatever letters a source writes it in; any other id as it is."""
+    return identifier.lower() if UUID.fullmatch(identifier) else identifier
+
+
 class PatientMatcher:
     """Finds the patients that names speak of.
 

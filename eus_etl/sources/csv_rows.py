@@ -1,12 +1,14 @@
 """Patient rows in a CSV file."""
 
 import csv
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from eus_etl.errors import SourceError, SourceUnavailableError
 from eus_etl.sources.patient_rows import RowScan, select_rows
+from eus_etl.storage.settled import read_settled
 
 _ROLE = "sources.patient_rows"
 
@@ -28,9 +30,10 @@ class CsvRows:
     def read(self) -> RowScan:
         """Read all rows; see ``PatientRowSource``."""
         try:
-            with self._path.open(encoding="utf-8-sig", newline="") as file:
-                # strict: a quote left open must not swallow the rows after it
-                return select_rows(csv.reader(file, strict=True), self._key_header, self._headers)
+            text = read_settled(self._path, _ROLE).decode("utf-8-sig")
+            # strict: a quote left open must not swallow the rows after it
+            rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+            return select_rows(rows, self._key_header, self._headers)
         except OSError as error:
             raise SourceUnavailableError(
                 _ROLE,

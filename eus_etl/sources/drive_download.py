@@ -125,7 +125,7 @@ class Downloader:
                     tries.progressed()
                 tries.failed(failure)
             except Refused as refused:
-                raise refused.error(wanted.file_id) from None
+                raise refused.error_of_file(wanted.file_id) from None
 
     def _append(self, wanted: Wanted, part: "_Part") -> None:
         """Make one request, and append what it brings."""
@@ -189,7 +189,9 @@ class _Part:
         if self.held + len(block) > self._wanted.size:
             self.restart()
             raise PassingFailure("more came than the file's size")
-        self._out.write(block)
+        rest = memoryview(block)
+        while rest:  # a disk that fills up takes a part first, and refuses the rest
+            rest = rest[self._out.write(rest) :]
         self._sum.add(block)
         self.held += len(block)
 

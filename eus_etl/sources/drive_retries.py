@@ -67,6 +67,15 @@ class Refused(Exception):  # noqa: N818 - never reaches a person
         said = f" ({self.status} {self.reason})" if self.reason else f" ({self.status})"
         return kind(subject, cause + said, remedy)
 
+    def error_of_file(self, file_id: str) -> EusEtlError:
+        """The refusal of one file's content: what concerns all files stays an error of access."""
+        error = self.error(file_id)
+        if isinstance(error, SourceAccessError) and self.status == 403 and self.reason not in _OF_THE_ACCOUNT:
+            return DownloadRefusedError(error.subject, error.cause, error.remedy)
+        return error
+
+
+_OF_THE_ACCOUNT = ("accessNotConfigured", "insufficientPermissions", "teamDriveMembershipRequired")
 
 _Explanation = tuple[type[EusEtlError], str, str]
 

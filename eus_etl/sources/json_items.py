@@ -13,6 +13,7 @@ from pathlib import Path
 from eus_etl.errors import SourceError, SourceUnavailableError
 from eus_etl.sources.label_items import JSON, ItemScan
 from eus_etl.sources.taken_items import KeptItem, kept_item, taken_items
+from eus_etl.storage.settled import read_settled
 
 _ROLE = "sources.label_items"
 _EXPORT_AGAIN = "export the items again, for one with `aws dynamodb scan`"
@@ -34,7 +35,7 @@ class JsonItems:
     def scan(self) -> ItemScan:
         """Read all items; see ``LabelItemSource``."""
         try:
-            raw = self._path.read_bytes()
+            raw = read_settled(self._path, _ROLE)
         except OSError as error:
             raise SourceUnavailableError(
                 _ROLE,

@@ -14,6 +14,9 @@ from eus_etl.sources.videos import CLUTTER, Listing, Missed, SourceFile, Waiting
 from eus_etl.storage.atomic import atomic_path, write_atomically
 from eus_etl.storage.checksums import md5_of
 
+_CLOCKS_DIFFER_S = 600
+"""A file dated further ahead than this got its date from a recorder's clock: it is not being written."""
+
 
 class _Hashed(BaseModel):
     size: int
@@ -61,7 +64,7 @@ class LocalFolder:
                 elif stat.st_size == 0:
                     waiting.append(WaitingFile(source_id, parts, "empty_file"))
                     continue
-                elif now - stat.st_mtime < self._settle_s:
+                elif -_CLOCKS_DIFFER_S < now - stat.st_mtime < self._settle_s:
                     waiting.append(WaitingFile(source_id, parts, "still_being_written"))
                     continue
                 elif self._hashing_limit_s is not None and time.monotonic() - begun > self._hashing_limit_s:
@@ -71,8 +74,9 @@ class LocalFolder:
                     hashed = _Hashed(size=stat.st_size, mtime_ns=stat.st_mtime_ns, md5=md5_of(path))
             except FileNotFoundError:  # removed while listing: as if it had not been there
                 continue
-            except OSError as error:
-                raise self._unavailable(error) from error
+            except OSError:  # this one alone: a link in a circle, a bad sector, permissions
+                waiting.append(WaitingFile(source_id, parts, "cannot_be_read"))
+                continue
             seen[source_id] = hashed
             files.append(SourceFile(source_id, parts, hashed.size, hashed.md5))
         if seen != known:
@@ -118,12 +122,12 @@ class LocalFolder:
                         "the file changed while it was copied",
                         "wait until its upload is complete; the next observation takes the new one",
                     )
-        except FileNotFoundError as error:
+        except FileNotFoundError:  # its message holds the uploaded name
             raise SourceUnavailableError(
                 file.source_id,
                 "the file is no longer in the folder",
                 "put it back, or observe the folder again",
-            ) from error
+            ) from None
 
     def _walk(self) -> Iterator[Path]:
         def fail(error: OSError) -> None:

@@ -9,6 +9,7 @@ import hmac
 import os
 from collections.abc import Mapping
 
+from eus_etl.domain.matching import canonical_id
 from eus_etl.domain.paths import is_safe_id
 from eus_etl.errors import ConfigError
 from eus_etl.sources.attribute_values import Raw, plain_attributes
@@ -38,8 +39,8 @@ def subject_ids(table: DynamoTable, key_variable: str) -> Mapping[str, str]:
 
     def keyed(item: Mapping[str, Raw]) -> tuple[str, str] | None:
         match plain_attributes(item):
-            case {"pk": str(patient_id), "mrd_hash": str(person)} if is_safe_id(patient_id) and person:
-                return patient_id, hmac.new(key, person.encode(), hashlib.sha256).hexdigest()
+            case {"pk": str(pk), "mrd_hash": str(person)} if is_safe_id(pk) and person:
+                return canonical_id(pk), hmac.new(key, person.encode(), hashlib.sha256).hexdigest()
         return None
 
     return dict(pair for pair in table.scan(keyed, projection="pk, mrd_hash") if pair is not None)

@@ -6,6 +6,7 @@ How items are reached and read stays in the source's own module.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from eus_etl.domain.matching import canonical_id
 from eus_etl.domain.paths import is_safe_id
 from eus_etl.sources.attribute_values import Raw, plain_attributes
 from eus_etl.sources.label_items import JSON, ItemScan, LabelItem, RejectedItem, kept_attributes
@@ -46,7 +47,8 @@ def taken_items(found: Iterable[KeptItem | None], remedy: str) -> ItemScan:
 
     for number, kept in enumerate(found, start=1):
         match kept:
-            case KeptItem(pk=str(patient_id), attributes=attributes) if is_safe_id(patient_id):
+            case KeptItem(pk=str(pk), attributes=attributes) if is_safe_id(pk):
+                patient_id = canonical_id(pk)
                 if patient_id in items:
                     reject(patient_id, "duplicate_pk", "a later item has the same `pk` and is used")
                 alias = attributes.get("pseudo_name")

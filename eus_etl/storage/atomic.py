@@ -4,6 +4,7 @@ import ctypes
 import errno
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         DiskFullError: the disk is full; nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    # threads of one process may write to one path at once: two sensors are threads
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{PARTIAL}")
     try:
         yield partial
         with partial.open("rb") as written:
@@ -102,4 +104,4 @@ def raise_if_full(error: OSError, folder: Path) -> None:
         where = "/".join(folder.parts[-2:])
         raise DiskFullError(
             where, "no space left on the disk", "free space and run again; finished work is kept"
-        ) from error
+        ) from None  # its message holds a path, and that an uploaded name

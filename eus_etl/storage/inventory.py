@@ -1,7 +1,8 @@
 """What the last observation of each source found, a file a patient, with a version each.
 
 An observation is written here before its versions are reported, so that a step reads exactly the item,
-rows and files whose version made it run, and no step reads a whole source again.
+rows and files whose version made it run, and no step reads a whole source again. A snapshot bears its version
+in its name: none is ever written over, so the index never speaks of another content than the snapshot has.
 """
 
 import json
@@ -23,7 +24,7 @@ class Inventory:
 
     def __init__(self, paths: StudyPaths, source: str) -> None:
         self._folder = paths.inventory / source
-        self._versions = _index_at(self._folder / "index.json", self.mark())
+        self._versions = _index_at(self._folder / "versions.json", self.mark())
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -32,7 +33,7 @@ class Inventory:
 
     def mark(self) -> str:
         """Changes whenever the observation is replaced by another; costs no reading."""
-        index = self._folder / "index.json"
+        index = self._folder / "versions.json"
         if not index.is_file():
             return ""
         stat = index.stat()
@@ -42,22 +43,22 @@ class Inventory:
         """What the source holds of one patient, None for nothing."""
         if patient_id not in self._versions:
             return None
-        loaded = json.loads(self._snapshot(patient_id).read_bytes())
+        loaded = json.loads(self._snapshot(patient_id, self._versions[patient_id]).read_bytes())
         assert isinstance(loaded, dict)  # noqa: S101 - written by store() only
         return loaded
 
     def store(self, observed: Mapping[str, Mapping[str, object]], versions: Mapping[str, str]) -> None:
         """Replace the observation: snapshots first, then the index that makes them count."""
-        for patient_id, version in versions.items():
-            if self._versions.get(patient_id) != version:
-                write_atomically(self._snapshot(patient_id), _encode(observed[patient_id]))
-        write_atomically(self._folder / "index.json", _encode(dict(sorted(versions.items()))))
-        for gone in self._versions.keys() - versions.keys():
-            self._snapshot(gone).unlink(missing_ok=True)
+        before = self._versions.items()
+        for patient_id, version in versions.items() - before:
+            write_atomically(self._snapshot(patient_id, version), _encode(observed[patient_id]))
+        write_atomically(self._folder / "versions.json", _encode(dict(sorted(versions.items()))))
+        for patient_id, version in before - versions.items():
+            self._snapshot(patient_id, version).unlink(missing_ok=True)
         self._versions = dict(versions)
 
-    def _snapshot(self, patient_id: str) -> Path:
-        return self._folder / f"{patient_id}.json"
+    def _snapshot(self, patient_id: str, version: str) -> Path:
+        return self._folder / f"{patient_id}-{version}.json"
 
 
 @lru_cache(maxsize=32)

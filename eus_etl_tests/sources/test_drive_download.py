@@ -1,6 +1,7 @@
 """Fetching from a drive that drops, stalls, damages, refuses, and changes its mind."""
 
 import random
+import resource
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,9 +162,9 @@ def test_a_file_known_to_be_replaced_costs_no_request(upload: Upload) -> None:
         ("downloadQuotaExceeded", DownloadQuotaError, "tomorrow"),
         ("cannotDownloadAbusiveFile", DownloadRefusedError, "upload it again"),
         ("cannotDownloadFile", DownloadRefusedError, "sharing settings"),
-        ("insufficientFilePermissions", SourceAccessError, "share"),
+        ("insufficientFilePermissions", DownloadRefusedError, "share"),
         ("accessNotConfigured", SourceAccessError, "enable the Google Drive API"),
-        ("somethingNew", SourceAccessError, "share"),
+        ("somethingNew", DownloadRefusedError, "share"),
     ],
 )
 def test_what_will_not_pass_is_not_tried_again(
@@ -192,6 +193,19 @@ def test_a_full_disk_is_noticed_before_the_download(upload: Upload, monkeypatch:
     with pytest.raises(DiskFullError, match=upload.file.source_id):
         upload.fetch()
     assert upload.server.requests == before
+
+
+def test_what_the_disk_takes_in_part_is_not_taken_for_whole(upload: Upload) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(CONTENT) - 10_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            upload.fetch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not upload.target.exists()
+    upload.fetch()
+    assert upload.is_whole()
 
 
 def test_without_a_sha256_the_md5_is_enough(upload: Upload) -> None:

@@ -90,3 +90,19 @@ def test_fetch_copies(tmp_path: Path) -> None:
     folder = source(tmp_path)
     folder.fetch(folder.list_files().files[0], tmp_path / "copy.mp4")
     assert (tmp_path / "copy.mp4").read_bytes() == b"content"
+
+
+def test_one_bad_entry_keeps_no_other_from_being_listed(tmp_path: Path) -> None:
+    upload(tmp_path / "drive", "a.mp4", b"a")
+    (tmp_path / "drive" / "circle.mp4").symlink_to("circle.mp4")
+    listing = source(tmp_path).list_files()
+    assert [file.name for file in listing.files] == ["a.mp4"]
+    assert [file.reason for file in listing.waiting] == ["cannot_be_read"]
+
+
+def test_a_date_far_ahead_is_that_of_a_recorder_and_no_reason_to_wait(tmp_path: Path) -> None:
+    upload(tmp_path / "drive", "a.mp4", b"a", at=time.time() + 86_400)
+    upload(tmp_path / "drive", "b.mp4", b"b", at=time.time() + 5)
+    listing = source(tmp_path, settle_s=5.0).list_files()
+    assert [file.name for file in listing.files] == ["a.mp4"]
+    assert [file.reason for file in listing.waiting] == ["still_being_written"]

@@ -1,6 +1,7 @@
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ def test_kill_around_the_rename_leaves_old_or_new(tmp_path: Path, point: str) ->
     path.write_bytes(b"old")
     code = f"""
 import os, signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from eus_etl.storage.atomic import write_atomically
 real = Path.replace
@@ -75,3 +77,19 @@ def test_published_folder_replaces_the_old_one(tmp_path: Path) -> None:
     publish_folder(partial, final)
     assert [entry.name for entry in final.iterdir()] == ["new"]
     assert not partial.exists()
+
+
+def test_threads_that_write_one_file_leave_it_whole(tmp_path: Path) -> None:
+    target = tmp_path / "table.csv"
+    contents = [bytes([number]) * 300_000 for number in range(1, 4)]
+
+    def write(content: bytes) -> None:
+        for _ in range(20):
+            with atomic_path(target) as partial:
+                partial.write_bytes(content)
+
+    with ThreadPoolExecutor(len(contents)) as threads:
+        for done in [threads.submit(write, content) for content in contents]:
+            done.result()
+    assert target.read_bytes() in contents
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]

@@ -1,6 +1,9 @@
 from pathlib import Path
 
+import pytest
+
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.storage.atomic import write_atomically
 from eus_etl.storage.inventory import Inventory
 
 
@@ -32,7 +35,7 @@ def test_only_what_changed_is_written_and_what_vanished_goes(tmp_path: Path) -> 
     first = Inventory(paths, "label_items")
     first.store({"p1": {"a": 1}, "p2": {"a": 2}}, {"p1": "v1", "p2": "v2"})
     mark = first.mark()
-    snapshot = paths.inventory / "label_items" / "p2.json"
+    (snapshot,) = (paths.inventory / "label_items").glob("p2-*")
     before = snapshot.stat().st_mtime_ns
     first.store({"p2": {"a": 2}, "p3": {"a": 3}}, {"p2": "v2", "p3": "v3"})
     found = Inventory(paths, "label_items")
@@ -40,4 +43,21 @@ def test_only_what_changed_is_written_and_what_vanished_goes(tmp_path: Path) -> 
     assert found.load("p1") is None
     assert found.load("p3") == {"a": 3}
     assert snapshot.stat().st_mtime_ns == before
-    assert not (paths.inventory / "label_items" / "p1.json").exists()
+    assert not list((paths.inventory / "label_items").glob("p1*"))
+
+
+def test_killed_before_the_index_it_holds_the_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = StudyPaths(tmp_path)
+    Inventory(paths, "label_items").store({"p1": {"a": "old"}}, {"p1": "v1"})
+
+    def killed(path: Path, data: bytes) -> None:
+        if path.name == "versions.json":
+            raise KeyboardInterrupt
+        write_atomically(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("eus_etl.storage.inventory.write_atomically", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Inventory(paths, "label_items").store({"p1": {"a": "new"}}, {"p1": "v2"})
+    found = Inventory(paths, "label_items")
+    assert (found.versions, found.load("p1")) == ({"p1": "v1"}, {"a": "old"})

@@ -1,0 +1,42 @@
+"""Reading files that people and programs write in place, without any sign of when they are done."""
+
+import os
+import time
+from pathlib import Path
+
+from eus_etl.errors import SourceUnavailableError
+
+QUIET_S = 1.0
+"""A file that did not change for so long is whole: whoever writes one goes on without such pauses."""
+
+_PATIENCE_S = 10.0
+_LOOK_AGAIN_S = 0.1
+
+
+def read_settled(path: Path, subject: str) -> bytes:
+    """The content of a file that stood still for a second, and while it was read.
+
+    Args:
+        path: the file.
+        subject: what errors call it.
+
+    Raises:
+        SourceUnavailableError: it keeps changing.
+        OSError: it cannot be read.
+    """
+    begun = time.monotonic()
+    while time.monotonic() - begun < _PATIENCE_S:
+        before = path.stat()
+        # a date ahead of the clock by more than that was set on purpose, and says nothing of writing
+        if not -QUIET_S < time.time() - before.st_mtime < QUIET_S:
+            content = path.read_bytes()
+            if _state(before) == _state(path.stat()):
+                return content
+        time.sleep(_LOOK_AGAIN_S)
+    raise SourceUnavailableError(
+        subject, "the file keeps changing", "nothing: it is read once it is written to the end"
+    )
+
+
+def _state(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_ino, found.st_size, found.st_mtime_ns
