@@ -40,6 +40,23 @@ class VideoFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DecodeOptions:
+    """Which frames of a video to give, and how.
+
+    Attributes:
+        rate_hz: frames a second, as ``sampling.Sampler`` chooses them; None gives all.
+        skip: leave out of the decoding what no frame given needs, where that is proven to change nothing.
+        deinterlace: make whole pictures of the two fields of frames that are marked as interlaced.
+        threads: decoder threads.
+    """
+
+    rate_hz: float | None = None
+    skip: bool = False
+    deinterlace: bool = False
+    threads: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class DecodedFrame:
     """One frame to be shown.
 
@@ -73,7 +90,10 @@ class DecodeCounts:
     """Counts of one decoding; grows while frames are taken, whole after the last.
 
     Attributes:
-        frames: frames decoded.
+        frames: frames decoded; with ``DecodeOptions.skip`` those only that were needed.
+        skipped: frames that no frame given needed, and that were not decoded.
+        interlaced: frames decoded that are marked as interlaced.
+        missing: frames that the container lists and that the file, cut off, no longer holds.
         errors: packets or frames that could not be decoded; their neighbours are used.
         damaged: frames that were decoded but are marked as damaged.
         untimed: frames without a pts in a stream that has some; they follow the frame before at the
@@ -83,6 +103,9 @@ class DecodeCounts:
     """
 
     frames: int = 0
+    skipped: int = 0
+    interlaced: int = 0
+    missing: int = 0
     errors: int = 0
     damaged: int = 0
     untimed: int = 0

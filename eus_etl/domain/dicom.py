@@ -23,6 +23,7 @@ from pydicom.pixels.utils import iter_pixels
 
 from eus_etl.domain.decoded import DecodeCounts, DecodedFrame, Picture, VideoFacts
 from eus_etl.domain.frame_clock import FrameClock
+from eus_etl.domain.sampling import Sampler
 from eus_etl.errors import VideoUnreadableError
 
 MICROSECOND = Fraction(1, 1_000_000)
@@ -86,8 +87,10 @@ def probe_dicom(path: Path, video_id: str) -> VideoFacts:
     )
 
 
-def decode_dicom(path: Path, video_id: str, counts: DecodeCounts) -> Iterator[DecodedFrame]:
-    """Frames of a DICOM file in order; a frame that cannot be decoded is counted and skipped.
+def decode_dicom(
+    path: Path, video_id: str, counts: DecodeCounts, rate_hz: float | None = None
+) -> Iterator[DecodedFrame]:
+    """Frames of a DICOM file in order, at most ``rate_hz`` a second; one that cannot be decoded is counted.
 
     Raises:
         VideoUnreadableError: the file holds no pixels.
@@ -96,9 +99,12 @@ def decode_dicom(path: Path, video_id: str, counts: DecodeCounts) -> Iterator[De
     pts, step_ms = _times(tags)
     held = pts if bool((np.diff(pts) > 0).all()) else pts[:0]
     clock = FrameClock(MICROSECOND, (step_ms or _FALLBACK_STEP_MS) * 1000, held, counts)
+    sampler = Sampler(rate_hz)
     for number, pixels in _pixels(path, len(pts), counts):
         counts.frames += 1
         stamp = clock.stamp(int(pts[number]))
+        if not sampler.keeps(stamp.time_s):
+            continue
         yield DecodedFrame(
             pts=stamp.pts,
             repeat=stamp.repeat,

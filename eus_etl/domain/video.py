@@ -9,9 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from eus_etl.domain.container import decode_container, probe_container
-from eus_etl.domain.decoded import DecodeCounts, DecodedFrame, VideoFacts
+from eus_etl.domain.decoded import DecodeCounts, DecodedFrame, DecodeOptions, VideoFacts
+from eus_etl.domain.skipping import SkippingUnsoundError
 
-__all__ = ["DecodeCounts", "DecodedFrame", "VideoFacts", "decode", "probe"]
+__all__ = [
+    "DecodeCounts",
+    "DecodeOptions",
+    "DecodedFrame",
+    "SkippingUnsoundError",
+    "VideoFacts",
+    "decode",
+    "probe",
+]
+
+_ALL_FRAMES = DecodeOptions()
 
 
 def probe(path: Path, video_id: str) -> VideoFacts:
@@ -33,29 +44,30 @@ def probe(path: Path, video_id: str) -> VideoFacts:
 
 
 def decode(
-    path: Path, video_id: str, counts: DecodeCounts | None = None, threads: int = 2
+    path: Path, video_id: str, counts: DecodeCounts | None = None, options: DecodeOptions = _ALL_FRAMES
 ) -> Iterator[DecodedFrame]:
-    """All frames to be shown, in presentation order, of the largest video stream.
+    """Frames to be shown, in presentation order, of the largest video stream: all, unless options say less.
 
-    Edit lists and rotation are applied; attached pictures, thumbnails and audio are left out. What cannot
-    be decoded is counted and skipped over. Frames come in constant memory as long as they are let go.
+    Edit lists, rotation and mirroring are applied; attached pictures, thumbnails and audio are left out. What
+    cannot be decoded is counted and skipped over. Frames come in constant memory as long as they are let go.
 
     Args:
         path: the file.
         video_id: what errors call it.
         counts: filled while frames are taken.
-        threads: decoder threads.
+        options: which frames are given, and how they are decoded.
 
     Raises:
         VideoUnreadableError: empty, or no video.
+        SkippingUnsoundError: with ``options.skip`` only: decode without it, and forget what came so far.
         OSError: the file cannot be read.
     """
     counts = DecodeCounts() if counts is None else counts
     if _is_dicom(path):
         from eus_etl.domain.dicom import decode_dicom
 
-        return decode_dicom(path, video_id, counts)
-    return decode_container(path, video_id, counts, threads)
+        return decode_dicom(path, video_id, counts, options.rate_hz)
+    return decode_container(path, video_id, counts, options)
 
 
 def _is_dicom(path: Path) -> bool:

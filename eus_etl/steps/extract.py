@@ -31,6 +31,7 @@ _OUTCOME = {
     "detail": pl.String(),
     "frames": pl.Int64(),
     "frames_decoded": pl.Int64(),
+    "frames_skipped": pl.Int64(),
     "decode_errors": pl.Int64(),
     "bytes": pl.Int64(),
 }
@@ -61,7 +62,8 @@ def extract_files(
     Returns:
         A row a file: ``position`` (from 1), ``video_id`` (null where the file cannot be read),
         ``outcome`` (``extracted``, ``kept`` or ``failed``), ``detail`` (why it failed), ``frames``,
-        ``frames_decoded``, ``decode_errors``, ``bytes`` (of images).
+        ``frames_decoded``, ``frames_skipped`` (no kept frame needs them), ``decode_errors``, ``bytes`` (of
+        images).
 
     Raises:
         DiskFullError: no room; videos extracted so far are kept.
@@ -101,13 +103,14 @@ def _extract_file(
         "",
         manifest.frames_kept,
         manifest.frames_decoded,
+        manifest.frames_skipped,
         manifest.decode_errors,
         manifest.image_bytes,
     )
 
 
 def _failed(detail: str) -> tuple[object, ...]:
-    return ("failed", detail, 0, 0, 0, 0)
+    return ("failed", detail, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)

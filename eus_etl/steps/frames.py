@@ -165,7 +165,11 @@ def _write_decoded(paths: StudyPaths, patient_id: str, manifests: Mapping[str, M
             "patient_id": patient_id,
             "video_id": video_id,
             "frames_decoded": manifest.frames_decoded,
+            "frames_skipped": manifest.frames_skipped,
             "decode_errors": manifest.decode_errors,
+            "frames_missing": manifest.frames_missing,
+            "interlaced": manifest.interlaced,
+            "deinterlaced": manifest.deinterlaced,
             "frames_kept": manifest.frames_kept,
         }
         for video_id, manifest in manifests.items()
@@ -185,8 +189,10 @@ def _metadata(
         "frames": sum(manifest.frames_kept for manifest in of_visit),
         "bytes": sum(manifest.image_bytes for manifest in of_visit),
         "decode_errors": sum(manifest.decode_errors for manifest in of_visit),
+        "frames_missing": sum(manifest.frames_missing for manifest in of_visit),
         "damaged_frames": sum(manifest.damaged for manifest in of_visit),
         "frames_decoded": frames_decoded,
+        "frames_skipped": sum(manifest.frames_skipped for manifest in decoded),
         "seconds": round(seconds, 3),
         "frames_decoded_per_s": round(frames_decoded / max(seconds, 1e-3), 1),
     }
@@ -210,4 +216,5 @@ def _rejections_have_reasons(rejected: pl.DataFrame) -> Check:
 def _outcome(manifest: Manifest) -> str:
     if manifest.rejected:
         return f"rejected, {manifest.rejected['reason']}"
-    return f"{manifest.frames_kept} of {manifest.frames_decoded} decoded frames kept"
+    held = manifest.frames_decoded + manifest.frames_skipped
+    return f"{manifest.frames_kept} of {held} frames kept, {manifest.frames_decoded} decoded"

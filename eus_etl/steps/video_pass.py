@@ -4,13 +4,15 @@ Images are encoded by worker threads while decoding goes on. Where results are p
 already done, is the caller's.
 """
 
+import ctypes
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -21,8 +23,7 @@ from eus_etl.domain.decoded import DecodeCounts, DecodedFrame
 from eus_etl.domain.frame_ids import frame_stem, frame_stems
 from eus_etl.domain.grid import FrameCells, codes_with_motion, measure
 from eus_etl.domain.image_codec import encode_image
-from eus_etl.domain.sampling import Sampler
-from eus_etl.domain.video import decode
+from eus_etl.domain.video import DecodeOptions, SkippingUnsoundError, decode
 from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import ExtractionConfig
 from eus_etl.storage.extractions import Manifest
@@ -32,6 +33,8 @@ DECODER_THREADS = 2
 ENCODER_THREADS = 2
 _WAITING = 8  # frames that wait for an encoder: enough to keep it busy, little memory
 _REPORT_FRAMES = 100
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_KEPT_BYTES = 1 << 26
 
 _COUNTED = ("pts", "repeat", "frame_index", "segment", "grid_row", "synthetic_time", "decode_error")
 
@@ -73,12 +76,34 @@ def extract_video(
         extraction: what is kept, and how.
         on_frames: progress.
 
+    Frames that no kept frame needs are not decoded where that is proven to give the same images; where it
+    turns out not to, the images made so far are thrown away and the whole video is decoded.
+
     Raises:
         VideoUnreadableError: no video, or none of its frames can be decoded.
         OSError: an image cannot be written; nothing more is decoded.
     """
+    _keep_freed_memory()
+    try:
+        return _go_through(source, video_id, images, grid, extraction, True, on_frames)
+    except SkippingUnsoundError:
+        for image in images.iterdir():
+            image.unlink()
+        return _go_through(source, video_id, images, grid, extraction, False, on_frames)
+
+
+def _go_through(
+    source: Path,
+    video_id: str,
+    images: Path,
+    grid: Path | None,
+    extraction: ExtractionConfig,
+    skip: bool,
+    on_frames: FramesDecoded | None,
+) -> VideoPass:
     counts = DecodeCounts()
-    sampler = Sampler(extraction.frame_rate_hz)
+    options = DecodeOptions(extraction.frame_rate_hz, skip, extraction.deinterlace, DECODER_THREADS)
+    told = 0
     with (
         _one_thread_a_picture(),
         GridWriter(grid) if grid else nullcontext() as cells,
@@ -86,17 +111,17 @@ def extract_video(
     ):
         rows = _Rows(cells)
         waiting: deque[Future[_Stored]] = deque()
-        for frame in decode(source, video_id, counts, DECODER_THREADS):
-            if sampler.keeps(frame.time_s):
-                waiting.append(encoders.submit(_store, frame, images, extraction))
-                if len(waiting) > _WAITING:
-                    rows.add(waiting.popleft().result())
-            if on_frames and counts.frames % _REPORT_FRAMES == 0:
-                on_frames(_REPORT_FRAMES)
+        for frame in decode(source, video_id, counts, options):
+            waiting.append(encoders.submit(_store, frame, images, extraction))
+            if len(waiting) > _WAITING:
+                rows.add(waiting.popleft().result())
+            if on_frames and counts.frames - told >= _REPORT_FRAMES:
+                on_frames(counts.frames - told)
+                told = counts.frames
         while waiting:
             rows.add(waiting.popleft().result())
     if on_frames:
-        on_frames(counts.frames % _REPORT_FRAMES)
+        on_frames(counts.frames - told)
     if counts.frames == 0:
         raise VideoUnreadableError(
             video_id, "none of its frames can be decoded", "export it again from the recorder"
@@ -117,7 +142,11 @@ def manifest_of(made: VideoPass, extraction: ExtractionConfig) -> Manifest:
     return Manifest(
         extraction.fingerprint(),
         frames_decoded=counts.frames,
+        frames_skipped=counts.skipped,
         decode_errors=counts.errors,
+        frames_missing=counts.missing,
+        interlaced=counts.interlaced > 0,
+        deinterlaced=counts.interlaced > 0 and extraction.deinterlace,
         damaged=counts.damaged,
         frames_kept=0 if rejected else made.frames.height,
         image_bytes=0 if rejected else made.image_bytes,
@@ -219,6 +248,16 @@ class _Rows:
             pl.col("synthetic_time", "decode_error").cast(pl.Boolean),
             "dhash",
         )
+
+
+@cache
+def _keep_freed_memory() -> None:
+    # Pictures come and go by megabytes. The C library gives each back to the kernel, which clears it for
+    # the next: a third of the time of small pictures. Kept memory stays below what one pass needs at once.
+    with suppress(AttributeError):  # glibc only
+        libc = ctypes.CDLL(None)
+        for option in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
+            libc.mallopt(option, _KEPT_BYTES)
 
 
 @contextmanager

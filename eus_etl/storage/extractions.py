@@ -18,7 +18,7 @@ from eus_etl.domain.tables import EXTRACTED
 from eus_etl.storage.atomic import PARTIAL, raise_if_full
 from eus_etl.storage.table_files import write_parquet
 
-FORMAT = 1  # raise it when images, rows or grids of an equal configuration come out different
+FORMAT = 2  # raise it when images, rows or grids of an equal configuration come out different
 _MANIFEST = "manifest.json"
 _ROWS = "extracted.parquet"
 
@@ -30,7 +30,11 @@ class Manifest:
     Attributes:
         extraction: fingerprint of the configuration.
         frames_decoded: frames decoded.
-        decode_errors: packets or frames that could not be decoded.
+        frames_skipped: frames left undecoded, because no kept frame needs them.
+        decode_errors: of what was decoded: packets or frames that could not be.
+        frames_missing: frames that the container lists and that the file, cut off, no longer holds.
+        interlaced: a decoded frame is marked as interlaced.
+        deinterlaced: interlaced frames were made whole.
         damaged: frames decoded that the decoder marked as damaged.
         frames_kept: images.
         image_bytes: bytes of all images.
@@ -40,7 +44,11 @@ class Manifest:
 
     extraction: str
     frames_decoded: int = 0
+    frames_skipped: int = 0
     decode_errors: int = 0
+    frames_missing: int = 0
+    interlaced: bool = False
+    deinterlaced: bool = False
     damaged: int = 0
     frames_kept: int = 0
     image_bytes: int = 0

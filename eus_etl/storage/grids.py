@@ -9,6 +9,7 @@ import json
 import zlib
 from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -101,8 +102,12 @@ def load_grids(folder: Path) -> list[CellGrid]:
             codes = np.empty((sum(frames for frames, _ in segment["blocks"]), *cells), np.uint8)
             start = 0
             for frames, size in segment["blocks"]:
-                block = np.frombuffer(zlib.decompress(file.read(size)), np.uint8).reshape(frames, *cells)
-                np.cumsum(block, axis=0, dtype=np.uint8, out=codes[start : start + frames])
+                block = codes[start : start + frames]
+                packed = file.read(size)
+                block[:] = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(block.shape)
+                # frame by frame: numpy's cumsum along the first axis takes three times as long
+                for before, frame in pairwise(block):
+                    frame += before
                 start += frames
             grids.append(CellGrid(number, geometry, codes))
     return grids

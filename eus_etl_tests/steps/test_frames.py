@@ -47,12 +47,25 @@ def test_each_image_shows_the_frame_that_its_row_says(tmp_path: Path, video: Pat
     assert shown == rows["frame_index"].to_list()
     assert result.metadata["videos_decoded"] == 1
     assert result.metadata["frames"] == 8
-    assert result.metadata["frames_decoded"] == 40
+    decoded, skipped = result.metadata["frames_decoded"], result.metadata["frames_skipped"]
+    assert (decoded, skipped) == (28, 12)
     assert result.metadata["bytes"] == sum(
         path.stat().st_size for path in study.root.rglob("master-dataset/Frames/**/*.jpg")
     )
     assert all(check.passed for check in result.checks)
-    assert load_part(StudyPaths(study.root), DECODED, PATIENT).rows() == [(PATIENT, video_id, 40, 0, 8)]
+    assert load_part(StudyPaths(study.root), DECODED, PATIENT).rows(named=True) == [
+        {
+            "patient_id": PATIENT,
+            "video_id": video_id,
+            "frames_decoded": 28,
+            "frames_skipped": 12,
+            "decode_errors": 0,
+            "frames_missing": 0,
+            "interlaced": False,
+            "deinterlaced": False,
+            "frames_kept": 8,
+        }
+    ]
 
 
 def test_the_same_picture_has_the_same_id_at_every_rate(tmp_path: Path, video: Path) -> None:
@@ -104,6 +117,7 @@ def test_another_video_is_the_only_one_decoded_and_one_gone_leaves_nothing(
         {"image": ImageConfig(quality=80)},
         {"image": ImageConfig(format="png")},
         {"grid": GridConfig(block_px=32)},
+        {"deinterlace": True},
     ],
 )
 def test_a_changed_configuration_extracts_anew_and_leaves_nothing_of_the_old(
@@ -159,6 +173,22 @@ def test_a_video_with_too_many_errors_is_rejected(tmp_path: Path) -> None:
     patient = study_at(tmp_path / "root", max_error_share=0.9)
     assert extract_patient(patient, PATIENT).metadata["frames"] == 20
     assert rejections(patient) == []
+
+
+def test_a_file_that_is_cut_off_gives_what_it_has_and_is_flagged(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "whole.mp4", evenly(40, 60), container_options={"movflags": "faststart"})
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 4 // 5])
+    study = study_at(tmp_path / "root")
+    lay_out(study, [whole, cut])
+    result = extract_patient(study, PATIENT)
+    counted = load_part(StudyPaths(study.root), DECODED, PATIENT).to_dicts()
+    assert counted[0]["frames_missing"] == 0
+    assert counted[1]["frames_missing"] > 0
+    assert 20 < counted[1]["frames_kept"] < 60
+    assert sum(counted[1][name] for name in ("frames_decoded", "decode_errors", "frames_missing")) >= 60
+    assert result.metadata["frames_missing"] == counted[1]["frames_missing"]
+    assert rejections(study) == []
 
 
 def test_a_raw_video_that_is_to_be_extracted_must_be_there(tmp_path: Path, video: Path) -> None:
@@ -221,8 +251,8 @@ def test_progress_is_told_with_ids_only(tmp_path: Path, video: Path) -> None:
     told: list[str] = []
     decoded: list[int] = []
     extract_patient(study, PATIENT, progress=told.append, on_frames=decoded.append)
-    assert told == [f"{video_id}: 8 of 40 decoded frames kept"]
-    assert sum(decoded) == 40
+    assert told == [f"{video_id}: 8 of 40 frames kept, 28 decoded"]
+    assert sum(decoded) == 28
 
 
 @pytest.mark.parametrize(("code", "error"), [(errno.ENOSPC, DiskFullError), (errno.EIO, OSError)])

@@ -1,0 +1,251 @@
+"""Decoding without unneeded frames gives what the full decode gives, or says that it cannot."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import av
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eus_etl.domain.skipping import decode_wanted
+from eus_etl.domain.video import DecodeCounts, DecodeOptions, SkippingUnsoundError, decode
+from eus_etl.errors import VideoUnreadableError
+from eus_etl.settings import ExtractionConfig
+from eus_etl.steps.video_pass import extract_video
+from eus_etl_tests.domain.test_video import MEDIA
+from eus_etl_tests.small_videos import evenly
+
+FRAMES = 60
+RATES = (1.0, 2.3, 5.0, 12.5)
+SKIPPED: dict[str, bool] = {  # whether the file has frames that can be skipped, at 5 Hz
+    "DemoBMode.mov": False,  # MPEG-4
+    "clarius-ocular-short.mp4": True,
+    "Cov_convex_volpecelli_sonographic_v1.mov": True,
+    "Vir_prospective_file2.mp4": True,
+    "Reg_pat4Image_140024.mpeg": False,  # no B frames
+    "color3d_jpeg_baseline.h264.mp4": True,
+    "color3d_jpeg_baseline.mjpeg.avi": False,
+    "nasa_13013.mp4": True,
+    "nasa_13013_rotated.mp4": True,
+    "h265_10bits.mp4": False,
+    "discard_first_keyframe.mp4": False,  # an edit list
+}
+
+Made = tuple[list[tuple[object, ...]], DecodeCounts]
+
+
+def frames_of(path: Path, rate_hz: float | None, skip: bool) -> Made:
+    """All that is known of each frame, its decoded samples included, and the counts."""
+    counts = DecodeCounts()
+    found: list[tuple[object, ...]] = []
+    for frame in decode(path, "v1", counts, DecodeOptions(rate_hz, skip)):
+        raw = frame.picture.args[0]  # type: ignore[attr-defined]  # a partial of the decoder's frame
+        samples = tuple(bytes(plane) for plane in raw.planes)
+        stamps = (frame.pts, frame.repeat, frame.time_s, frame.frame_index, frame.damaged)
+        found.append((*stamps, frame.width, frame.height, samples))
+    return found, counts
+
+
+def picture(number: int) -> av.VideoFrame:
+    """A moving gradient with noise: every frame differs from every other everywhere."""
+    noise = np.random.default_rng(number).integers(0, 24, (96, 160), np.uint8)
+    ramp = (np.arange(160) * 1.2 + np.arange(96)[:, None] + 3 * number) % 200
+    grey = (ramp + noise).astype(np.uint8)
+    return av.VideoFrame.from_ndarray(np.repeat(grey[..., None], 3, axis=2), format="rgb24")
+
+
+def encode(
+    path: Path,
+    parameters: str = "bframes=2:b-adapt=0:b-pyramid=none",
+    pts: list[int] | None = None,
+    codec: Literal["libx264", "mpeg2video"] = "libx264",
+) -> Path:
+    with av.open(str(path), "w") as container:
+        options = {"x264-params": f"threads=1:{parameters}", "crf": "30", "bf": "2"}
+        if codec == "libx264":
+            del options["bf"]
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        stream.thread_count = 1
+        stream.codec_context.time_base = Fraction(1, 25)
+        for number, time in enumerate(evenly(1, FRAMES) if pts is None else pts):
+            frame = picture(number)
+            frame.pts, frame.time_base = time, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("plain.mp4", "bframes=2:b-adapt=0:b-pyramid=none:scenecut=0"),
+        ("pyramid.mp4", "bframes=7:b-adapt=0:b-pyramid=normal"),
+        ("strict.mkv", "bframes=5:b-adapt=0:b-pyramid=strict:ref=6:direct=temporal"),
+        ("open_gop.ts", "bframes=3:b-adapt=0:open-gop=1:keyint=12"),
+        ("slices.mp4", "bframes=3:b-adapt=0:slices=4"),
+        ("refresh.mp4", "bframes=2:b-adapt=0:intra-refresh=1:keyint=20"),
+        ("interlaced.mp4", "bframes=2:b-adapt=0:tff=1"),
+        ("weighted.mp4", "bframes=4:weightb=1:weightp=2"),
+    ],
+)
+def test_every_kind_of_h264_gives_the_same_frames(tmp_path: Path, name: str, parameters: str) -> None:
+    path = encode(tmp_path / name, parameters)
+    for rate in RATES:
+        whole, all_counts = frames_of(path, rate, skip=False)
+        found, counts = frames_of(path, rate, skip=True)
+        assert found == whole, rate
+        assert counts.skipped > 0
+        assert counts.frames + counts.skipped == all_counts.frames == FRAMES
+        assert counts.errors == 0
+
+
+@pytest.mark.parametrize("suffix", ["mpg", "ts", "mkv"])
+def test_mpeg2_gives_the_same_frames(tmp_path: Path, suffix: str) -> None:
+    path = encode(tmp_path / f"video.{suffix}", codec="mpeg2video")
+    found, counts = frames_of(path, 5.0, skip=True)
+    assert found == frames_of(path, 5.0, skip=False)[0]
+    assert counts.skipped > FRAMES / 3
+
+
+def test_times_may_lie_at_any_distance(tmp_path: Path) -> None:
+    steps = np.random.default_rng(3).integers(1, 9, FRAMES)
+    path = encode(tmp_path / "variable.mkv", pts=[int(time) for time in np.cumsum(steps)])
+    for rate in RATES:
+        found, counts = frames_of(path, rate, skip=True)
+        assert found == frames_of(path, rate, skip=False)[0]
+        assert counts.skipped > 0
+
+
+def test_a_stream_that_changes_its_size_gives_the_same_frames(tmp_path: Path) -> None:
+    first = encode(tmp_path / "1.ts")
+    with av.open(str(tmp_path / "2.ts"), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"x264-params": "bframes=2:b-adapt=0"})
+        stream.width, stream.height, stream.pix_fmt = 320, 192, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 25)
+        for number in range(FRAMES):
+            frame = picture(number).reformat(320, 192, "yuv420p")
+            frame.pts, frame.time_base = FRAMES + 9 + number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(first.read_bytes() + (tmp_path / "2.ts").read_bytes())
+    found, counts = frames_of(joined, 5.0, skip=True)
+    assert found == frames_of(joined, 5.0, skip=False)[0]
+    assert {frame[5] for frame in found} == {160, 320}
+    assert counts.skipped > 0
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in MEDIA if name.split("/")[1] in SKIPPED])
+@pytest.mark.parametrize("rate", [1.0, 5.0])
+def test_real_files_give_the_same_frames(shared: Path, name: str, rate: float) -> None:
+    found, counts = frames_of(shared / name, rate, skip=True)
+    whole, all_counts = frames_of(shared / name, rate, skip=False)
+    assert found == whole
+    assert counts.frames + counts.skipped == all_counts.frames
+    assert (counts.skipped > 0) == SKIPPED[name.split("/")[1]]
+
+
+def test_nothing_is_skipped_where_packets_do_not_tell_frames_apart(tmp_path: Path) -> None:
+    part = encode(tmp_path / "part.ts").read_bytes()
+    (tmp_path / "twice.ts").write_bytes(part * 2)
+    for path in (tmp_path / "twice.ts", encode(tmp_path / "raw.h264"), encode(tmp_path / "decode_times.avi")):
+        found, counts = frames_of(path, 5.0, skip=True)
+        assert counts.skipped == 0
+        assert found == frames_of(path, 5.0, skip=False)[0]
+
+
+@pytest.mark.parametrize("rate", [None, 25.0, 1000.0])
+def test_nothing_is_skipped_where_all_frames_are_kept(tmp_path: Path, rate: float | None) -> None:
+    found, counts = frames_of(encode(tmp_path / "video.mp4"), rate, skip=True)
+    assert len(found) == counts.frames == FRAMES
+
+
+@pytest.mark.parametrize(("absent", "given"), [(1, 1), (2 * FRAMES, FRAMES)])
+def test_a_wanted_frame_that_does_not_come_ends_the_attempt(tmp_path: Path, absent: int, given: int) -> None:
+    path = encode(tmp_path / "video.mkv", "bframes=0", pts=evenly(2, FRAMES))
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert stream.time_base is not None
+        tick = Fraction(1, 25) / stream.time_base
+        held = np.array([int(time * tick) for time in evenly(2, FRAMES)])
+        frames = decode_wanted(container, stream, np.array([0, int(absent * tick)]), held)
+        came = [next(frames).pts for _ in range(given)]
+        assert came == held[:given].tolist()
+        with pytest.raises(SkippingUnsoundError):
+            next(frames)
+
+
+def without_first_key_frame(content: bytes) -> bytes:
+    return content[len(content) // 3 // 188 * 188 :]
+
+
+def without_its_middle(content: bytes) -> bytes:
+    return content[: len(content) // 2 // 188 * 188] + content[len(content) // 2 // 188 * 188 + 188 * 9 :]
+
+
+def with_damaged_bytes(content: bytes) -> bytes:
+    damaged = bytearray(content)
+    for place in range(len(content) // 4, len(content) // 2, 301):
+        damaged[place] ^= 0xFF
+    return bytes(damaged)
+
+
+@pytest.mark.parametrize("harm", [without_first_key_frame, without_its_middle, with_damaged_bytes])
+def test_a_damaged_video_is_decoded_whole_and_nothing_of_the_attempt_stays(
+    tmp_path: Path, harm: Callable[[bytes], bytes]
+) -> None:
+    parameters = "bframes=2:b-adapt=0:b-pyramid=none:keyint=25:scenecut=0"
+    content = harm(encode(tmp_path / "sound.ts", parameters).read_bytes())
+    path = tmp_path / "damaged.ts"
+    path.write_bytes(content)
+    with pytest.raises(SkippingUnsoundError):
+        frames_of(path, 5.0, skip=True)
+    images, grid = tmp_path / "images", tmp_path / "grid"
+    images.mkdir()
+    grid.mkdir()
+    made = extract_video(path, "v1", images, grid, ExtractionConfig(frame_rate_hz=5))
+    whole, counts = frames_of(path, 5.0, skip=False)
+    assert made.frames["pts"].to_list() == [frame[0] for frame in whole]
+    assert made.frames["frame_index"].to_list() == [frame[3] for frame in whole]
+    assert sorted(file.stem for file in images.iterdir()) == sorted(made.frames["stem"])
+    assert made.counts.skipped == 0
+    assert made.counts.errors == counts.errors
+    assert counts.errors + counts.damaged > 0
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return encode(tmp_path_factory.mktemp("sound") / "sound.mp4", "bframes=3:keyint=20")
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=6))
+def test_bytes_damaged_anywhere_change_no_frame_unnoticed(
+    sound: Path, tmp_path: Path, flips: list[tuple[float, int]]
+) -> None:
+    content = bytearray(sound.read_bytes())
+    for place, mask in flips:
+        content[int(place * len(content))] ^= mask
+    path = tmp_path / "damaged.mp4"
+    path.write_bytes(content)
+    try:
+        found, counts = frames_of(path, 5.0, skip=True)
+    except (SkippingUnsoundError, VideoUnreadableError):
+        return
+    if counts.skipped:
+        whole, _ = frames_of(path, 5.0, skip=False)
+        assert [frame[:4] for frame in found] == [frame[:4] for frame in whole]
+        assert [
+            frame for frame, true in zip(found, whole, strict=True) if frame != true and not true[4]
+        ] == []
+
+
+def test_frames_decoded_in_several_threads_are_the_same_in_every_run(sound: Path) -> None:
+    first = frames_of(sound, 5.0, skip=True)
+    for _ in range(10):
+        assert frames_of(sound, 5.0, skip=True) == first
