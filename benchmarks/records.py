@@ -26,8 +26,8 @@ from eus_etl.steps.connections import connect
 from eus_etl.steps.observe import observe
 from eus_etl.steps.observed import LABEL_ITEMS, PATIENT_ROWS
 from eus_etl_tests.aws_server import REGION, aws_server, create_table
+from eus_etl_tests.hasty_databases import databases_in_a_hurry
 from eus_etl_tests.large_study import record_made, record_versions, record_visits, visit_ids
-from eus_etl_tests.real_hospital import databases_in_a_hurry
 from eus_etl_tests.sheet_server import Cell, SheetServer, Spreadsheet, sheet_server
 from eus_etl_tests.tiny_hospital import TinyHospital
 

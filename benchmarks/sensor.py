@@ -29,8 +29,9 @@ from eus_etl_tests.drive_client import HASTE
 from eus_etl_tests.drive_files import Drive
 from eus_etl_tests.drive_server import DriveServer, serve
 from eus_etl_tests.drive_tokens import TokenOffice
+from eus_etl_tests.hasty_databases import databases_in_a_hurry
 from eus_etl_tests.large_study import record_made, record_versions, record_visits, visit_ids
-from eus_etl_tests.real_hospital import databases_in_a_hurry, drive_source
+from eus_etl_tests.real_hospital import drive_source
 from eus_etl_tests.tiny_hospital import TinyHospital
 
 Ticking = Callable[[str | None], tuple[str | None, str | None]]
@@ -52,7 +53,7 @@ def ticking(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, *, report
         for event in result.asset_events:
             if report and isinstance(event, dg.AssetMaterialization):
                 instance.report_runless_asset_event(event)
-        return result.cursor, None
+        return result.cursor, result.skip_reason.skip_message if result.skip_reason else None
 
     return tick
 
@@ -88,7 +89,9 @@ def of_edits(hospital: TinyHospital, graph: StudyGraph, instance: dg.DagsterInst
     record_versions(instance, hospital.home, graph.key(LABEL_ITEMS), seen.versions)
     record_made(instance, hospital.home, graph, (LABELS, PATIENTS), seen.versions)
     tick, cursor, skipped = ticking(edits_sensor(graph), instance, report=True), None, None
-    while skipped is None:  # until it has reported and asked for all that the new study lacks
+    while (
+        skipped != "nothing has happened"
+    ):  # until it has reported and asked for all that the new study lacks
         cursor, skipped = tick(cursor)
     return idle(tick, cursor, ticks, "nothing has happened")
 

@@ -8,19 +8,24 @@ from typing import ParamSpec
 
 import click
 import polars as pl
+import polars.selectors as cs
 
 from eus_etl import terminal
 from eus_etl.defs.instance import daemon_seen, dagster_home, open_instance
 from eus_etl.defs.session import StudySession
 from eus_etl.defs.status import unassigned_status, visits_status
 from eus_etl.demo import run_demo
+from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ConfigError, EusEtlError
 from eus_etl.settings import ExtractionConfig, StudyConfig, load_study, shipped, study_files
 from eus_etl.steps.adopt import adopt_root
+from eus_etl.steps.calibrate import calibrate as calibrate_study
 from eus_etl.steps.doctor.examination import examine
 from eus_etl.steps.extract import extract_files
 from eus_etl.steps.labels import labels_from_export
 from eus_etl.steps.observed import resolve_patient
+from eus_etl.steps.region_review import SHOWN, lines_to_sign, review_regions, reviewable
+from eus_etl.steps.text_check import why_no_text_check
 from eus_etl.storage.table_files import write_csv
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -114,9 +119,11 @@ def status(study: StudyConfig, session: StudySession) -> None:
     terminal.console.print(terminal.status_table(study.title, visits))
     for visit in visits:
         for asset, error in visit.errors.items():
-            terminal.console.print(f"[bold red]{asset} of {visit.patient_id}[/]: {error}", soft_wrap=True)
+            terminal.show_error(f"{asset} of {visit.patient_id}", error)
     if unassigned := unassigned_status(study):
         terminal.console.print(f"given to no visit: {terminal.reasons(unassigned)} (see rejected.csv)")
+    if why_not := why_no_text_check(study):
+        terminal.console.print(f"text in preprocessed frames: {why_not}", soft_wrap=True)
 
 
 @main.command()
@@ -143,6 +150,51 @@ def adopt(config: Path, dry_run: bool) -> None:
     terminal.console.print(terminal.data_table("old tables beside what the sources say", report.compared))
     for line in report.lines():
         terminal.console.print(line, markup=False, soft_wrap=True)
+
+
+@main.command()
+@click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the pictures; `calibration` beside the study's other pictures where it is left out.",
+)
+@_plain_errors
+def calibrate(config: Path, out: Path | None) -> None:
+    """Draw the scores of all frames beside the thresholds, and the masked frames nearest to each."""
+    study = load_study(config)
+    done = calibrate_study(study, out or StudyPaths(study.root).pictures / "calibration")
+    terminal.console.print(terminal.data_table(f"{study.title}: thresholds", done.table))
+    click.echo(f"distributions: {done.distributions}")
+    click.echo(f"frames nearest to each threshold: {len(done.sheets)} sheets in {done.sheets[0].parent}")
+
+
+@main.command()
+@click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
+@click.option(
+    "--patient", "patients", multiple=True, help="Id or alias of a visit; may be given more than once."
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the sheets; `.eus_etl/review` below the study's root where it is left out.",
+)
+@_plain_errors
+def regions(config: Path, patients: Sequence[str], out: Path | None) -> None:
+    """Write sheets to review regions by (they are NOT masked), and list the regions."""
+    study = load_study(config)
+    folder = out or StudyPaths(study.root).review
+    chosen = [resolve_patient(study, patient) for patient in patients] or reviewable(study)
+    layouts = review_regions(study, chosen, folder)
+    terminal.console.print(
+        terminal.data_table(
+            f"{study.title}: regions", layouts.select(SHOWN).with_columns(cs.float().round(2))
+        )
+    )
+    click.echo(f"two sheets a layout in {folder}: they show names and numbers, remove them after the review")
+    if len(lines := lines_to_sign(layouts)) > 1:
+        click.echo("to sign off, put into regions.csv with your initials; other corners overrule:")
+        click.echo("\n".join(lines))
 
 
 @main.command()

@@ -18,7 +18,8 @@ def load_definitions() -> dg.Definitions:
         ConfigError: a study file says what cannot be meant.
     """
     folder = Path(os.environ.get(CONFIGS_VARIABLE) or shipped("configs"))
-    return dg.Definitions.merge(*(build_study_definitions(load_study(path)) for path in study_files(folder)))
+    files = study_files(folder)
+    return dg.Definitions.merge(*(build_study_definitions(load_study(path), path) for path in files))
 
 
 defs = load_definitions()

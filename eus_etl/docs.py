@@ -66,6 +66,7 @@ def _all_tables(studies: list[StudyConfig]) -> Iterator[tuple[str, Table]]:
         recipes = study.preprocess.recipes
         yield f"dataset.csv of {study.study}", tables.dataset(study.families, recipes)
     yield "layouts.csv", tables.LAYOUTS
+    yield "text_checks.csv", tables.TEXT_CHECKS
     yield "rejected.csv", tables.REJECTED
     yield "sync.csv (you write it)", tables.SYNC
     yield "regions.csv (you write it)", tables.REGIONS

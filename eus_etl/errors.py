@@ -60,6 +60,14 @@ class SourceUnavailableError(TransientError):
     """A source does not answer now; unknown is not empty."""
 
 
+class TextReaderError(PermanentError):
+    """The program that looks for text in preprocessed frames is missing or fails."""
+
+
+class MachineError(TransientError):
+    """The operating system refused something: a disk fails, a mount is lost, permissions are missing."""
+
+
 class OverlapError(PermanentError):
     """Intervals of labels that exclude one another overlap."""
 

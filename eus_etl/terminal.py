@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import polars as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -62,15 +63,18 @@ def _rate(speed: float | None) -> str:
     return f"{speed * 60:.1f}/min" if speed else ""
 
 
+def show_error(what: str, error: str) -> None:
+    """What went wrong, and its error as it is: brackets in it are no markup."""
+    console.print(f"[bold red]{what}[/]: {escape(error)}", soft_wrap=True)
+
+
 def show_report(study: str, report: RunReport) -> None:
     """What a run made, what failed and why."""
     for failure in report.unobserved:
-        console.print(
-            f"[bold red]{study}: {failure.source} could not be observed[/]: {failure.error}", soft_wrap=True
-        )
+        show_error(f"{study}: {failure.source} could not be observed", str(failure.error))
     for failed in report.failed:
         whom = f" of {failed.patient_id}" if failed.patient_id else ""
-        console.print(f"[bold red]{study}: {failed.asset}{whom} failed[/]: {failed.error}", soft_wrap=True)
+        show_error(f"{study}: {failed.asset}{whom} failed", failed.error)
     if not report.made and not report.failed:
         console.print(f"{study}: nothing was to do, 0 videos decoded")
         return
@@ -83,7 +87,7 @@ def show_report(study: str, report: RunReport) -> None:
 
 def status_table(title: str, visits: Sequence[VisitStatus]) -> Table:
     """A row a visit: where each asset stands, what was rejected and why."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=escape(title), title_justify="left", header_style="bold")
     table.add_column("visit", no_wrap=True, min_width=36)
     table.add_column("alias", no_wrap=True)
     names = list(visits[0].assets) if visits else []
@@ -92,7 +96,7 @@ def status_table(title: str, visits: Sequence[VisitStatus]) -> Table:
     table.add_column("rejected, why", overflow="fold")
     for visit in visits:
         cells = [f"[{_STYLES[standing]}]{_MARKS[standing]}[/]" for standing in visit.assets.values()]
-        table.add_row(visit.patient_id, visit.alias or "", *cells, reasons(visit.rejected))
+        table.add_row(visit.patient_id, escape(visit.alias or ""), *cells, reasons(visit.rejected))
     return table
 
 
@@ -103,13 +107,13 @@ def reasons(counts: Mapping[str, int]) -> str:
 
 def data_table(title: str, frame: pl.DataFrame) -> Table:
     """A small polars frame as a table."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=escape(title), title_justify="left", header_style="bold")
     for number, (name, dtype) in enumerate(frame.schema.items()):
         table.add_column(
             name.replace("_", " "), justify="right" if dtype.is_numeric() else "left", no_wrap=number == 0
         )
     for row in frame.iter_rows():
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
     return table
 
 

@@ -38,10 +38,10 @@ def screen(inside: Picture, tick: int = 0, polygon: NDArray[np.int32] = SECTOR) 
     return picture
 
 
-def moving_screens(frames: int, seed: int = 0) -> list[Picture]:
+def moving_screens(frames: int, seed: int = 0, polygon: NDArray[np.int32] = SECTOR) -> list[Picture]:
     """Screens whose field changes from each to the next."""
     rng = np.random.default_rng(seed)
-    return [screen(speckle(rng), tick) for tick in range(frames)]
+    return [screen(speckle(rng), tick, polygon) for tick in range(frames)]
 
 
 def colored(picture: Picture) -> Picture:

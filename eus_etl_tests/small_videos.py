@@ -1,6 +1,6 @@
 """Small videos made for tests: every picture carries its number, so that tests read pixels, not pts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -38,10 +38,12 @@ def write_video(
     size: tuple[int, int] = (160, 96),
     options: dict[str, str] | None = None,
     rotation: int = 0,
+    mirror: tuple[bool, bool] = (False, False),
     container_options: dict[str, str] | None = None,
     first: int = 0,
+    painter: Callable[[int, int, int], NDArray[np.uint8]] = paint,
 ) -> Path:
-    """Write a video whose n-th shown picture is ``paint(first + n)`` at ``pts[n]``."""
+    """Write a video whose n-th shown picture is ``painter(first + n, width, height)`` at ``pts[n]``."""
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(
             codec, rate=25, options={"bf": "2", "crf": "10"} if options is None else options
@@ -50,10 +52,10 @@ def write_video(
         stream.pix_fmt = "yuv420p"
         stream.time_base = time_base
         stream.codec_context.time_base = time_base
-        if rotation:
-            stream.set_display_rotation(rotation)
+        if rotation or any(mirror):
+            stream.set_display_rotation(rotation, *mirror)
         for number, time in enumerate(pts, first):
-            frame = av.VideoFrame.from_ndarray(paint(number, *size), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(painter(number, *size), format="rgb24")
             frame.pts, frame.time_base = time, time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -57,6 +57,26 @@ def test_one_visit_by_its_alias(hospital: TinyHospital) -> None:
     assert not hospital.paths.frame_table(ONE).exists()
 
 
+def test_regions_lists_layouts_writes_sheets_and_lines_to_sign(
+    hospital: TinyHospital, tmp_path: Path
+) -> None:
+    call("run", "--config", hospital.config)
+    before = listing(hospital.study.root)
+    out = tmp_path / "sheets"
+    shown = call("regions", "--config", hospital.config, "--patient", ALIAS_TWO, "--out", out)
+    assert shown.exit_code == 0, shown.output
+    assert {file.parent.name for file in out.rglob("*.png")} == {TWO}
+    assert len(list(out.rglob("*.png"))) == 2
+    assert listing(hospital.study.root) == before
+    lines = [line for line in shown.output.splitlines() if line.startswith((TWO, ONE, "patient_id,"))]
+    hospital.paths.regions_csv.write_text("\n".join(lines) + "\n")
+    call("run", "--config", hospital.config)
+    everything = call("regions", "--config", hospital.config)
+    assert "regions.csv" in everything.output
+    review = hospital.paths.review
+    assert {file.parent.name for file in review.rglob("*.png")} == {ONE, TWO}
+
+
 def test_an_unknown_visit_is_refused_with_a_remedy(hospital: TinyHospital) -> None:
     refused = call("run", "--config", hospital.config, "--patient", "Nobody-At-All")
     assert refused.exit_code == 1

@@ -248,6 +248,24 @@ def test_a_region_written_by_hand_that_is_none_is_recorded(hospital: TinyHospita
     assert "bad_polygon" in table(hospital, tables.REJECTED)["reason"].to_list()
 
 
+def test_a_remembered_screen_makes_the_visits_that_show_it_once(hospital: TinyHospital) -> None:
+    signature = table(hospital, tables.LAYOUTS).filter(pl.col("patient_id") == ONE)["signature"][0]
+    text = 'patient_id,video_id,polygon,signature,signed_off\n,,"40,20 280,20 280,170 40,170",{},ab\n'
+    hospital.paths.regions_csv.write_text(text.format(signature))
+    with out_of_reach(hospital.paths.raw_data):
+        report = run(hospital)
+    assert made(report, ONE) == {"regions", "frame_table", "preprocessed_frames"}
+    assert report.videos_decoded == 0
+    layouts = table(hospital, tables.LAYOUTS)
+    assert layouts.filter(pl.col("patient_id") == ONE)["signed_off"].all()
+    assert set(layouts.filter("signed_off")["found_by"]) == {"regions.csv"}
+    assert run(hospital).made == []
+    hospital.paths.regions_csv.write_text(text.format("999x999-" + 32 * "0"))
+    assert "regions" in made(run(hospital), ONE)  # no row holds any more
+    hospital.paths.regions_csv.write_text(text.format("999x999-" + 31 * "0" + "1"))
+    assert run(hospital).made == []  # nobody shows this screen
+
+
 def test_a_second_upload_of_the_same_file_is_recorded(hospital: TinyHospital) -> None:
     upload = hospital.videos / ONE / "first.mp4"
     shutil.copy2(upload, upload.with_name("zweite Kopie.mp4"))
@@ -280,3 +298,18 @@ def test_labels_that_come_after_the_upload_find_it_by_its_alias(hospital: TinyHo
     assert made(report, ONE) == made(report, TWO) == set()
     assert frames(hospital, late)["fna"].to_list() == ["FNA"] * KEPT
     assert table(hospital, tables.REJECTED).is_empty()
+
+
+def test_a_fault_of_the_disk_is_told_without_the_uploaded_name(hospital: TinyHospital) -> None:
+    hospital.add_video(f"{ONE}/Quillfeather.mp4", first=200)
+    assert run(hospital).complete
+    raw = hospital.paths.raw_folder(ONE) / "Quillfeather.mp4"
+    raw.unlink()
+    raw.symlink_to("/proc/self/mem")  # is there, and cannot be read
+    hospital.configure(extraction={"frame_rate_hz": 4})
+    (failed,) = run(hospital).failed
+    assert (failed.patient_id, failed.asset) == (ONE, "frames")
+    assert ONE in failed.error
+    assert "eus-etl doctor" in failed.error
+    for file in hospital.home.rglob("*"):
+        assert not file.is_file() or b"Quillfeather" not in file.read_bytes()

@@ -28,7 +28,15 @@ GRAPH = {
     "patients_csv": {"patients"},
     "videos_csv": {"raw_videos", "frames"},
     "preprocess_metadata_csv": {"preprocessed_frames", "regions", "frame_table"},
-    "rejected_csv": {"unassigned", "raw_videos", "labels", "patients", "frames", "regions"},
+    "rejected_csv": {
+        "unassigned",
+        "raw_videos",
+        "labels",
+        "patients",
+        "frames",
+        "regions",
+        "preprocessed_frames",
+    },
     "dataset": {"frame_table", "preprocessed_frames", "patients"},
 }
 CHECKS = {
@@ -43,6 +51,7 @@ CHECKS = {
     ("frame_table", "labels_inside_recording"),
     ("frame_table", "synchronised"),
     ("preprocessed_frames", "images_equal_rows"),
+    ("preprocessed_frames", "no_readable_text"),
 }
 WHOLE_STUDY = {name for name in GRAPH if name.endswith("_csv")} | {"dataset", "unassigned"}
 

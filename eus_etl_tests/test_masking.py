@@ -1,5 +1,6 @@
 """The ultrasound region of each true screen, and that nothing outside of it reaches a preprocessed image."""
 
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,31 +21,38 @@ SLACK_PX = 2
 FAITHFUL = 3.0
 """Mean change in grey levels that scaling there and back may make; the next frame differs by thrice that."""
 
+TRUE_SCREENS = {"ultrasound": "ultrasound", "split": "split_layout", "report": "report_screen"}
+"""Screens of layouts, as the truth calls them."""
+
 Row = dict[str, Any]
 
 
 def test_regions_are_the_true_fields_and_hold_no_text(demo_study: DemoStudy) -> None:
     texts = demo_study.truth("text_boxes")
     layouts = layouts_with_truth(demo_study)
-    assert layouts.height == demo_study.true_videos.height
+    assert set(layouts["video_id"]) == set(demo_study.true_videos["video_id"])
     for layout in layouts.iter_rows(named=True):
+        if layout["screen"] == "report":
+            assert layout["polygon"] is None
+            continue
         size = layout["width"], layout["height"]
         found = filled(parse_outline(layout["polygon"]), *size)
-        true = filled(parse_outline(layout["true_polygon"]), *size)
-        overlap = np.count_nonzero(found & true) / np.count_nonzero(found | true)
-        print(f"{demo_study.name} {layout['video_id']} {layout['field_kind']}: IoU {overlap:.3f}")
-        assert overlap >= 0.93
-        boxes = texts.filter(pl.col("file") == layout["file"])
+        if layout["screen"] == "ultrasound":
+            true = filled(parse_outline(layout["true_polygon"]), *size)
+            overlap = np.count_nonzero(found & true) / np.count_nonzero(found | true)
+            print(f"{demo_study.name} {layout['layout_id']} {layout['field_kind']}: IoU {overlap:.3f}")
+            assert overlap >= 0.93
+        boxes = texts.filter(file=layout["file"], screen=TRUE_SCREENS[layout["screen"]])
         assert boxes.filter("identity").height >= 3
         for x, y, width, height in boxes.select("x", "y", "width", "height").iter_rows():
-            assert not found[max(y, 0) : y + height, max(x, 0) : x + width].any(), layout["video_id"]
+            assert not found[max(y, 0) : y + height, max(x, 0) : x + width].any(), layout["layout_id"]
 
 
 def test_each_frame_is_preprocessed_once_by_each_recipe(demo_study: DemoStudy) -> None:
-    metadata = preprocessed(demo_study)
+    metadata, wanted = preprocessed(demo_study), shown_by_ultrasound(demo_study)["frame_id"].sort()
     for recipe in demo_study.study.preprocess.recipes:
         made = metadata.filter(pl.col("recipe") == recipe)
-        assert made["frame_id"].sort().equals(demo_study.frames["frame_id"].sort())
+        assert made["frame_id"].sort().equals(wanted)
     paths = demo_study.paths
     on_disk = [paths.relative(file) for file in paths.preprocessed.rglob("*") if file.is_file()]
     assert sorted(on_disk) == sorted(metadata["path"])
@@ -53,7 +61,7 @@ def test_each_frame_is_preprocessed_once_by_each_recipe(demo_study: DemoStudy) -
 def test_metadata_carries_labels_and_status_of_the_frame_table(demo_study: DemoStudy) -> None:
     columns = ["frame_id", *demo_study.families, "status"]
     carried = preprocessed(demo_study).select(columns).unique().sort("frame_id")
-    assert carried.equals(demo_study.frames.select(columns).sort("frame_id"))
+    assert carried.equals(shown_by_ultrasound(demo_study).select(columns).sort("frame_id"))
 
 
 def test_preprocessed_images_are_black_outside_of_the_region(demo_study: DemoStudy) -> None:
@@ -74,6 +82,24 @@ def test_preprocessed_images_show_their_own_frame_without_its_bar_code(demo_stud
         assert barcode.read(frame) is not None
         change = np.abs(screen.astype(float) - frame)[shown].mean()
         assert change < FAITHFUL, (row["path"], change)
+
+
+@pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")
+def test_no_text_is_read_in_preprocessed_images(demo_study: DemoStudy) -> None:
+    looked_at = demo_study.table(tables.TEXT_CHECKS)
+    made = preprocessed(demo_study).select("layout_id", "recipe").unique()
+    assert made.sort("layout_id", "recipe").equals(
+        looked_at.select("layout_id", "recipe").sort("layout_id", "recipe")
+    )
+    assert looked_at["words"].sum() == 0
+    dataset = tables.dataset(demo_study.families, demo_study.study.preprocess.recipes)
+    assert not demo_study.table(dataset)["release_blocked"].any()
+
+
+def shown_by_ultrasound(study: DemoStudy) -> pl.DataFrame:
+    """The frame tables without frames that show a page of text: these are not preprocessed."""
+    is_report = pl.col("reasons").fill_null("").str.split("|").list.contains("report_screen")
+    return study.frames.filter(~is_report)
 
 
 def layouts_with_truth(study: DemoStudy) -> pl.DataFrame:

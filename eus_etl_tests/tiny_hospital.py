@@ -67,7 +67,10 @@ class TinyHospital:
             "patient_rows": {"kind": "csv_file", "path": "../incoming/patients.csv"},
             "poll_s": 1,
         }
-        raw["preprocess"] = {"recipes": {"small": {"version": 1, "size_px": 64}}}
+        raw["preprocess"] = {
+            "recipes": {"small": {"version": 1, "size_px": 64}},
+            "text_check": {"enabled": "never"},
+        }
         for section, values in changes.items():
             raw[section] = {**raw.get(section, {}), **values}
         self.configs.mkdir(parents=True, exist_ok=True)

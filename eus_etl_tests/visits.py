@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from eus_etl.domain.grid import CellGrid, codes_with_motion, measure
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables import EXTRACTED, LABELS, VIDEOS
-from eus_etl.settings import GridConfig, StudyConfig, load_study
+from eus_etl.settings import GridConfig, StudyConfig, TextCheckConfig, load_study
 from eus_etl.storage.grids import save_grids
 from eus_etl.storage.parts import load_part, write_part
 from eus_etl.storage.table_files import write_parquet
@@ -23,8 +23,10 @@ _CONFIG = Path(__file__).resolve().parents[1] / "configs" / "eus_config.yaml"
 
 
 def make_study(root: Path) -> StudyConfig:
-    """The shipped study of the pancreas, rooted at ``root``."""
-    return load_study(_CONFIG).model_copy(update={"root": root})
+    """The shipped study of the pancreas, rooted at ``root``; its frames are not looked at for text."""
+    study = load_study(_CONFIG)
+    unread = study.preprocess.model_copy(update={"text_check": TextCheckConfig(enabled="never")})
+    return study.model_copy(update={"root": root, "preprocess": unread})
 
 
 def grid_of(pictures: Sequence[Picture], segment: int = 0) -> CellGrid:

@@ -1,20 +1,25 @@
 """From a step to an asset: versions, checks, locks and errors are treated once, here."""
 
+import base64
+import os
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
-from eus_etl.defs.names import TERMINAL_TAG, asset_key, patients_of
+from eus_etl.defs.instance import run_locks
+from eus_etl.defs.names import CONSUMED_TAG, PARENT_TAG, TERMINAL_TAG, asset_key, patients_of
+from eus_etl.defs.recorded import recorded_result
 from eus_etl.defs.state import Node, StudyState
+from eus_etl.defs.tries import PERMANENT
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.errors import PermanentError
+from eus_etl.errors import EusEtlError, MachineError, PermanentError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.ledger import STUDY, Entry, write_entry
-from eus_etl.storage.locks import work_lock
+from eus_etl.storage.locks import hold_to_the_end, work_lock
 from eus_etl.storage.ownership import claim_root
 
 Step = Callable[[dg.AssetExecutionContext, str], StepResult]
@@ -36,6 +41,7 @@ class StepSpec:
         kinds: shown as icons in the page.
         checks: names of the checks that its step reports.
         per_patient: whether it is partitioned by patient.
+        last: whether it waits for all others that are made in the same run, to show what they made.
     """
 
     name: str
@@ -46,12 +52,14 @@ class StepSpec:
     kinds: frozenset[str]
     checks: Mapping[str, str]
     per_patient: bool = True
+    last: bool = False
 
 
 def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, Node]) -> dg.AssetsDefinition:
     """The asset of ``spec``.
 
-    A permanent error fails the run at once; others are retried. Two processes on one visit take turns.
+    A permanent error fails the run at once; others are retried. Two processes on one visit take turns, and
+    what the first has made the second does not make again, unless a person asked for it in the page.
     """
     key = asset_key(study.study, spec.name)
     partitions = patients_of(study.study) if spec.per_patient else None
@@ -72,29 +80,73 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
         group_name=study.study,
         kinds=set(spec.kinds),
         check_specs=checks,
+        op_tags={"dagster/priority": "-1" if spec.last else "0"},
         retry_policy=_RETRIES,
     )
-    def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # dagster reads the annotation and knows it bare
+    def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]  # dagster reads the annotation and knows it bare
         patient = context.partition_key if spec.per_patient else ""
         paths = StudyPaths(study.root)
-        consumed = StudyState(context.instance, paths, nodes).consumable(nodes[key], patient or None)
+        if not (by_command := TERMINAL_TAG in context.run.tags):  # a command holds it already
+            hold_to_the_end(run_locks(context.instance), context.run.run_id)
         try:
             claim_root(paths, study.study)
+            # held until the event is written, which is before Dagster asks for the next result
             with work_lock(paths, patient or STUDY):
-                result = spec.step(context, patient)
-                entry = Entry(consumed=consumed, version=result.version, at=time.time())
-                write_entry(paths, patient or STUDY, spec.name, entry)
+                state = StudyState(context.instance, paths, nodes)
+                done = (
+                    None
+                    if _by_hand(context.run)
+                    else recorded_result(state, nodes[key], patient or None, checks)
+                )
+                yield done or _made(context, patient, paths, state)
         except Exception as error:
-            if isinstance(error, PermanentError) or TERMINAL_TAG in context.run.tags:
-                raise dg.Failure(str(error), allow_retries=False) from error
-            raise
+            permanent, told = isinstance(error, PermanentError), _without_paths(error, spec.name, patient)
+            if permanent or by_command:
+                raise dg.Failure(str(told), metadata={PERMANENT: permanent}, allow_retries=False) from told
+            if told is error:
+                raise
+            raise told from None
+
+    def _made(
+        context: dg.AssetExecutionContext, patient: str, paths: StudyPaths, state: StudyState
+    ) -> dg.MaterializeResult[None]:
+        consumed = state.consumable(nodes[key], patient or None)
+        result = spec.step(context, patient)
+        entry = Entry(consumed=consumed, version=result.version, at=time.time())
+        write_entry(paths, patient or STUDY, spec.name, entry)
         return dg.MaterializeResult(
-            metadata=dict(result.metadata),
+            metadata={**result.metadata, **_pictures(result)},
             data_version=dg.DataVersion(result.version),
             check_results=_check_results(result),
         )
 
     return asset
+
+
+def _without_paths(error: Exception, asset: str, patient: str) -> Exception:
+    """The error as it may be recorded: messages of the system hold paths, and these uploaded names."""
+    if isinstance(error, OSError):
+        error = MachineError(
+            patient or asset,
+            f"{os.strerror(error.errno or 0)} ({type(error).__name__}) while {asset} was made",
+            "see that the disks are there and may be written to, as `eus-etl doctor` does; then run again",
+        )
+    if isinstance(error, EusEtlError):
+        error.__cause__ = error.__context__ = None
+    return error
+
+
+def _by_hand(run: dg.DagsterRun) -> bool:
+    """Whether a person asked for the run in the page: then it makes its assets whatever is recorded."""
+    return CONSUMED_TAG not in run.tags or PARENT_TAG in run.tags
+
+
+def _pictures(result: StepResult) -> Mapping[str, dg.MarkdownMetadataValue]:
+    """The page shows Markdown, and in it pictures that carry their own bytes."""
+    return {
+        title: dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+        for title, png in result.pictures.items()
+    }
 
 
 def _check_results(result: StepResult) -> Sequence[dg.AssetCheckResult]:

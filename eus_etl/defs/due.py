@@ -4,16 +4,18 @@ New, replaced and removed videos are answered by one run of the visit's whole ch
 a run of what it touches; nothing by both.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+import time
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 
 import dagster as dg
 
 from eus_etl.defs.graph import StudyGraph
-from eus_etl.defs.names import CONSUMED_TAG, PARTITION_TAG
+from eus_etl.defs.names import CONSUMED_TAG, PARTITION_TAG, STUDY_TAG
 from eus_etl.defs.patient_assets import RAW_VIDEOS
-from eus_etl.defs.runs import runs_under_way
 from eus_etl.defs.state import Node, StudyState
+from eus_etl.defs.tries import AT_ONCE, NEVER, due_at
 from eus_etl.defs.waves import next_wave, wanted, wave_version
 from eus_etl.steps.observed import DRIVE_VIDEOS
 
@@ -21,21 +23,40 @@ RUNS_A_TICK = 20
 """Run requests get slower with the number of partition keys; the rest waits for the next tick."""
 
 
-def answered(graph: StudyGraph, state: StudyState, patient: str) -> bool:
-    """Whether the visit's present files were taken, or a run has been started for them that failed.
+@dataclass(slots=True)
+class Due:
+    """What a tick asks for.
 
-    A tick may die after it has reported a listing and before it has started the run: then neither holds.
+    Attributes:
+        requests: the runs that are due.
+        again_at: when the first of those that failed for a while is due again, in seconds since 1970.
+    """
+
+    requests: list[dg.RunRequest] = field(default_factory=list)
+    again_at: float = NEVER
+
+
+def visits_in(runs: Iterable[dg.DagsterRun]) -> set[str | None]:
+    """The visits that runs work on; None for the study's tables and for a whole pass."""
+    return {run.tags.get(PARTITION_TAG) for run in runs}
+
+
+def visit_due_at(graph: StudyGraph, state: StudyState, patient: str) -> float:
+    """When a run for the visit's files is due; see ``tries.due_at``, and ``NEVER`` where they were taken.
+
+    A tick may die after it has reported a listing and before it has started the run: then it is due at once.
     """
     node = graph.nodes[graph.key(RAW_VIDEOS)]
     if state.version(graph.key(DRIVE_VIDEOS), patient) is None:
-        return True  # no video was ever reported: there is nothing to take
+        return NEVER  # no video was ever reported: there is nothing to take
     if not state.is_stale(node, patient):
-        return True
+        return NEVER
     reports = state.instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=graph.key(DRIVE_VIDEOS), asset_partitions=[patient]), limit=1
     ).records
     reported_at = reports[0].timestamp if reports else 0.0
-    return _was_started(state, patient, state.consumable(node, patient), reported_at)
+    version = wave_version(state, [node], patient)
+    return due_at(state.instance, _tags(graph, version, patient), reported_at)
 
 
 def visit_run(graph: StudyGraph, state: StudyState, patient: str, number: int) -> dg.RunRequest:
@@ -48,66 +69,88 @@ def visit_run(graph: StudyGraph, state: StudyState, patient: str, number: int) -
         number: the sensor's count of its requests: it lets a version run again that ran before, after a
             failure or on a return to it, and a tick that is repeated after a crash starts nothing twice.
     """
-    version = state.consumable(graph.nodes[graph.key(RAW_VIDEOS)], patient)
+    version = wave_version(state, [graph.nodes[graph.key(RAW_VIDEOS)]], patient)
     return dg.RunRequest(
-        run_key=f"{patient}:{version}:{number}", partition_key=patient, tags={CONSUMED_TAG: version}
+        run_key=f"{patient}:{version}:{number}",
+        partition_key=patient,
+        tags=_tags(graph, version),
     )
 
 
 def due_edits(
-    graph: StudyGraph, state: StudyState, patients: Sequence[str], number: int
-) -> list[dg.RunRequest]:
+    graph: StudyGraph,
+    state: StudyState,
+    patients: Sequence[str],
+    busy: AbstractSet[str | None],
+    number: int,
+) -> Due:
     """A run for each visit with something stale; for the study's tables once no visit is under way.
 
-    What failed is not tried again with the same inputs.
+    The first run for new files is not among them; those that try once more what failed for a while are.
+
+    Args:
+        graph: the study's graph.
+        state: what is known.
+        patients: all visits.
+        busy: those that a run works on or waits for; see ``visits_in``.
+        number: as for ``visit_run``.
     """
-    # a visit, or None for the study's tables
-    busy = {run.tags.get(PARTITION_TAG) for run in runs_under_way(graph, state.instance)}
-    requests: list[dg.RunRequest] = []
+    due = Due()
     waiting = bool(busy)
     for patient in patients:
         if patient in busy:
             continue
-        if len(requests) == RUNS_A_TICK:
+        if len(due.requests) == RUNS_A_TICK:
             break
-        wave = _visit_wave(graph, state, patient)
-        waiting = waiting or wave is None
-        if wave and (request := _edit_run(state, wave, patient, number)):
-            requests.append(request)
-    if not requests and not waiting:
-        tables = next_wave(state, graph.made(per_patient=False), None)
-        if tables and (request := _edit_run(state, tables, None, number)):
-            requests.append(request)
-    return requests
+        files_at = visit_due_at(graph, state, patient)
+        if files_at == AT_ONCE:
+            waiting = True  # for the run that its files will get
+        elif files_at <= time.time():
+            due.requests.append(_run_of(graph, state, wanted(graph, state, patient), patient, number))
+        else:
+            due.again_at = min(due.again_at, files_at)
+            _add_wave(graph, state, _visit_wave(graph, state, patient), patient, number, due)
+    if not due.requests and not waiting:
+        _add_wave(graph, state, next_wave(state, graph.made(per_patient=False), None), None, number, due)
+    return due
 
 
-def _visit_wave(graph: StudyGraph, state: StudyState, patient: str) -> list[Node] | None:
-    """What is stale of a visit; None where the visit waits for the run that its files will get."""
-    if not answered(graph, state, patient):
-        return None
+def _visit_wave(graph: StudyGraph, state: StudyState, patient: str) -> list[Node]:
+    """What is stale of a visit whose files are taken, or could not be."""
     raw_videos = graph.nodes[graph.key(RAW_VIDEOS)]
     failed = {raw_videos.key} if state.is_stale(raw_videos, patient) else set()
     return next_wave(state, wanted(graph, state, patient), patient, blocked=failed)
 
 
-def _edit_run(
-    state: StudyState, wave: Sequence[Node], patient: str | None, number: int
-) -> dg.RunRequest | None:
-    """A run of the wave; None where it was started on the same inputs since the assets were last made."""
-    version = wave_version(state, wave, patient)
+def _add_wave(
+    graph: StudyGraph, state: StudyState, wave: Sequence[Node], patient: str | None, number: int, due: Due
+) -> None:
+    """Ask for a run of the wave, unless one was started on the same inputs since it was last made."""
+    if not wave:
+        return
     entries = [state.entry(node, patient) for node in wave]
     made_at = max((entry.at for entry in entries if entry), default=0.0)
-    if _was_started(state, patient, version, made_at):
-        return None
+    tags = _tags(graph, wave_version(state, wave, patient), patient)
+    at = due_at(state.instance, tags, made_at)
+    if at <= time.time():
+        due.requests.append(_run_of(graph, state, wave, patient, number))
+    else:
+        due.again_at = min(due.again_at, at)
+
+
+def _run_of(
+    graph: StudyGraph, state: StudyState, wave: Sequence[Node], patient: str | None, number: int
+) -> dg.RunRequest:
+    version = wave_version(state, wave, patient)
     return dg.RunRequest(
         run_key=f"{patient}:{version}:{number}",
         partition_key=patient,
         asset_selection=[node.key for node in wave],
-        tags={CONSUMED_TAG: version},
+        tags=_tags(graph, version),
     )
 
 
-def _was_started(state: StudyState, patient: str | None, version: str, after: float) -> bool:
-    tags = {CONSUMED_TAG: version} | ({PARTITION_TAG: patient} if patient else {})
-    runs = dg.RunsFilter(tags=tags, created_after=datetime.fromtimestamp(after, UTC))
-    return bool(state.instance.get_runs(runs, limit=1))
+def _tags(graph: StudyGraph, version: str, patient: str | None = None) -> dict[str, str]:
+    """What the runs bear that were started for these inputs."""
+    partition = {PARTITION_TAG: patient} if patient else {}
+    return {STUDY_TAG: graph.study.study, CONSUMED_TAG: version, **partition}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 
@@ -11,7 +12,8 @@ from eus_etl.defs.observed import UNASSIGNED, observed_specs
 from eus_etl.defs.patient_assets import patient_assets
 from eus_etl.defs.state import Node
 from eus_etl.defs.study_assets import study_assets
-from eus_etl.settings import StudyConfig
+from eus_etl.errors import ConfigError
+from eus_etl.settings import StudyConfig, load_study
 from eus_etl.steps.observed import SOURCES
 
 
@@ -55,3 +57,23 @@ def study_graph(study: StudyConfig) -> StudyGraph:
         deps = tuple(asset_key(study.study, dep) for dep in spec.deps)
         nodes[key] = Node(key, deps, spec.code_version, spec.per_patient)
     return StudyGraph(study, specs, nodes)
+
+
+def graph_now(loaded: StudyGraph, file: Path | None) -> StudyGraph:
+    """The graph as the study's file says now; the loaded one where there is no file.
+
+    Every run and command reads the file: whoever asks for runs by an older configuration is never answered.
+
+    Raises:
+        ConfigError: the file says what cannot be meant, or speaks of another study than the loaded one.
+    """
+    if file is None:
+        return loaded
+    study = load_study(file)
+    if study.study != loaded.study.study:
+        raise ConfigError(
+            file.name,
+            f"it speaks of study {study.study!r}, and {loaded.study.study!r} is loaded",
+            "reload the code location in the page, or start the daemon again",
+        )
+    return loaded if study == loaded.study else study_graph(study)

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import dagster as dg
+import yaml
 
 from eus_etl.errors import ConfigError
 from eus_etl.settings import StudyConfig, shipped
@@ -20,6 +21,9 @@ def dagster_home(study: StudyConfig) -> Path:
 
 def daemon_seen(home: Path) -> float | None:
     """When a daemon of the instance in ``home`` last gave a sign, in seconds since 1970; None for never."""
+    settings = yaml.safe_load((home / "dagster.yaml").read_text(encoding="utf-8")) or {}
+    if "storage" not in settings and not (home / "schedules" / "schedules.db").is_file():
+        return None  # opening the instance would make its databases
     with dg.DagsterInstance.from_config(str(home)) as instance:
         return max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=None)
 
@@ -41,3 +45,8 @@ def open_instance(home: Path) -> dg.DagsterInstance:
             "set DAGSTER_HOME to a folder that may be written to",
         ) from error
     return dg.DagsterInstance.from_config(str(home))
+
+
+def run_locks(instance: dg.DagsterInstance) -> Path:
+    """The folder of an instance where the processes that work on its runs hold their locks."""
+    return Path(instance.root_directory) / "eus_etl_runs"

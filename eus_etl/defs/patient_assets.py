@@ -6,6 +6,7 @@ from eus_etl.defs.builders import StepSpec
 from eus_etl.domain.label_keys import procedure_end_s
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
+from eus_etl.steps import preprocessed_frames as preprocessing
 from eus_etl.steps.connections import connect_videos
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.frames import extract_patient
@@ -24,16 +25,29 @@ from eus_etl.steps.observed import (
     sync_rows_of,
 )
 from eus_etl.steps.patients import make_patient
-from eus_etl.steps.preprocessed_frames import preprocess_patient
 from eus_etl.steps.raw_videos import fetch_videos
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult, version_of
+from eus_etl.steps.text_check import CHECK as NO_READABLE_TEXT
+from eus_etl.steps.text_check import why_no_text_check
+from eus_etl.storage import extractions
 
 RAW_VIDEOS, LABELS, PATIENTS, FRAMES = "raw_videos", "labels", "patients", "frames"
 REGIONS_ASSET, FRAME_TABLE, PREPROCESSED = "regions", "frame_table", "preprocessed_frames"
 
 CHAIN = (RAW_VIDEOS, LABELS, PATIENTS, FRAMES, REGIONS_ASSET, FRAME_TABLE, PREPROCESSED)
 """What one run of a new or changed visit makes."""
+
+FORMATS = {
+    RAW_VIDEOS: 1,
+    LABELS: 1,
+    PATIENTS: 1,
+    FRAMES: extractions.FORMAT,
+    REGIONS_ASSET: 1,
+    FRAME_TABLE: 1,
+    PREPROCESSED: preprocessing.FORMAT,
+}
+"""Raised when a step makes something else of equal inputs and configuration, so that it is made anew."""
 
 _REASONS = "nothing is rejected without a reason"
 
@@ -65,8 +79,9 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
         return make_frame_table(study, patient, sync_rows_of(paths, patient), end_s)
 
     def preprocessed_frames(context: dg.AssetExecutionContext, patient: str) -> StepResult:
-        return preprocess_patient(study, patient, progress=context.log.info)
+        return preprocessing.preprocess_patient(study, patient, progress=context.log.info)
 
+    spellings = {family: [x.model_dump() for x in found] for family, found in study.families.items()}
     families = version_of(
         {family: [label.name for label in labels] for family, labels in study.families.items()}
     )
@@ -75,7 +90,7 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
             RAW_VIDEOS,
             raw_videos,
             (DRIVE_VIDEOS,),
-            study.timeline.fingerprint(),
+            version_of(FORMATS[RAW_VIDEOS], study.timeline.fingerprint()),
             "Verified local copies of the visit's videos, probed and placed in time.",
             frozenset({"video"}),
             {
@@ -87,7 +102,7 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
             LABELS,
             labels,
             (LABEL_ITEMS,),
-            version_of({family: [x.model_dump() for x in found] for family, found in study.families.items()}),
+            version_of(FORMATS[LABELS], spellings),
             "Intervals of the stopwatches, with every problem that was seen.",
             frozenset({"parquet"}),
             {"no_problem_unseen": "each doubtful interval names its problem, each rejected one is recorded"},
@@ -96,7 +111,7 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
             PATIENTS,
             patients,
             (LABEL_ITEMS, PATIENT_ROWS),
-            study.patients.fingerprint(),
+            version_of(FORMATS[PATIENTS], study.patients.fingerprint()),
             "Facts of the patient, joined from the label item and the sheet.",
             frozenset({"parquet"}),
             {"rejections_have_reasons": _REASONS},
@@ -105,7 +120,7 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
             FRAMES,
             frames,
             (RAW_VIDEOS,),
-            study.extraction.fingerprint(),
+            version_of(FORMATS[FRAMES], study.extraction.fingerprint()),
             "Images and cell statistics of every kept frame: the only place that decodes video.",
             frozenset({"video", "jpeg"}),
             {
@@ -117,7 +132,7 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
             REGIONS_ASSET,
             regions,
             (FRAMES, REGION_ROWS),
-            study.regions.fingerprint(),
+            version_of(FORMATS[REGIONS_ASSET], study.regions.fingerprint()),
             "Display layouts and the ultrasound region of each.",
             frozenset({"parquet"}),
             {"every_layout_has_a_region": "a layout without a region gives no preprocessed frames"},
@@ -126,7 +141,9 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
             FRAME_TABLE,
             frame_table,
             (RAW_VIDEOS, FRAMES, REGIONS_ASSET, LABELS, SYNC_ROWS),
-            version_of(study.quality.fingerprint(), study.timeline.fingerprint(), families),
+            version_of(
+                FORMATS[FRAME_TABLE], study.quality.fingerprint(), study.timeline.fingerprint(), families
+            ),
             "A row a frame: times, labels, scores, status. Opens no image.",
             frozenset({"csv"}),
             {
@@ -134,14 +151,19 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
                 "labels_inside_recording": "no label lies outside the recording",
                 "synchronised": "recording and procedure agree, or sync.csv says how they relate",
             },
+            last=True,  # its picture shows preprocessed frames; the table itself needs none
         ),
         StepSpec(
             PREPROCESSED,
             preprocessed_frames,
             (FRAMES, REGIONS_ASSET),
-            study.preprocess.fingerprint(),
+            # where a program that reads is installed later on, the visits are looked at then
+            version_of(FORMATS[PREPROCESSED], study.preprocess.fingerprint(), why_no_text_check(study)),
             "Frames masked to the ultrasound region, cropped and resized, for each recipe.",
             frozenset({"png"}),
-            {"images_equal_rows": "as many images on the disk as rows"},
+            {
+                "images_equal_rows": "as many images on the disk as rows",
+                NO_READABLE_TEXT: "no text is read in a sample of the images, or a person let it pass",
+            },
         ),
     ]

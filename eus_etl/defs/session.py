@@ -4,23 +4,28 @@ Everything done here is recorded in the instance: the runs show in the page, and
 nothing left to do.
 """
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import dagster as dg
 
+from eus_etl.defs.due import visits_in
 from eus_etl.defs.graph import StudyGraph, study_graph
-from eus_etl.defs.names import TERMINAL_TAG, patients_of
+from eus_etl.defs.instance import run_locks
+from eus_etl.defs.names import CONSUMED_TAG, STUDY_TAG, TERMINAL_TAG, patients_of
 from eus_etl.defs.observed import changed_versions, events, unassigned_event
-from eus_etl.defs.runs import close_dead_runs
+from eus_etl.defs.runs import runs_under_way
 from eus_etl.defs.state import Node, StudyState
-from eus_etl.defs.waves import next_wave, wanted
+from eus_etl.defs.waves import next_wave, wanted, wave_version
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.errors import EusEtlError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.connections import connect
 from eus_etl.steps.observe import Failure, observe_all, relist_videos
-from eus_etl.storage.locks import session_lock
+from eus_etl.steps.observed import DRIVE_VIDEOS
+from eus_etl.storage.locks import run_lock
 from eus_etl.storage.ownership import claim_root
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -114,8 +119,14 @@ class StudySession:
         """
         claim_root(StudyPaths(self._study.root), self._study.study)
         sources = connect(self._study)
-        self._missed = relist_videos(sources) if relist else 0
-        seen, failures = observe_all(self._study, sources)
+        self._missed, failures = 0, []
+        if relist:
+            try:
+                self._missed = relist_videos(sources)
+            except EusEtlError as error:
+                failures.append(Failure(f"{DRIVE_VIDEOS}, listed in full,", error))
+        seen, unseen = observe_all(self._study, sources)
+        failures += unseen
         known = set(self.patients())
         for observation in seen:
             changed = changed_versions(self._state, self._study.study, observation)
@@ -146,19 +157,16 @@ class StudySession:
     ) -> RunReport:
         """Observe the sources, then make what is missing or was made from other inputs, and nothing else.
 
+        Visits that another process works on come last; what that has made by then is not made again.
+
         Args:
             patients: visit ids; None for all.
             progress: told before each run.
             relist: list the videos anew, whatever their source remembers.
         """
-        paths = StudyPaths(self._study.root)
-        claim_root(paths, self._study.study)
-        with session_lock(paths) as alone:
-            if alone:
-                close_dead_runs(self.graph, self._instance)
-            return self._run(patients, progress or (lambda *_: None), relist)
-
-    def _run(self, patients: Sequence[str] | None, tell: Progress, relist: bool) -> RunReport:
+        claim_root(StudyPaths(self._study.root), self._study.study)
+        tell = progress or (lambda *_: None)
+        others = [run for run in runs_under_way(self.graph, self._instance) if _is_worked_on(run)]
         report = RunReport(unobserved=self.observe(relist=relist), missed=self._missed)
         chosen = self.patients() if patients is None else list(patients)
         due = [
@@ -166,7 +174,11 @@ class StudySession:
             for patient in chosen
             if any(self._state.is_stale(n, patient) for n in self.wanted(patient))
         ]
+        elsewhere = visits_in(others)
+        due.sort(key=elsewhere.__contains__)
         for done, patient in enumerate(due):
+            if patient in elsewhere:
+                self._state.forget(list(self.graph.nodes))
             self._make(
                 self.wanted(patient), patient, report, partial(_tell_visit, tell, patient, done, len(due))
             )
@@ -186,14 +198,22 @@ class StudySession:
         blocked: set[dg.AssetKey] = set()
         while wave := next_wave(self._state, nodes, patient, settled, blocked):
             tell(wave[0].name)
-            result = self._job.execute_in_process(
-                run_config=_QUIET,
-                instance=self._instance,
-                partition_key=patient,
-                asset_selection=[node.key for node in wave],
-                tags={TERMINAL_TAG: "true"},
-                raise_on_error=False,
-            )
+            run_id = str(uuid.uuid4())
+            tags = {
+                STUDY_TAG: self._study.study,
+                TERMINAL_TAG: "true",
+                CONSUMED_TAG: wave_version(self._state, wave, patient),
+            }
+            with run_lock(run_locks(self._instance), run_id):
+                result = self._job.execute_in_process(
+                    run_config=_QUIET,
+                    instance=self._instance,
+                    partition_key=patient,
+                    asset_selection=[node.key for node in wave],
+                    run_id=run_id,
+                    tags=tags,
+                    raise_on_error=False,
+                )
             self._state.forget([node.key for node in wave])
             made = _made(result, patient)
             report.made += made
@@ -201,6 +221,11 @@ class StudySession:
             settled.update(node.key for node in wave)
             names = {one.asset for one in made}
             blocked.update(node.key for node in wave if node.name not in names)
+
+
+def _is_worked_on(run: dg.DagsterRun) -> bool:
+    """Whether a run has begun; one that waits in the queue may wait long, for a daemon that is not there."""
+    return run.status is dg.DagsterRunStatus.STARTED
 
 
 def _tell_visit(tell: Progress, patient: str | None, done: int, total: int, asset: str) -> None:

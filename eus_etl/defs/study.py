@@ -1,5 +1,7 @@
 """One study's definitions, built from its configuration alone."""
 
+from pathlib import Path
+
 import dagster as dg
 
 from eus_etl.defs.graph import study_graph
@@ -8,13 +10,19 @@ from eus_etl.defs.sensors import edits_sensor, videos_sensor
 from eus_etl.settings import StudyConfig
 
 
-def build_study_definitions(study: StudyConfig) -> dg.Definitions:
-    """Assets, checks, jobs, sensors and the nightly schedule of one study."""
+def build_study_definitions(study: StudyConfig, file: Path | None = None) -> dg.Definitions:
+    """Assets, checks, jobs, sensors and the nightly schedule of one study.
+
+    Args:
+        study: the configuration.
+        file: where it comes from: sensors read it again at each tick, as each run does. None for a
+            configuration that stays as it is.
+    """
     graph = study_graph(study)
     return dg.Definitions(
         assets=graph.assets(),
         schedules=[nightly_schedule(graph)],
-        sensors=[videos_sensor(graph), edits_sensor(graph)],
+        sensors=[videos_sensor(graph, file), edits_sensor(graph, file)],
         # one run works on one visit: a process a step would cost more than most steps
         executor=dg.in_process_executor,
     )

@@ -53,12 +53,12 @@ def study_assets(study: StudyConfig) -> list[StepSpec]:
             "preprocess_metadata_csv",
             assemble_preprocess_metadata,
             (PREPROCESSED, REGIONS_ASSET, FRAME_TABLE),
-            "preprocess_metadata.csv: a row a preprocessed frame; layouts.csv: a row a layout.",
+            "preprocess_metadata.csv: a row a preprocessed frame; layouts.csv and text_checks.csv.",
         ),
         table(
             "rejected_csv",
             assemble_rejected,
-            (UNASSIGNED, RAW_VIDEOS, LABELS, PATIENTS, FRAMES, REGIONS_ASSET),
+            (UNASSIGNED, RAW_VIDEOS, LABELS, PATIENTS, FRAMES, REGIONS_ASSET, PREPROCESSED),
             "rejected.csv: what could not be used, and why.",
         ),
         table(

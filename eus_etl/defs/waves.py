@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 import dagster as dg
 
 from eus_etl.defs.graph import StudyGraph
+from eus_etl.defs.patient_assets import RAW_VIDEOS
 from eus_etl.defs.state import Node, StudyState
 from eus_etl.steps.observed import DRIVE_VIDEOS, LABEL_ITEMS
 from eus_etl.steps.result import version_of
@@ -56,5 +57,11 @@ def next_wave(
 
 
 def wave_version(state: StudyState, wave: Sequence[Node], patient: str | None) -> str:
-    """Equal for two waves of a visit that would make the same assets from the same inputs."""
+    """Equal for two waves of a visit that would make the same assets from the same inputs.
+
+    With raw videos it is what these are made from: whatever else is made in the same run.
+    """
+    for node in wave:
+        if node.name == RAW_VIDEOS:
+            return state.consumable(node, patient)
     return version_of([[node.name, state.consumable(node, patient)] for node in wave])

@@ -97,6 +97,18 @@ class StudyPaths:
         """Masked thumbnails of one recipe, a row a label."""
         return self.pictures / f"contact_sheet_{recipe}.png"
 
+    def visit_pictures(self, patient_id: str) -> Path:
+        """Pictures of one visit: its timeline, and a masked contact sheet a recipe."""
+        return self.pictures / "visits" / patient_id
+
+    def timeline_picture(self, patient_id: str) -> Path:
+        """Labels, status and masked thumbnails of one visit over time."""
+        return self.visit_pictures(patient_id) / "timeline.png"
+
+    def visit_contact_sheet(self, patient_id: str, recipe: str) -> Path:
+        """Masked thumbnails of one visit by one recipe, a row a layout."""
+        return self.visit_pictures(patient_id) / f"contact_sheet_{recipe}.png"
+
     def table(self, name: str) -> Path:
         """A study table, ``labels`` for ``labels.csv``."""
         return self.data / f"{name}.csv"
@@ -164,6 +176,11 @@ class StudyPaths:
     def inventory(self) -> Path:
         """What the last observation of each source found."""
         return self.state / "inventory"
+
+    @property
+    def review(self) -> Path:
+        """Sheets to review regions by, a folder a visit; not masked, as the extracted frames are not."""
+        return self.state / "review"
 
     def ledger(self, patient_id: str) -> Path:
         """What each asset of a visit was last made from."""

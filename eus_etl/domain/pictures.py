@@ -1,25 +1,35 @@
-"""Pictures for the page and for a person's review: never a pixel that is not masked.
+"""Pictures for the page: never a pixel that is not masked.
 
-Callers hand over preprocessed pictures or a polygon, never an extracted frame.
+Callers hand over preprocessed pictures or a polygon, never an extracted frame; only ``steps.region_review``
+does, whose sheets never reach the page.
 """
 
+import io
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from PIL import Image
 
-from eus_etl.domain.region import Picture, Polygon
+from eus_etl.domain.decoded import Picture
+from eus_etl.domain.region import Polygon
 
 _OUTLINE = (0, 255, 255)
 _SCREEN = (40, 40, 40)
+_COLORS = 64
 
 
 def region_outline(polygon: Polygon, width: int, height: int) -> Picture:
     """The region's outline on a blank screen of the layout's size: BGR uint8 (height, width, 3)."""
-    screen = np.full((height, width, 3), _SCREEN, np.uint8)
-    thickness = max(1, round(max(width, height) / 400))
-    cv2.polylines(screen, [np.asarray(polygon, np.int32)], True, _OUTLINE, thickness)
-    return screen
+    return outlined(np.full((height, width, 3), _SCREEN, np.uint8), polygon)
+
+
+def outlined(picture: Picture, polygon: Polygon) -> Picture:
+    """A copy of a BGR picture (height, width, 3) with the polygon's outline drawn on it."""
+    drawn = picture.copy()
+    thickness = max(1, round(max(drawn.shape) / 400))
+    cv2.polylines(drawn, [np.asarray(polygon, np.int32)], True, _OUTLINE, thickness)
+    return drawn
 
 
 def contact_sheet(pictures: Sequence[Picture], columns: int, tile_px: int) -> Picture:
@@ -41,3 +51,15 @@ def contact_sheet(pictures: Sequence[Picture], columns: int, tile_px: int) -> Pi
         color = tile if tile.ndim == 3 else tile[:, :, np.newaxis]
         sheet[top : top + tile_px, left : left + tile_px] = color
     return sheet
+
+
+def small_png(picture: Picture) -> bytes:
+    """A PNG with 64 colours, fit to be shown in a page: speckle takes half the room of a full one.
+
+    Args:
+        picture: RGB uint8 (height, width, 3).
+    """
+    palette = Image.fromarray(picture).quantize(_COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    file = io.BytesIO()
+    palette.save(file, "png")
+    return file.getvalue()

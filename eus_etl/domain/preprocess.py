@@ -1,4 +1,4 @@
-"""From an extracted frame to model input: mask, crop, grey, resize, CLAHE, pad, by a recipe.
+"""From an extracted frame to model input: mask, crop, grey, inpaint, resize, CLAHE, pad, by a recipe.
 
 One picture at a time and the geometry that ties its pixels to the frame's. Which frames, which files and
 when belongs to ``steps.preprocessed_frames``. Values stay 8 bit: normalising is the loader's job.
@@ -11,11 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from eus_etl.domain.region import Picture, Polygon, mask
+from eus_etl.domain.marks import Boxes, boxes_mask
+from eus_etl.domain.region import Polygon, mask
+from eus_etl.domain.seen_area import Picture
 from eus_etl.settings import RecipeConfig
 
 _CLAHE_TILES = (8, 8)
 _INSIDE = 128
+_INPAINT_RADIUS_PX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,23 +109,29 @@ class Preprocessor:
         width: width of the layout's pictures, px.
         height: their height, px.
         recipe: what to do.
+        marks: boxes in the layout's pictures that are painted over.
     """
 
-    def __init__(self, polygon: Polygon, width: int, height: int, recipe: RecipeConfig) -> None:
+    def __init__(
+        self, polygon: Polygon, width: int, height: int, recipe: RecipeConfig, marks: Boxes = ()
+    ) -> None:
         self.geometry = Geometry.of(polygon, recipe.size_px)
         self._recipe = recipe
         self._shape = (height, width)
         self._crop_mask = self.geometry.cut(mask(polygon, width, height))
+        marked = self.geometry.cut(boxes_mask(marks, width, height)) & self._crop_mask
+        self._marked = marked if marked.any() else None
         # what is less than half inside is outside: also the output's border shows nothing of the screen
         self._mask = np.where(self.geometry.resize(self._crop_mask) >= _INSIDE, 255, 0).astype(np.uint8)
 
     def apply(self, picture: Picture) -> Prepared:
-        """Mask, crop, grey, resize, CLAHE, mask again (CLAHE lifts black), pad.
+        """Mask, crop, grey, inpaint marks, resize, CLAHE, mask again (CLAHE lifts black), pad.
 
-        Screen pixels outside of the polygon are set to 0 before anything mixes neighbours.
+        Screen pixels outside of the polygon are set to 0 before anything mixes neighbours. Marks are painted
+        over by Telea's fast marching (2004), from what lies around them.
 
         Args:
-            picture: BGR uint8 (height, width, 3) of the layout.
+            picture: uint8 of the layout, BGR (height, width, 3), or grey (height, width) for a grey recipe.
 
         Raises:
             ValueError: the picture is not of the layout's size.
@@ -130,9 +139,14 @@ class Preprocessor:
         if picture.shape[:2] != self._shape:
             raise ValueError(f"a picture of {picture.shape[1]}x{picture.shape[0]} px in another layout")
         crop = self.geometry.cut(picture)
-        if self._recipe.grey:
+        if self._recipe.grey and crop.ndim == 3:
             crop = np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), np.uint8)
-        resized = self.geometry.resize(_masked(crop, self._crop_mask))
+        crop = _masked(crop, self._crop_mask)
+        if self._marked is not None:
+            crop = np.asarray(
+                cv2.inpaint(crop, self._marked, _INPAINT_RADIUS_PX, cv2.INPAINT_TELEA), np.uint8
+            )
+        resized = self.geometry.resize(crop)
         if self._recipe.clahe_clip is not None:
             resized = _equalised(resized, self._recipe.clahe_clip)
         resized = _masked(resized, self._mask)

@@ -1,8 +1,9 @@
 """The ultrasound region of a display layout: found from pictures, or written down by hand.
 
 A region is one polygon in picture pixels, for all frames of a layout. What is done with it (masks, cell
-weights) belongs here; choosing and reading the pictures belongs to ``steps.regions``, cropping to
-``preprocess``.
+weights) belongs here; where ultrasound was seen to ``seen_area``, the fit of a field's geometry to
+``field_geometry``, what lies inside to ``marks``; choosing and reading the pictures belongs to
+``steps.regions``, cropping to ``preprocess``.
 """
 
 from collections.abc import Sequence
@@ -12,28 +13,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from eus_etl.domain.field_geometry import Fit, Floats, filled, fit_field, hull
+from eus_etl.domain.seen_area import Evidence, Mask, Picture
 from eus_etl.settings import RegionConfig
 
-Picture = NDArray[np.uint8]
 Polygon = NDArray[np.int32]
 
 NO_POLYGON: Polygon = np.empty((0, 2), np.int32)
 """The polygon of a layout without a region."""
 
-WORK_PX = 512
-"""Longer side of the copies on which a region is looked for."""
-
-_MOVING_LEVELS = 2
-# Compression makes static text flicker by a few percent of its contrast, out to the next macroblock. The
-# flicker counts for no motion; faint motion in the dark wings of a sector, without contrast, does.
-_FLICKER_SHARE = 0.04
-_FLICKER_PX = 25
-_LIT_LEVELS = 12
-# Sides on the 512 px copy. Text of a header is less than 17 px high there, also with the halo that
-# compression gives it; the field is wider than that everywhere but in its corners.
-_SPECKLE_PX = 7
-_CLOSE_PX = 9
-_OPEN_PX = 17
+_MIN_AGREEMENT = 0.945
+_MIN_SUPPORT = 0.6
+# On the copy a letter of a header has some 15 px of strokes.
+_MAX_STRANGE_PX = 8
+_NEAR_PX = 5
+_LIT_CONFIDENCE = 0.5
+_HULL_CONFIDENCE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +37,12 @@ class Region:
 
     Attributes:
         polygon: (n, 2) x y of its corners in picture pixels; no rows where no region was found.
-        kind: ``hull``, ``polygon`` (written by hand) or ``none``.
+        kind: ``linear`` (a rectangle), ``sector``, ``hull``, ``polygon`` (written by hand) or ``none``.
         area_fraction: share of the picture inside.
-        solidity: moving (or lit) area over the hull's area; None where no picture was looked at.
+        solidity: area seen (moving or lit) over its hull's area; None where no picture was looked at.
         found_by: ``auto_motion``, ``auto_structure``, ``regions.csv`` or ``none``.
+        confidence: 0 to 1. How well a fitted outline and the area seen agree, times how much of the outline
+            the area supports; of a hull, its solidity, less a fifth; half of that without motion. 1 by hand.
     """
 
     polygon: Polygon = field(default_factory=lambda: NO_POLYGON)
@@ -53,6 +50,7 @@ class Region:
     area_fraction: float = 0.0
     solidity: float | None = None
     found_by: str = "none"
+    confidence: float = 0.0
 
     @property
     def found(self) -> bool:
@@ -63,12 +61,9 @@ class Region:
 def find_region(pictures: Sequence[Picture], config: RegionConfig) -> Region:
     """Find the region in pictures spread over one layout.
 
-    Where pixels change, ultrasound is shown: per pixel the range between the first and the ninth decile
-    over the pictures, which a mark that blinks rarely does not move; a median filter; a threshold that
-    rises with the contrast nearby, as compression makes sharp text flicker; a closing; an opening that
-    removes what is as thin as text (a ticking clock, marks beside the field); the largest component; its
-    convex hull. Where too little changes (a frozen recording, one picture) the same is done with what is
-    lit in the median picture, and ``found_by`` says so.
+    Where pixels change, ultrasound is shown. Where too little changes (a frozen recording, one picture) it
+    is looked for in what is lit, and ``found_by`` says so. The outline is that of a linear or sector field
+    where one agrees with what was seen and takes in nothing bright beside it; else the convex hull.
 
     Args:
         pictures: grey uint8 (h, w), all of one size.
@@ -77,73 +72,47 @@ def find_region(pictures: Sequence[Picture], config: RegionConfig) -> Region:
     if not pictures:
         return Region()
     height, width = pictures[0].shape
-    ranked = np.sort(np.stack([_work_copy(picture) for picture in pictures]), axis=0)
-    last = len(ranked) - 1
-    typical = ranked[last // 2]
-    deviation = ranked[round(0.9 * last)] - ranked[round(0.1 * last)]
-    moving = _smooth(deviation) > np.maximum(_MOVING_LEVELS, _FLICKER_SHARE * _contrast_nearby(typical))
-    lit = _smooth(typical) > _LIT_LEVELS
-    for found_by, evidence in (("auto_motion", moving), ("auto_structure", lit)):
-        component = _largest_component(evidence)
-        hull = _hull(component)
-        polygon = _scaled(hull, component.shape, (height, width))
-        area = area_fraction(polygon, width, height)
-        if area >= config.min_area_fraction:
-            rows, columns = component.shape
-            solidity = float(component.mean()) / area_fraction(hull, columns, rows)
-            return Region(polygon, "hull", area, solidity, found_by)
+    evidence = Evidence.of(pictures)
+    for found_by, seen in (("auto_motion", evidence.moving_area), ("auto_structure", evidence.lit_area)):
+        region = _outlined(seen(), evidence, (height, width), found_by)
+        if region.area_fraction >= config.min_area_fraction:
+            return region
     return Region()
 
 
-def _work_copy(picture: Picture) -> Picture:
-    scale = WORK_PX / max(picture.shape)
-    if scale >= 1:
-        return picture
-    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+def _outlined(seen: Mask, evidence: Evidence, shape: tuple[int, int], found_by: str) -> Region:
+    """The region around an area that was seen on the copies of pictures of a shape (h, w)."""
+    around = hull(np.argwhere(seen)[:, ::-1].astype(np.float64))
+    within = filled(around, seen.shape)
+    solidity = np.count_nonzero(seen) / max(1, int(np.count_nonzero(within)))
+    near = cv2.dilate(within.astype(np.uint8), np.ones((_NEAR_PX, _NEAR_PX), np.uint8)) > 0
+    strange = evidence.glaring & ~near
+    fits = fit_field(seen)
+    alike = [fit for fit in fits if fit.kind == fits[0].kind]
+    fit = next((fit for fit in alike if _believed(fit, seen, strange)), None)
+    kind: str
+    if fit is not None:
+        kind, outline, confidence = fit.kind, fit.outline, fit.agreement * fit.support
+    else:
+        kind, outline, confidence = "hull", around, _HULL_CONFIDENCE * solidity
+    polygon = _scaled(outline, seen.shape, shape)
+    area = area_fraction(polygon, shape[1], shape[0])
+    certainty = 1.0 if found_by == "auto_motion" else _LIT_CONFIDENCE
+    return Region(polygon, kind, area, solidity, found_by, certainty * confidence)
 
 
-def _smooth(evidence: Picture) -> Picture:
-    return np.asarray(cv2.medianBlur(evidence, _SPECKLE_PX), np.uint8)
+def _believed(fit: Fit, seen: Mask, strange: Mask) -> bool:
+    """Whether a fit agrees with what was seen and takes in nothing that may be text beside it."""
+    if fit.agreement < _MIN_AGREEMENT or fit.support < _MIN_SUPPORT:
+        return False
+    return bool(np.count_nonzero(strange & filled(fit.outline, seen.shape)) <= _MAX_STRANGE_PX)
 
 
-def _contrast_nearby(typical: Picture) -> Picture:
-    side = _scaled_side(_FLICKER_PX, typical.shape)
-    near = np.ones((side, side), np.uint8)
-    return np.asarray(cv2.dilate(typical, near) - cv2.erode(typical, near), np.uint8)
-
-
-def _largest_component(evidence: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    closed = cv2.morphologyEx(evidence.astype(np.uint8), cv2.MORPH_CLOSE, _disc(_CLOSE_PX, evidence.shape))
-    opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, _disc(_OPEN_PX, evidence.shape))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
-    if count < 2:
-        return np.zeros(evidence.shape, np.bool_)
-    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    return np.asarray(labels == largest)
-
-
-def _disc(diameter_px: int, shape: tuple[int, ...]) -> Picture:
-    side = _scaled_side(diameter_px, shape)
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
-
-
-def _scaled_side(side_px: int, shape: tuple[int, ...]) -> int:
-    """An odd length that is on a copy of this shape what ``side_px`` is on one of 512 px."""
-    return max(3, round(side_px * max(shape) / WORK_PX) | 1)
-
-
-def _hull(component: NDArray[np.bool_]) -> Polygon:
-    rows, columns = np.nonzero(component)
-    if not len(rows):
-        return NO_POLYGON
-    points = np.stack([columns, rows], axis=1).astype(np.int32)
-    return np.asarray(cv2.convexHull(points)[:, 0, :], np.int32)
-
-
-def _scaled(polygon: Polygon, copy_shape: tuple[int, ...], shape: tuple[int, int]) -> Polygon:
-    """A polygon on the copy as one on the picture; positions are those of pixels' centres."""
+def _scaled(outline: Floats, copy_shape: tuple[int, ...], shape: tuple[int, int]) -> Polygon:
+    """An outline on the copy as a polygon on the picture; positions are those of pixels' centres."""
     scale = np.array(shape[::-1]) / copy_shape[::-1]
-    return np.asarray(np.rint((polygon + 0.5) * scale - 0.5), np.int32)
+    corners = np.rint((outline + 0.5) * scale - 0.5)
+    return np.asarray(np.clip(corners, 0, np.array(shape[::-1]) - 1), np.int32)
 
 
 def region_by_hand(text: str, width: int, height: int) -> Region:
@@ -158,7 +127,7 @@ def region_by_hand(text: str, width: int, height: int) -> Region:
     corners = np.minimum(corners, (width - 1, height - 1)).astype(np.int32)
     if cv2.contourArea(corners) < 1:
         raise ValueError("the corners enclose no area")
-    return Region(corners, "polygon", area_fraction(corners, width, height), None, "regions.csv")
+    return Region(corners, "polygon", area_fraction(corners, width, height), None, "regions.csv", 1.0)
 
 
 def parse_polygon(text: str) -> Polygon:

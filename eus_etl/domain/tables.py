@@ -30,7 +30,17 @@ _TIME_BASE = Column("time_base", TEXT, "unit of pts", "s, as a fraction")
 _VIDEO_S = Column("video_s", NUMBER, "presentation time from the video's first frame", "s")
 _DHASH = Column("dhash", TEXT, "difference hash of the picture, 16 hex digits")
 _FRAMES_DECODED = Column("frames_decoded", INTEGER, "frames decoded by the extraction", "frames")
-_DECODE_ERRORS = Column("decode_errors", INTEGER, "packets or frames that could not be decoded", "frames")
+_FRAMES_SKIPPED = Column(
+    "frames_skipped", INTEGER, "frames left undecoded, because no kept frame needs them", "frames"
+)
+_DECODE_ERRORS = Column(
+    "decode_errors", INTEGER, "of what was decoded: packets or frames that could not be", "frames"
+)
+_FRAMES_MISSING = Column(
+    "frames_missing", INTEGER, "frames that an MP4's index lists and that the file, cut off, lacks", "frames"
+)
+_INTERLACED = Column("interlaced", BOOLEAN, "a decoded frame is marked as interlaced")
+_DEINTERLACED = Column("deinterlaced", BOOLEAN, "interlaced frames were made whole: extraction.deinterlace")
 
 LABELS = Table(
     "labels",
@@ -85,7 +95,12 @@ VIDEOS = Table(
         Column("width", INTEGER, "width as shown, after rotation", "px"),
         Column("height", INTEGER, "height as shown, after rotation", "px"),
         Column("pixel_aspect", NUMBER, "width of a pixel over its height"),
-        Column("rotation", INTEGER, "rotation applied, counter-clockwise", "degrees"),
+        Column(
+            "rotation",
+            INTEGER,
+            "rotation applied, counter-clockwise; a mirrored picture is flipped left to right after it",
+            "degrees",
+        ),
         Column("nominal_rate_hz", NUMBER, "frame rate that the container states", "Hz"),
         Column("variable_rate", BOOLEAN, "whether the time between frames varies by more than a rounding"),
         Column("duration_s", NUMBER, "from the first frame to the end of the last", "s"),
@@ -96,7 +111,11 @@ VIDEOS = Table(
             "frames",
         ),
         _FRAMES_DECODED,
+        _FRAMES_SKIPPED,
         _DECODE_ERRORS,
+        _FRAMES_MISSING,
+        _INTERLACED,
+        _DEINTERLACED,
         Column("recorded_at", TEXT, "recording time that the container states, ISO 8601"),
         Column("order", INTEGER, "place of the video in its visit, from 0"),
         Column("timeline_start_s", NUMBER, "start of the video on the visit's timeline", "s"),
@@ -136,7 +155,11 @@ DECODED = Table(
         _PATIENT,
         _VIDEO,
         _FRAMES_DECODED,
+        _FRAMES_SKIPPED,
         _DECODE_ERRORS,
+        _FRAMES_MISSING,
+        _INTERLACED,
+        _DEINTERLACED,
         Column("frames_kept", INTEGER, "frames kept as images", "frames"),
     ),
 )
@@ -171,15 +194,24 @@ FRAMES = Table(
         Column("brightness", NUMBER, "mean grey level inside the region", "grey levels"),
         Column("contrast", NUMBER, "standard deviation of grey inside the region", "grey levels"),
         Column("sharpness", NUMBER, "mean square of the Laplacian inside the region", "grey levels squared"),
-        Column("sharpness_z", NUMBER, "robust z of log sharpness among the layout's frames"),
+        Column(
+            "sharpness_z",
+            NUMBER,
+            "robust z of the logarithm of sharpness over brightness, among the layout's frames",
+        ),
         Column(
             "motion",
             NUMBER,
             "mean absolute change to the extracted frame before, in the region",
             "grey levels",
         ),
+        Column("motion_share", NUMBER, "motion over what is usual within a second around the frame"),
         Column("color_fraction", NUMBER, "share of coloured pixels inside the region"),
+        Column("outside_color_fraction", NUMBER, "share of coloured pixels outside of the region"),
         Column("static_s", NUMBER, "length of the still stretch that holds the frame", "s"),
+        Column(
+            "shadow_fraction", NUMBER, "share of the field's beams that are dark from the transducer down"
+        ),
         _DHASH,
     ),
 )
@@ -192,15 +224,42 @@ LAYOUTS = Table(
         _VIDEO,
         _LAYOUT,
         Column("segment", INTEGER, "stretch of equal picture size within the video, from 0"),
+        Column("first_row", INTEGER, "the layout's first row in the segment's grid, from 0"),
+        Column("last_row", INTEGER, "the layout's last row in the segment's grid, included"),
+        Column(
+            "screen", TEXT, "ultrasound, split (two pictures side by side) or report (a page without one)"
+        ),
+        Column(
+            "signature",
+            TEXT,
+            "the screen's arrangement, picture size and 32 hex digits: nearly the same wherever a machine "
+            "shows it",
+        ),
         Column("first_pts", INTEGER, "pts of the layout's first extracted frame", "time_base"),
         Column("last_pts", INTEGER, "pts of the layout's last extracted frame", "time_base"),
         Column("width", INTEGER, "picture width", "px"),
         Column("height", INTEGER, "picture height", "px"),
-        Column("kind", TEXT, "hull, polygon (hand-written), or none where no region was found"),
+        Column(
+            "kind",
+            TEXT,
+            "linear (a rectangle), sector, hull, polygon (hand-written), or none where no region was found",
+        ),
         Column("polygon", TEXT, "region's outline, x y pairs in picture pixels: x,y x,y ..."),
         Column("area_fraction", NUMBER, "region's share of the picture"),
-        Column("solidity", NUMBER, "moving area over the hull's area"),
+        Column("solidity", NUMBER, "area seen to move (or lit) over the area of its hull"),
+        Column(
+            "confidence",
+            NUMBER,
+            "0 to 1: how well a fitted outline agrees with what was seen; at most 0.8 for a hull, half where "
+            "nothing moves, 1 by hand",
+        ),
         Column("found_by", TEXT, "auto_motion, auto_structure (frozen recording), regions.csv or none"),
+        Column("marks", TEXT, "boxes around bright marks that stand still inside: x,y,w,h x,y,w,h ..."),
+        Column("inpainted", BOOLEAN, "the marks are painted over in preprocessed frames: regions.marks"),
+        Column("picture_in_picture", TEXT, "boxes of insets inside: x,y,w,h x,y,w,h ..."),
+        Column(
+            "signed_off", BOOLEAN, "a person has reviewed the region: signed_off in its row of regions.csv"
+        ),
         Column("overlay", TEXT, "picture of the outline on a blank screen, below the study's root"),
     ),
 )
@@ -227,6 +286,24 @@ PREPROCESSED = Table(
         Column("mean", NUMBER, "mean grey level inside the mask", "grey levels"),
         Column("std", NUMBER, "standard deviation inside the mask", "grey levels"),
         Column("sha256", TEXT, "SHA-256 of the image file, hex"),
+    ),
+)
+
+TEXT_CHECKS = Table(
+    "text_checks",
+    "a display layout by one recipe, looked at for readable text",
+    (
+        _PATIENT,
+        _LAYOUT,
+        Column("recipe", TEXT, "name of the recipe"),
+        Column("images", TEXT, "what was looked at: a hash of the images' SHA-256"),
+        Column("engine", TEXT, "program that read, with its version"),
+        Column("frames_read", INTEGER, "preprocessed frames looked at", "frames"),
+        Column("frames_with_words", INTEGER, "of these, frames that may show a word", "frames"),
+        Column("words", INTEGER, "words read; what they say is kept nowhere"),
+        Column("frame_id", TEXT, "first frame that may show a word; empty for none"),
+        Column("signed_off", BOOLEAN, "a person has reviewed the layout, and let it pass"),
+        Column("blocks", BOOLEAN, "words were read and nobody signed off: the visit goes into no release"),
     ),
 )
 
@@ -261,9 +338,15 @@ REGIONS = Table(
     "regions",
     "a hand-written region (read, never written)",
     (
-        _PATIENT,
+        Column("patient_id", TEXT, "the visit; empty for any visit that shows the screen of the signature"),
         Column("video_id", TEXT, "the video it holds for; empty for all of the visit"),
         Column("polygon", TEXT, "outline, x y pairs in picture pixels: x,y x,y ..."),
+        Column(
+            "signature",
+            TEXT,
+            "the screen it holds for, from layouts.csv; empty for all of the video or visit",
+        ),
+        Column("signed_off", TEXT, "who has reviewed the region, or when; empty for not reviewed"),
     ),
 )
 
@@ -283,6 +366,11 @@ DATASET = Table(
         Column("label_certain", BOOLEAN, "the frame is further from label borders than they are uncertain"),
         Column("status", TEXT, "ok or disturbed"),
         Column("reasons", TEXT, "why it is disturbed, |-joined; empty for none"),
+        Column(
+            "release_blocked",
+            BOOLEAN,
+            "readable text was found in preprocessed frames of the visit, see text_checks.csv",
+        ),
     ),
 )
 

@@ -22,6 +22,10 @@ _BACKGROUND = 92.0
 _ATTENUATION = 60.0  # grey levels lost from probe to full depth
 _TGC = 38.0  # grey levels given back by time gain compensation
 _BLUR_SIGMA = 6.0
+# a probe that half lost its contact: where the shadow begins, how wide it is, and what is left of the grey
+_SHADOW_START, _SHADOW_SWAY, _SHADOW_WIDTH = 0.14, 0.10, 0.38
+_SHADOW_GAIN = 0.06
+_SHADOW_EDGE_LINES = 4.0
 _FLOW_BOX = (slice(60, 140), slice(44, 110))
 NO_FLOW = 128
 
@@ -87,6 +91,15 @@ class Phantom:
 def defocus(beams: _Beams) -> _Beams:
     """Beams out of focus: no speckle and no border is sharp any more."""
     return np.asarray(cv2.GaussianBlur(beams, (0, 0), _BLUR_SIGMA), np.uint8)
+
+
+def lose_contact(beams: _Beams, time_s: float) -> _Beams:
+    """Beams of a probe that lifts off: a swaying sector is dark from the transducer down, without echoes."""
+    start = LINES * (_SHADOW_START + _SHADOW_SWAY * np.sin(2 * np.pi * time_s / 3.1))
+    lines = np.arange(LINES)
+    within = np.minimum(lines - start, start + LINES * _SHADOW_WIDTH - lines)
+    darkness = np.clip(within / _SHADOW_EDGE_LINES + 0.5, 0, 1)
+    return np.asarray(np.rint(beams * (1 - (1 - _SHADOW_GAIN) * darkness)), np.uint8)
 
 
 def _normed(field: npt.NDArray[np.float32]) -> _Floats:

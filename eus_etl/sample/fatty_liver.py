@@ -42,7 +42,7 @@ def _linear(cast: Cast) -> Visit:
 
 
 def _convex(cast: Cast) -> Visit:
-    """B-frames, a black lead-in, and a label whose neighbour overlaps it by a tick."""
+    """B-frames, a black lead-in, a lifted probe, and a label whose neighbour overlaps it by a tick."""
     person, patient_id = cast.person(), cast.patient_id()
     recording = Recording(
         (patient_id, "day 1", f"{person.surname} abdomen.mp4"),
@@ -50,7 +50,7 @@ def _convex(cast: Cast) -> Visit:
         "mp4",
         20,
         18,
-        (Episode("no_signal", 0, 1.5), Episode("blurred", 12, 13.2)),
+        (Episode("no_signal", 0, 1.5), Episode("low_contact", 5, 8.2), Episode("blurred", 12, 13.2)),
         b_frames=2,
     )
     item = Item(
@@ -64,9 +64,10 @@ def _convex(cast: Cast) -> Visit:
 
 
 def _without_timers(cast: Cast) -> Visit:
-    """No folder of its own: the file's name begins with the alias."""
+    """The screen changes twice; no folder of its own: the file's name begins with the alias."""
     person, alias = cast.person(), cast.alias()
-    recording = Recording((f"{alias} {person.surname}.mp4",), "libx264", "mp4", 15, 12)
+    episodes = (Episode("split_layout", 4, 7.4), Episode("report_screen", 10, 13.4))
+    recording = Recording((f"{alias} {person.surname}.mp4",), "libx264", "mp4", 15, 16, episodes)
     return Visit(person, cast.patient_id(), alias, cast.day(13), "linear", (480, 360), (recording,), Item())
 
 

@@ -3,7 +3,7 @@
 Geometry only: what the beams carry is made in ``echo``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -24,6 +24,8 @@ _CONVEX_INNER_PX = 70.0
 _LINEAR_HALF_WIDTH_PX = 140.0
 _RADIAL_INNER_PX = 14.0
 _OUTSIDE = -10.0
+# of two pictures side by side: the height of a screen for one of them, and how far down it begins
+_SPLIT_HEIGHT, _SPLIT_TOP = 0.6, 0.2
 
 _Floats = npt.NDArray[np.float32]
 
@@ -61,6 +63,11 @@ class Field:
         )
         return np.asarray(shown, np.uint8)
 
+    def moved(self, right_px: int, down_px: int) -> "Field":
+        """The same field elsewhere on the screen."""
+        polygon = self.polygon + np.array([right_px, down_px], np.int32)
+        return replace(self, x=self.x + right_px, y=self.y + down_px, polygon=polygon)
+
     def mask(self, screen_height: int, screen_width: int) -> npt.NDArray[np.bool_]:
         """Which pixels of the screen (screen_height, screen_width) lie inside the outline."""
         filled = np.zeros((screen_height, screen_width), np.uint8)
@@ -93,6 +100,15 @@ def make_field(kind: FieldKind, screen_width: int, screen_height: int) -> Field:
         around = np.linspace(0, 2 * np.pi, 72, endpoint=False)
         outline = np.column_stack([centre + radius * np.sin(around), middle - radius * np.cos(around)])
     return _field(kind, across, along, np.rint(outline).astype(np.int32))
+
+
+def split_fields(kind: FieldKind, screen_width: int, screen_height: int) -> tuple[Field, Field]:
+    """The two smaller fields, left and right, of a screen of this size in px that shows two pictures."""
+    half = screen_width // 2
+    left = make_field(kind, half, round(_SPLIT_HEIGHT * screen_height)).moved(
+        0, round(_SPLIT_TOP * screen_height)
+    )
+    return left, left.moved(half, 0)
 
 
 def _fan(centre: float, apex: float, inner: float, outer: float) -> npt.NDArray[np.float64]:

@@ -176,6 +176,7 @@ def _write_tables(study: HospitalStudy, plan: StudyPlan) -> None:
         make(plan, stored).write_parquet(study.truth / f"{make.__name__}.parquet")
     for make_of_plan in (
         true_videos.text_boxes,
+        true_videos.layouts,
         true_records.intervals,
         true_records.problems,
         true_records.patients,

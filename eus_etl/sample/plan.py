@@ -9,15 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from eus_etl.sample.fields import FieldKind
 
-EpisodeKind = Literal["no_signal", "frozen", "blurred", "color_mode", "optical_view"]
-EPISODE_KINDS: tuple[EpisodeKind, ...] = ("no_signal", "frozen", "blurred", "color_mode", "optical_view")
+EpisodeKind = Literal[
+    "no_signal", "frozen", "blurred", "color_mode", "optical_view", "split_layout", "report_screen",
+    "low_contact",
+]  # fmt: skip
+EPISODE_KINDS: tuple[EpisodeKind, ...] = get_args(EpisodeKind)
+OTHER_SCREENS: tuple[EpisodeKind, ...] = ("split_layout", "report_screen")
 Codec = Literal["libx264", "mpeg2video", "mjpeg"]
 RateKind = Literal["constant", "variable"]
 # how a study's items were spelt over the years: `Start Station 1 1`, `Start Station1 1`, `station1Start`

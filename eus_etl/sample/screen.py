@@ -3,6 +3,7 @@
 The text is planted identity: masking must remove it. Who the invented people are is in ``plan``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from eus_etl.sample.fields import Field
 
 Picture = npt.NDArray[np.uint8]
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
+FONT = cv2.FONT_HERSHEY_SIMPLEX
 _GREY = (205, 205, 205)
 _OPTICAL_MARGIN_PX = 48
 
@@ -37,36 +38,48 @@ class TextBox:
     identity: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text to be written: ``x``, ``y`` is the left end of its base line, in screen px."""
+
+    x: int
+    y: int
+    text: str
+    identity: bool = False
+
+
 class Screen:
     """The machine's screen without the field.
 
     Args:
-        field: where the field will be put.
         width, height: of the screen, in px.
-        name, record: the patient's invented name and record number, plain ASCII.
+        header: texts that stay.
+        clock_at: left end of the clock's base line, in screen px.
         started_at: what the clock shows in the recording's first frame.
+
+    Attributes:
+        texts: every text with the box around it; the clock's is the last.
     """
 
     def __init__(
-        self, field: Field, width: int, height: int, name: str, record: str, started_at: datetime
+        self,
+        width: int,
+        height: int,
+        header: Sequence[Line],
+        clock_at: tuple[int, int],
+        started_at: datetime,
     ) -> None:
         self._scale = 0.4 * height / 360
         self._started_at = started_at
         self._blank: Picture = np.zeros((height, width, 3), np.uint8)
         self._second = -1
-        line = round(15 * height / 360)
-        right = width - round(104 * height / 360)
-        header = [
-            ((8, line), name, True),
-            ((8, 2 * line), f"ID {record}", True),
-            ((right, line), started_at.strftime("%d.%m.%Y"), True),
-            ((width // 2 - line, line), "MI 0.7", False),
-            ((width // 2 - line, 2 * line), "8.0 cm", False),
-        ]
-        self._clock_at = (right, 2 * line)
-        self.texts = tuple(self._write(at, text, identity) for at, text, identity in header)
-        self.texts += (self._box(self._clock_at, started_at.strftime("%H:%M:%S"), identity=True),)
-        self._draw_scales(field)
+        self._clock_at = clock_at
+        for line in header:
+            cv2.putText(self._blank, line.text, (line.x, line.y), FONT, self._scale, _GREY, 1, cv2.LINE_AA)
+        clock = Line(*clock_at, started_at.strftime("%H:%M:%S"), identity=True)
+        self.texts = tuple(
+            text_box((line.x, line.y), line.text, self._scale, line.identity) for line in (*header, clock)
+        )
         self._shown = self._blank.copy()
 
     def at(self, time_s: float) -> Picture:
@@ -76,25 +89,73 @@ class Screen:
             self._second = second
             self._shown = self._blank.copy()
             clock = (self._started_at + timedelta(seconds=second)).strftime("%H:%M:%S")
-            cv2.putText(self._shown, clock, self._clock_at, _FONT, self._scale, _GREY, 1, cv2.LINE_AA)
+            cv2.putText(self._shown, clock, self._clock_at, FONT, self._scale, _GREY, 1, cv2.LINE_AA)
         return self._shown.copy()
 
-    def _write(self, at: tuple[int, int], text: str, identity: bool) -> TextBox:
-        cv2.putText(self._blank, text, at, _FONT, self._scale, _GREY, 1, cv2.LINE_AA)
-        return self._box(at, text, identity)
-
-    def _box(self, at: tuple[int, int], text: str, identity: bool) -> TextBox:
-        (width, height), below = cv2.getTextSize(text, _FONT, self._scale, 1)
-        return TextBox(at[0], at[1] - height - 1, width, height + below + 1, text, identity)
-
-    def _draw_scales(self, field: Field) -> None:
-        """Depth ticks right of the field, a grey bar at the left edge of the screen."""
+    def draw_depth_ticks(self, field: Field) -> None:
+        """Depth ticks right of a field."""
         x = field.x + field.width + 8
         for number in range(9):
             y = field.y + round(number * (field.height - 1) / 8)
             cv2.line(self._blank, (x, y), (x + (8 if number % 4 == 0 else 4), y), _GREY, 1)
+
+    def draw_grey_bar(self, field: Field) -> None:
+        """A grey bar at the left edge of the screen, beside the upper half of a field."""
         bar = np.linspace(255, 0, field.height // 2).astype(np.uint8)
         self._blank[field.y : field.y + bar.size, 12:22] = bar[:, np.newaxis, np.newaxis]
+
+
+def ordinary_screen(
+    field: Field, width: int, height: int, name: str, record: str, started_at: datetime
+) -> Screen:
+    """The screen around one field.
+
+    Args:
+        field: where the field will be put.
+        width, height: of the screen, in px.
+        name, record: the patient's invented name and record number, plain ASCII.
+        started_at: what the clock shows in the recording's first frame.
+    """
+    line = round(15 * height / 360)
+    right = width - round(104 * height / 360)
+    header = [
+        Line(8, line, name, identity=True),
+        Line(8, 2 * line, f"ID {record}", identity=True),
+        Line(right, line, started_at.strftime("%d.%m.%Y"), identity=True),
+        Line(width // 2 - line, line, "MI 0.7"),
+        Line(width // 2 - line, 2 * line, "8.0 cm"),
+    ]
+    screen = Screen(width, height, header, (right, 2 * line), started_at)
+    screen.draw_depth_ticks(field)
+    screen.draw_grey_bar(field)
+    return screen
+
+
+def split_screen(
+    fields: tuple[Field, Field], width: int, height: int, name: str, record: str, started_at: datetime
+) -> Screen:
+    """The screen around two smaller fields side by side; arguments as of ``ordinary_screen``.
+
+    Name and number stand where the one field shows tissue otherwise.
+    """
+    line = round(15 * height / 360)
+    right, middle = width - round(104 * height / 360), width // 2 - 3 * line
+    header = [
+        Line(middle, 4 * line, name, identity=True),
+        Line(middle, 5 * line, f"ID {record}", identity=True),
+        Line(8, line, started_at.strftime("%d.%m.%Y"), identity=True),
+        Line(right, line, "DUAL"),
+        Line(right, 2 * line, "MI 0.7"),
+    ]
+    screen = Screen(width, height, header, (8, 2 * line), started_at)
+    screen.draw_depth_ticks(fields[0])
+    return screen
+
+
+def text_box(at: tuple[int, int], text: str, scale: float, identity: bool) -> TextBox:
+    """The box around a text whose base line begins at ``at``, in letters of ``scale``."""
+    (width, height), below = cv2.getTextSize(text, FONT, scale, 1)
+    return TextBox(at[0], at[1] - height - 1, width, height + below + 1, text, identity)
 
 
 def optical_texture(rng: np.random.Generator, width: int, height: int) -> Picture:

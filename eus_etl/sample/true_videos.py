@@ -5,14 +5,24 @@ What is true of items and the sheet is in ``true_records``.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from eus_etl.sample.fields import make_field
-from eus_etl.sample.phantom import make_screen
-from eus_etl.sample.plan import EPISODE_KINDS, BadFile, Recording, StudyPlan, Timer, Visit
+from eus_etl.sample.fields import make_field, split_fields
+from eus_etl.sample.phantom import make_report, make_screen, make_split_screen
+from eus_etl.sample.plan import (
+    EPISODE_KINDS,
+    OTHER_SCREENS,
+    BadFile,
+    Recording,
+    StudyPlan,
+    Timer,
+    Visit,
+)
+from eus_etl.sample.screen import TextBox
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +74,16 @@ def files(plan: StudyPlan, stored: Mapping[str, Stored]) -> pl.DataFrame:
 
 
 def text_boxes(plan: StudyPlan) -> pl.DataFrame:
-    """A row a text on the screen of a file: patient_id, file, x, y, width, height (px), text, identity.
+    """A row a text on a screen of a file: patient_id, file, screen, x, y, width, height (px), text, identity.
 
-    Texts are shown in all frames but those without signal and with the optical view; the clock's is that
-    of the first frame.
+    ``screen`` is one of those in ``layouts``. Texts are shown in all frames of their screen but those
+    without signal and with the optical view; the clock's is that of the first frame.
     """
     rows = [
         {
             "patient_id": visit.patient_id,
             "file": recording.file,
+            "screen": screen,
             "x": box.x,
             "y": box.y,
             "width": box.width,
@@ -81,9 +92,60 @@ def text_boxes(plan: StudyPlan) -> pl.DataFrame:
             "identity": box.identity,
         }
         for visit, recording in plan.recordings()
-        for box in make_screen(visit, recording).texts
+        for screen, boxes in _texts(visit, recording).items()
+        for box in boxes
     ]
     return pl.DataFrame(rows)
+
+
+def layouts(plan: StudyPlan) -> pl.DataFrame:
+    """A row a stretch ``[start_s, stop_s)`` of a file with one arrangement of the screen, in its order.
+
+    Columns: patient_id, file, screen (``ultrasound``, ``split_layout`` or ``report_screen``), start_s,
+    stop_s, polygons (true outlines of what shows ultrasound, ``x,y x,y ...`` in picture px: one, two, or
+    none). Without a signal and in the optical view the screen counts as ``ultrasound``.
+    """
+    rows: list[tuple[str | None, str, str, float, float, list[str]]] = []
+    for visit, recording in plan.recordings():
+        other = [e for e in recording.episodes if e.kind in OTHER_SCREENS]
+        borders = [0.0, *(border for e in other for border in (e.start_s, e.stop_s)), recording.duration_s]
+        for number, (start_s, stop_s) in enumerate(pairwise(borders)):
+            if start_s < stop_s:
+                screen = other[number // 2].kind if number % 2 else "ultrasound"
+                rows.append(
+                    (visit.patient_id, recording.file, screen, start_s, stop_s, _polygons(visit, screen))
+                )
+    schema = {
+        "patient_id": pl.String(),
+        "file": pl.String(),
+        "screen": pl.String(),
+        "start_s": pl.Float64(),
+        "stop_s": pl.Float64(),
+        "polygons": pl.List(pl.String),
+    }
+    return pl.DataFrame(rows, schema, orient="row")
+
+
+def _texts(visit: Visit, recording: Recording) -> dict[str, Sequence[TextBox]]:
+    texts: dict[str, Sequence[TextBox]] = {"ultrasound": make_screen(visit, recording).texts}
+    shown = {episode.kind for episode in recording.episodes}
+    if "split_layout" in shown:
+        texts["split_layout"] = make_split_screen(visit, recording).texts
+    if "report_screen" in shown:
+        texts["report_screen"] = make_report(visit, recording).texts
+    return texts
+
+
+def _polygons(visit: Visit, screen: str) -> list[str]:
+    if screen == "report_screen":
+        return []
+    if screen == "split_layout":
+        return [_text_of(field.polygon) for field in split_fields(visit.field_kind, *visit.size)]
+    return [_text_of(make_field(visit.field_kind, *visit.size).polygon)]
+
+
+def _text_of(polygon: npt.NDArray[np.int32]) -> str:
+    return " ".join(f"{x},{y}" for x, y in polygon.tolist())
 
 
 def _frames(
@@ -140,7 +202,7 @@ def _readable(visit: Visit, recording: Recording, stored: Stored) -> dict[str, o
         "recorded_at": visit.clock_start(recording) if recording.states_time else None,
         "timeline_start_s": float(recording.timeline_start_s),
         "field_kind": visit.field_kind,
-        "polygon": " ".join(f"{x},{y}" for x, y in polygon.tolist()),
+        "polygon": _text_of(polygon),
     }
 
 

@@ -18,6 +18,7 @@ from eus_etl.settings.pixels import (
     QualityConfig,
     RecipeConfig,
     RegionConfig,
+    TextCheckConfig,
 )
 from eus_etl.settings.sources import (
     CsvFileSource,
@@ -59,6 +60,7 @@ __all__ = [
     "SourcesConfig",
     "StudyConfig",
     "SubjectsSource",
+    "TextCheckConfig",
     "TimelineConfig",
     "label_key",
     "load_study",

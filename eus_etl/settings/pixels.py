@@ -31,6 +31,9 @@ class ExtractionConfig(Model):
     frame_rate_hz: float | None = Field(gt=0, description="Frames kept per second; null keeps all.")
     image: ImageConfig = ImageConfig()
     grid: GridConfig = GridConfig()
+    deinterlace: bool = Field(
+        default=False, description="Make whole pictures of interlaced frames; false keeps both fields woven."
+    )
     max_error_share: float = Field(
         default=0.2, ge=0, le=1, description="A video with a larger share of undecodable frames is rejected."
     )
@@ -51,7 +54,16 @@ class QualityConfig(Model):
         default=1.0, gt=0, description="Standing still for at least this long: frozen."
     )
     duplicate_motion: float = Field(
-        default=0.02, ge=0, description="Change to the frame before at most this: duplicate."
+        default=0.004,
+        ge=0,
+        description="Change of grey level to the frame before at most this (the grid's step): duplicate.",
+    )
+    duplicate_motion_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Change to the frame before at most this share of what is usual within a second:"
+        " duplicate.",
     )
     color_fraction: float = Field(
         default=0.01, ge=0, le=1, description="Share of coloured pixels in the region above: colour mode."
@@ -61,6 +73,12 @@ class QualityConfig(Model):
         ge=0,
         le=1,
         description="Share of coloured pixels outside the region above: optical view.",
+    )
+    low_contact_fraction: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Share of the field's width that is dark from the transducer down, above: low contact.",
     )
 
 
@@ -73,6 +91,11 @@ class RegionConfig(Model):
         gt=0,
         lt=1,
         description="A smaller region is not believed; lit structure is tried instead.",
+    )
+    marks: Literal["leave", "inpaint"] = Field(
+        default="leave",
+        description="What preprocessed frames show of calipers, depth dots and other bright marks that stand"
+        " still inside the region: leave them, or inpaint what lies around over them.",
     )
 
 
@@ -87,7 +110,19 @@ class RecipeConfig(Model):
     )
 
 
+class TextCheckConfig(Model):
+    """Whether preprocessed frames are looked at for readable text, with Tesseract."""
+
+    enabled: Literal["auto", "always", "never"] = Field(
+        default="auto", description="auto: where Tesseract is installed; always: nothing is made without it."
+    )
+    frames_per_layout: int = Field(
+        default=12, ge=1, description="Preprocessed frames looked at per layout and recipe, spread over it."
+    )
+
+
 class PreprocessConfig(Model):
     """Named recipes; two recipes live side by side."""
 
     recipes: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], RecipeConfig] = Field(min_length=1)
+    text_check: TextCheckConfig = TextCheckConfig()

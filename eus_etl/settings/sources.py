@@ -62,6 +62,11 @@ class _DynamoTable(Model):
     endpoint_url: str | None = Field(
         default=None, pattern=r"^https?://", description="Address of a DynamoDB-compatible server."
     )
+    poll_s: int = Field(
+        default=300,
+        ge=1,
+        description="Seconds between two scans, each of the whole table; of items and subjects the longer.",
+    )
 
     @model_validator(mode="after")
     def _names_one_table(self) -> Self:
@@ -105,6 +110,7 @@ class GoogleSheetSource(Model):
         default=None,
         description="JSON key of a service account; null for the application default credentials.",
     )
+    poll_s: int = Field(default=300, ge=1, description="Seconds between two looks at the sheet.")
     api_root: str | None = Field(default=None, description="Another address of the API, for tests.")
 
 
@@ -117,7 +123,14 @@ class SourcesConfig(Model):
     subjects: SubjectsSource | None = Field(
         default=None, description="Where subject ids come from; null leaves them empty."
     )
-    poll_s: int = Field(default=30, ge=1, description="Seconds between two looks at the sources.")
+    poll_s: int = Field(
+        default=30,
+        ge=1,
+        description=(
+            "Seconds between two looks at videos, corrections and files of items and rows; a table and a "
+            "sheet have intervals of their own. A change of it counts once the code location is reloaded."
+        ),
+    )
     path_pattern: str = Field(
         default=r"^{key}",
         description=(

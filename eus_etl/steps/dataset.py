@@ -1,17 +1,32 @@
 """The study-wide index of frames, with statistics for loaders and pictures for people."""
 
 import json
+import math
 from collections.abc import Mapping
+from functools import partial
 
 import polars as pl
 
 from eus_etl.domain import tables
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.contact_sheets import draw_contact_sheet
+from eus_etl.steps.contact_sheets import SHOWN_BYTES, draw_contact_sheet, in_small
 from eus_etl.steps.result import StepResult, version_of
-from eus_etl.steps.study_tables import assemble, scan_frame_tables, scan_parts
+from eus_etl.steps.study_tables import (
+    assemble,
+    load_frame_columns,
+    patients_in,
+    scan_parts,
+    visit_by_visit,
+)
+from eus_etl.steps.text_check import blocked_patients
+from eus_etl.steps.visit_pictures import draw
 from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.parts import load_part
+
+_DISTURBED = pl.col("status") == "disturbed"
+_GREY_SUMS = {"recipe": pl.String(), "frames": pl.Int64(), "levels": pl.Float64(), "squares": pl.Float64()}
+_NO_FRAMES = {"frames": 0, "levels": 0.0, "squares": 0.0}
 
 
 def make_dataset(study: StudyConfig) -> StepResult:
@@ -23,9 +38,16 @@ def make_dataset(study: StudyConfig) -> StepResult:
     recipes = list(study.preprocess.recipes)
     index = assemble(study, tables.dataset(study.families, recipes), _index(study, recipes), twin=True)
     written = pl.scan_parquet(paths.table("dataset").with_suffix(".parquet"))
-    for recipe in recipes:
-        draw_contact_sheet(study, recipe, written)
-    statistics = _statistics(study, recipes)
+    sheets = [
+        draw(
+            f"contact sheet {recipe}",
+            paths.contact_sheet(recipe),
+            partial(draw_contact_sheet, study, recipe, written),
+        )
+        for recipe in recipes
+    ]
+    pictures = {title: in_small(png) for sheet in sheets for title, png in sheet.pictures.items()}
+    statistics = _statistics(study, written)
     text = json.dumps(statistics, indent=2, sort_keys=True) + "\n"
     write_atomically(paths.statistics, text.encode())
     return StepResult(
@@ -34,43 +56,53 @@ def make_dataset(study: StudyConfig) -> StepResult:
             **index.metadata,
             "statistics": paths.relative(paths.statistics),
             "pictures": paths.relative(paths.pictures),
+            **{title: why for sheet in sheets for title, why in sheet.notes.items()},
         },
+        pictures={title: png for title, png in pictures.items() if len(png) <= SHOWN_BYTES},
     )
 
 
 def _index(study: StudyConfig, recipes: list[str]) -> pl.LazyFrame:
+    paths, table = StudyPaths(study.root), tables.dataset(study.families, recipes)
     people = scan_parts(study, tables.patients(study.patients.columns)).select("patient_id", "subject_id")
-    frames = scan_frame_tables(study).join(people, on="patient_id", how="left", maintain_order="left")
-    made = scan_parts(study, tables.PREPROCESSED)
-    for recipe in recipes:
-        images = made.filter(pl.col("recipe") == recipe).select(
-            "frame_id", pl.col("path").alias(f"path_{recipe}")
+    subjects, blocked = dict(people.collect().iter_rows()), blocked_patients(study)
+    of_frames = [name for name in table.names if name in tables.frame_table(study.families).names]
+
+    def rows_of(patient_id: str) -> pl.DataFrame:
+        frames = load_frame_columns(study, patient_id, of_frames)
+        made = load_part(paths, tables.PREPROCESSED, patient_id)
+        for recipe in recipes:
+            images = made.filter(pl.col("recipe") == recipe)
+            images = images.select("frame_id", pl.col("path").alias(f"path_{recipe}"))
+            frames = frames.join(images, on="frame_id", how="left", maintain_order="left")
+        return frames.with_columns(
+            pl.lit(subjects.get(patient_id), pl.String()).alias("subject_id"),
+            pl.lit(patient_id in blocked).alias("release_blocked"),
         )
-        frames = frames.join(images, on="frame_id", how="left", maintain_order="left")
-    return frames
+
+    return visit_by_visit(table, patients_in(paths.frames), rows_of)
 
 
-def _statistics(study: StudyConfig, recipes: list[str]) -> Mapping[str, object]:
-    frames = scan_frame_tables(study)
-    counts = frames.select(
+def _statistics(study: StudyConfig, index: pl.LazyFrame) -> Mapping[str, object]:
+    counts = index.select(
         pl.len().alias("frames"),
-        pl.col("disturbed").sum().alias("disturbed"),
+        _DISTURBED.sum().alias("disturbed"),
         pl.col("label_certain").sum().alias("label_certain"),
         pl.col("patient_id").n_unique().alias("visits_with_frames"),
-    ).collect()
+    )
     return {
         "study": study.study,
-        **counts.row(0, named=True),
-        "frames_per_label": {family: _frames_per_label(frames, family) for family in study.families},
-        "recipes": {recipe: _grey_levels(study, recipe) for recipe in recipes},
+        **counts.collect(engine="streaming").row(0, named=True),
+        "frames_per_label": {family: _frames_per_label(index, family) for family in study.families},
+        "recipes": _grey_levels(study),
     }
 
 
-def _frames_per_label(frames: pl.LazyFrame, family: str) -> Mapping[str, Mapping[str, int]]:
+def _frames_per_label(index: pl.LazyFrame, family: str) -> Mapping[str, Mapping[str, int]]:
     """Frames of each label of a family: all, undisturbed, and undisturbed with a certain label."""
-    fit = ~pl.col("disturbed")
+    fit = ~_DISTURBED
     counts = (
-        frames.filter(pl.col(family).is_not_null())
+        index.filter(pl.col(family).is_not_null())
         .group_by(family)
         .agg(
             pl.len().alias("all"),
@@ -78,29 +110,44 @@ def _frames_per_label(frames: pl.LazyFrame, family: str) -> Mapping[str, Mapping
             (fit & pl.col("label_certain")).sum().alias("ok_and_certain"),
         )
         .sort(family)
-        .collect()
+        .collect(engine="streaming")
     )
     return {row.pop(family): row for row in counts.to_dicts()}
 
 
-def _grey_levels(study: StudyConfig, recipe: str) -> Mapping[str, float | int | None]:
-    """Mean and standard deviation inside the mask over the recipe's undisturbed frames, in 0 to 255.
+def _grey_levels(study: StudyConfig) -> Mapping[str, Mapping[str, float | int | None]]:
+    """Of each recipe, mean and deviation inside the mask over undisturbed frames, in grey levels 0 to 255.
 
     Each frame counts alike, whatever the size of its region: the total variance is the mean of the
     frames' variances plus the variance of their means.
     """
-    fit = scan_frame_tables(study).filter(~pl.col("disturbed")).select("frame_id")
+    paths = StudyPaths(study.root)
     mean, std = pl.col("mean"), pl.col("std")
-    row = (
-        scan_parts(study, tables.PREPROCESSED)
-        .filter(pl.col("recipe") == recipe)
-        .join(fit, on="frame_id", how="semi")
-        .select(
-            pl.len().alias("frames"),
-            mean.mean().alias("mean"),
-            ((std.pow(2) + mean.pow(2)).mean() - mean.mean().pow(2)).sqrt().alias("std"),
+    sums = [pl.DataFrame(schema=_GREY_SUMS)]
+    for patient_id in patients_in(paths.parts(tables.PREPROCESSED.name)):
+        fit = load_frame_columns(study, patient_id, ["frame_id", "disturbed"]).filter(~pl.col("disturbed"))
+        of_visit = (
+            load_part(paths, tables.PREPROCESSED, patient_id)
+            .join(fit, on="frame_id", how="semi")
+            .group_by("recipe")
+            .agg(
+                pl.len().cast(pl.Int64).alias("frames"),
+                mean.sum().alias("levels"),
+                (std.pow(2) + mean.pow(2)).sum().alias("squares"),
+            )
         )
-        .collect()
-        .row(0, named=True)
-    )
-    return {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}
+        sums.append(of_visit)
+    total = pl.concat(sums).group_by("recipe").sum()
+    found = {row.pop("recipe"): row for row in total.to_dicts()}
+    return {recipe: _moments(**found.get(recipe, _NO_FRAMES)) for recipe in study.preprocess.recipes}
+
+
+def _moments(frames: int, levels: float, squares: float) -> Mapping[str, float | int | None]:
+    if not frames:
+        return {"frames": 0, "mean": None, "std": None}
+    mean = levels / frames
+    return {
+        "frames": frames,
+        "mean": round(mean, 4),
+        "std": round(math.sqrt(max(squares / frames - mean**2, 0.0)), 4),
+    }

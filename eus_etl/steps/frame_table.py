@@ -1,9 +1,14 @@
 """The frame table of a visit: ``Frames/<patient_id>.csv`` and its Parquet twin.
 
-Reads what earlier steps stored (rows, cell grids, layouts, intervals) and opens no image and no video.
+Reads what earlier steps stored (rows, cell grids, layouts, intervals) and opens no image and no video. Only
+its picture shows a few preprocessed images, where there are any.
 """
 
+from dataclasses import replace
+
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from eus_etl.domain.frame_table import (
     build_frame_table,
@@ -12,6 +17,7 @@ from eus_etl.domain.frame_table import (
     reason_counts,
     synchronised,
 )
+from eus_etl.domain.grid import CellGrid
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.quality import SCORES, assess_frames
 from eus_etl.domain.region import NO_POLYGON, parse_polygon
@@ -19,11 +25,14 @@ from eus_etl.domain.tables import EXTRACTED, FRAMES, LABELS, LAYOUTS, VIDEOS
 from eus_etl.domain.timeline import needs_sync, recording_length
 from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.result import Check, StepResult, version_of
+from eus_etl.steps.visit_pictures import timeline_of_visit
 from eus_etl.storage.checksums import file_sha256
 from eus_etl.storage.extracted import ExtractedVideo, extracted_videos
 from eus_etl.storage.grids import load_grids
 from eus_etl.storage.parts import load_part
 from eus_etl.storage.table_files import write_csv, write_parquet
+
+_BORDERS = ("first_row", "last_row")
 
 
 def make_frame_table(
@@ -66,6 +75,7 @@ def make_frame_table(
     recording_s = recording_length(videos)
     sync_needed = needs_sync(recording_s, procedure_s, all_synced, study.timeline)
     seconds = labelled_seconds(table, videos, list(study.families))
+    drawn = timeline_of_visit(study, patient_id, table, intervals)
     return StepResult(
         version=version_of(file_sha256(file)),
         metadata={
@@ -77,7 +87,9 @@ def make_frame_table(
             "sync_needed": sync_needed,
             "images_read": 0,
             "videos_decoded": 0,
+            **drawn.notes,
         },
+        pictures=drawn.pictures,
         checks=(
             Check(
                 "frames_equal_rows",
@@ -95,27 +107,39 @@ def make_frame_table(
 
 
 def _assess(extracted: list[ExtractedVideo], layouts: pl.DataFrame, config: QualityConfig) -> pl.DataFrame:
-    """Scores and reasons of all frames of a visit, a row a ``frame_id``."""
-    regions = {
-        (video_id, segment): parse_polygon(polygon)
-        for video_id, segment, polygon in layouts.drop_nulls("polygon")
-        .select("video_id", "segment", "polygon")
-        .iter_rows()
-    }
+    """Scores and reasons of all frames of a visit, a row a ``frame_id``.
+
+    All stretches of a segment that show one screen are scored as one: what is usual, as sharpness, is
+    usual of a screen, and a short stretch has too few frames to tell.
+    """
     schema = {name: FRAMES.schema[name] for name in ("frame_id", *SCORES, "reasons")}
     assessed = [pl.DataFrame(schema=schema)]
     for video in extracted:
         grids = load_grids(video.folder)
+        of_video = layouts.filter(pl.col("video_id") == video.video_id)
         for segment, frames in video.segments():
-            scores = assess_frames(
-                grids[segment],
-                regions.get((video.video_id, segment), NO_POLYGON),
-                frames["video_s"].to_numpy(),
-                frames["decode_error"].to_numpy(),
-                config,
-            )
-            assessed.append(scores.with_columns(frames["frame_id"]).select(list(schema)))
+            of_segment = of_video.filter(pl.col("segment") == segment)
+            for _, stretches in of_segment.group_by("signature", "screen", "polygon", maintain_order=True):
+                rows = np.concatenate(
+                    [np.arange(first, last + 1) for first, last in stretches.select(_BORDERS).iter_rows()]
+                )
+                polygon, screen = stretches.select("polygon", "screen").row(0)
+                own = frames[rows]
+                scores = assess_frames(
+                    _cells_of(grids[segment], rows),
+                    parse_polygon(polygon) if polygon else NO_POLYGON,
+                    own["video_s"].to_numpy(),
+                    own["decode_error"].to_numpy(),
+                    config,
+                    screen,
+                )
+                assessed.append(scores.with_columns(own["frame_id"]).select(list(schema)))
     return pl.concat(assessed)
+
+
+def _cells_of(grid: CellGrid, rows: NDArray[np.intp]) -> CellGrid:
+    """These rows of a grid, which is not copied where they are all."""
+    return grid if len(rows) == grid.frames else replace(grid, codes=grid.codes[rows])
 
 
 def _compared(recording_s: float | None, procedure_s: float | None, synced: bool) -> str:

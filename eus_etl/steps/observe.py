@@ -3,15 +3,12 @@
 A source that does not answer raises and leaves the last observation as it was: unknown is not empty.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from eus_etl.domain.matching import PatientMatcher
 from eus_etl.domain.paths import StudyPaths, is_safe_id
-from eus_etl.domain.table import Table
-from eus_etl.domain.tables import REGIONS, SYNC
-from eus_etl.errors import EusEtlError
+from eus_etl.errors import EusEtlError, SourceUnavailableError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.label_items import LabelItemSource
 from eus_etl.sources.patient_rows import PatientRowSource
@@ -28,11 +25,13 @@ from eus_etl.steps.observed import (
     label_items_mark,
     matcher,
     observed_files,
+    subject_of,
 )
+from eus_etl.steps.region_memory import remembered_of_visits, store_remembered
 from eus_etl.steps.result import version_of
+from eus_etl.steps.written_rows import region_rows, sync_rows, unknown_row
 from eus_etl.storage.inventory import Inventory
 from eus_etl.storage.parts import NOBODY, write_rejected
-from eus_etl.storage.table_files import read_correction
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +66,15 @@ def observe(study: StudyConfig, sources: Sources, source: str) -> Observation:
     paths = StudyPaths(study.root)
     match source:
         case "label_items":
-            return _observe_items(paths, sources.label_items(), sources.subjects())
+            return _observe_items(paths, sources.label_items(), sources.subjects)
         case "drive_videos":
             return _observe_videos(paths, sources.videos(), matcher(study))
         case "patient_rows":
             return _observe_rows(paths, sources.patient_rows(), matcher(study))
         case "sync_rows":
-            return _observe_written(paths, SYNC_ROWS, paths.sync_csv, SYNC, matcher(study))
+            return _observe_sync(paths, matcher(study))
         case "region_rows":
-            return _observe_written(paths, REGION_ROWS, paths.regions_csv, REGIONS, matcher(study))
+            return _observe_regions(paths, matcher(study))
     raise ValueError(source)
 
 
@@ -92,12 +91,10 @@ def videos_mark(study: StudyConfig, sources: Sources) -> str | None:
 def relist_videos(sources: Sources) -> int:
     """List the videos anew, whatever their source remembers; returns how many changes had been missed.
 
-    A source that cannot be listed now is told of by the observation that follows.
+    Raises:
+        EusEtlError: the source cannot be listed now; what is known stays.
     """
-    try:
-        missed = sources.videos().relist()
-    except EusEtlError:
-        return 0
+    missed = sources.videos().relist()
     return len(missed.appeared) + len(missed.vanished) + len(missed.changed)
 
 
@@ -113,8 +110,24 @@ def observe_all(study: StudyConfig, sources: Sources) -> tuple[list[Observation]
     return seen, failed
 
 
-def _observe_items(paths: StudyPaths, source: LabelItemSource, subjects: Mapping[str, str]) -> Observation:
+def _observe_items(
+    paths: StudyPaths, source: LabelItemSource, read_subjects: Callable[[], Mapping[str, str]]
+) -> Observation:
     scan = source.scan()
+    known = Inventory(paths, LABEL_ITEMS).versions
+    if known and not scan.items:
+        raise SourceUnavailableError(
+            "sources.label_items",
+            f"there is no item, where there were {len(known)}",
+            "name the right table or file; if all items were removed on purpose, remove the folder "
+            f"{LABEL_ITEMS} below the study's {paths.relative(paths.inventory)} as well",
+        )
+    rejected = [asdict(bad) for bad in scan.rejected]
+    try:
+        subjects = read_subjects()
+    except EusEtlError as error:  # labels do not wait for it
+        subjects = {patient_id: subject for patient_id in known if (subject := subject_of(paths, patient_id))}
+        rejected.append(_no_subject_ids(error))
     observed = {
         item.patient_id: {
             "pseudo_name": item.pseudo_name,
@@ -123,8 +136,16 @@ def _observe_items(paths: StudyPaths, source: LabelItemSource, subjects: Mapping
         }
         for item in scan.items
     }
-    rejected = [asdict(bad) for bad in scan.rejected]
     return _store(paths, LABEL_ITEMS, observed, rejected)
+
+
+def _no_subject_ids(error: EusEtlError) -> dict[str, object]:
+    return {
+        "item": error.subject,
+        "reason": "no_subject_ids",
+        "detail": f"{error.cause}; ids that were known before stay",
+        "remedy": error.remedy,
+    }
 
 
 def _observe_videos(paths: StudyPaths, source: VideoSource, match: PatientMatcher) -> Observation:
@@ -135,18 +156,26 @@ def _observe_videos(paths: StudyPaths, source: VideoSource, match: PatientMatche
         patient: _kept(known, listing) for patient, known in before.items()
     }
     rejected = [_not_taken(file, match.of_path(file.parts)) for file in (*listing.waiting, *listing.left_out)]
+    holders = {_place(file): patient for patient, known in before.items() for file in known}
     for file in listing.files:
+        seen = ObservedFile(source_id=file.source_id, parts=file.parts, size=file.size, md5=file.md5)
         found = match.of_path(file.parts)
         if len(found) == 1:
-            seen = ObservedFile(source_id=file.source_id, parts=file.parts, size=file.size, md5=file.md5)
             files.setdefault(next(iter(found)), []).append(seen)
-        else:
-            rejected.append(_unmatched(file.source_id, file.parts, len(found)))
+            continue
+        rejected.append(_unmatched(file.source_id, file.parts, len(found)))
+        if holder := holders.get(_place(seen)):
+            # nobody moved it: an item or an alias changed, and a slip there must not cost a visit its videos
+            files[holder].append(seen.model_copy(update={"unclear": True}))
     observed = {
         patient: {"files": [file.model_dump() for file in sorted(held, key=lambda file: file.parts)]}
         for patient, held in files.items()
     }
     return _store(paths, DRIVE_VIDEOS, observed, rejected)
+
+
+def _place(file: ObservedFile) -> tuple[object, ...]:
+    return file.source_id, file.parts, file.md5
 
 
 def _kept(known: Sequence[ObservedFile], listing: Listing) -> list[ObservedFile]:
@@ -172,32 +201,25 @@ def _observe_rows(paths: StudyPaths, source: PatientRowSource, match: PatientMat
         if len(found) == 1:
             rows.setdefault(next(iter(found)), []).append(dict(row.cells))
         else:
-            rejected.append(_unknown_row(row.number, len(found)))
+            rejected.append(unknown_row(row.number, len(found)))
     return _store(paths, PATIENT_ROWS, {key: {"rows": value} for key, value in rows.items()}, rejected)
 
 
-def _observe_written(
-    paths: StudyPaths, source: str, path: Path, table: Table, match: PatientMatcher
-) -> Observation:
-    rows: dict[str, list[dict[str, object]]] = {}
-    rejected: list[dict[str, object]] = []
-    for number, row in enumerate(read_correction(path, table).to_dicts(), start=2):
-        found = match.of_key(row["patient_id"] or "")
-        if len(found) == 1:
-            (patient_id,) = found
-            rows.setdefault(patient_id, []).append({**row, "patient_id": patient_id})
-        else:
-            rejected.append(_unknown_row(number, len(found)))
-    return _store(paths, source, {patient_id: {"rows": held} for patient_id, held in rows.items()}, rejected)
+def _observe_sync(paths: StudyPaths, match: PatientMatcher) -> Observation:
+    written = sync_rows(paths, match)
+    observed = {patient_id: {"rows": held} for patient_id, held in written.of_visits.items()}
+    return _store(paths, SYNC_ROWS, observed, written.rejected)
 
 
-def _unknown_row(number: int, patients: int) -> dict[str, object]:
-    return {
-        "item": f"row {number}",
-        "reason": "unknown_patient" if patients == 0 else "several_patients",
-        "detail": f"its key fits {patients} visits",
-        "remedy": "write the visit's id or alias as the label item has it",
+def _observe_regions(paths: StudyPaths, match: PatientMatcher) -> Observation:
+    written = region_rows(paths, match)
+    store_remembered(paths, written.remembered)
+    observed: dict[str, dict[str, object]] = {
+        patient_id: {"rows": held} for patient_id, held in written.of_visits.items()
     }
+    for patient_id, held in remembered_of_visits(paths, written.remembered).items():
+        observed.setdefault(patient_id, {"rows": []})["remembered"] = held
+    return _store(paths, REGION_ROWS, observed, written.rejected)
 
 
 def _store(
@@ -225,6 +247,7 @@ def _unmatched(source_id: str, parts: tuple[str, ...], patients: int) -> dict[st
 
 
 _WAITING_REMEDY: Mapping[str, str] = {
+    "cannot_be_read": "mend the link or the permissions, or upload the file again",
     "empty_file": "upload the file again",
     "still_being_written": "nothing: it is taken once it stops changing",
     "not_hashed_yet": "nothing: it is taken at the next observation",

@@ -11,6 +11,7 @@ from eus_etl.domain.tables import REGIONS, SYNC
 from eus_etl.errors import PatientUnknownError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.videos import SourceFile
+from eus_etl.steps.region_memory import remembered_rows
 from eus_etl.steps.result import version_of
 from eus_etl.storage.checksums import file_sha256
 from eus_etl.storage.inventory import Inventory
@@ -28,6 +29,7 @@ class ObservedFile(BaseModel):
 
     Attributes:
         gone: the source holds it no more, though it was neither moved nor replaced.
+        unclear: it lies where it lay when it was this visit's, but its path fits no visit now, or several.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,6 +39,7 @@ class ObservedFile(BaseModel):
     size: int
     md5: str
     gone: bool = False
+    unclear: bool = False
 
     @property
     def video_id(self) -> str:
@@ -99,8 +102,9 @@ def sync_rows_of(paths: StudyPaths, patient_id: str) -> pl.DataFrame:
 
 
 def region_rows_of(paths: StudyPaths, patient_id: str) -> pl.DataFrame:
-    """The rows of ``regions.csv`` for a visit."""
-    return REGIONS.frame(_Written.model_validate(Inventory(paths, REGION_ROWS).load(patient_id) or {}).rows)
+    """The rows of ``regions.csv`` for a visit, and those for screens on any visit."""
+    own = _Written.model_validate(Inventory(paths, REGION_ROWS).load(patient_id) or {}).rows
+    return REGIONS.frame([*own, *remembered_rows(paths)])
 
 
 def unassigned_version(paths: StudyPaths) -> str:

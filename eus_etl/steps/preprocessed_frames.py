@@ -15,13 +15,17 @@ from pathlib import Path
 import cv2
 import polars as pl
 
+from eus_etl.domain.marks import parse_boxes
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.preprocess import Preprocessor
 from eus_etl.domain.region import parse_polygon
 from eus_etl.domain.tables import LAYOUTS, PREPROCESSED
 from eus_etl.errors import FramesMissingError
 from eus_etl.settings import RecipeConfig, StudyConfig
+from eus_etl.steps.masked_pictures import mask_facts
 from eus_etl.steps.result import Check, StepResult, version_of
+from eus_etl.steps.text_check import check_text, require_reader
+from eus_etl.steps.visit_pictures import sheets_of_visit
 from eus_etl.storage.atomic import publish_folder, sync_folder, write_atomically
 from eus_etl.storage.checksums import sha256_of
 from eus_etl.storage.extracted import ExtractedVideo, extracted_videos, read_image
@@ -29,12 +33,12 @@ from eus_etl.storage.extractions import count_files, folder_beside
 from eus_etl.storage.parts import load_part, write_part
 from eus_etl.storage.table_files import read_part, write_parquet
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same input gives other images or rows."""
 
 _THREADS = 2
 # on ultrasound runs of equal bytes are all that deflate finds: half the time of zlib's level 1, and smaller
-_PNG = (
+PNG_OPTIONS = (
     cv2.IMWRITE_PNG_COMPRESSION,
     1,
     cv2.IMWRITE_PNG_STRATEGY,
@@ -49,13 +53,16 @@ def preprocess_patient(
 ) -> StepResult:
     """Make the images and the visit's part of ``preprocess_metadata.csv`` by all recipes.
 
-    A video is made anew by a recipe only where its extraction, its layouts or the recipe changed. Frames
-    of a layout without a region are left out. Images of videos and recipes that are no more are removed.
+    A video is made anew by a recipe only where its extraction or the recipe changed, a layout of it only
+    where its stretch or its region did. Frames of a layout without a region are left out. Images of videos
+    and recipes that are no more are removed.
 
     Raises:
         FramesMissingError: an extracted image is gone or damaged.
+        TextReaderError: text is to be looked for, and the program for it is missing or fails.
         DiskFullError: no room; what is finished stays.
     """
+    require_reader(study)
     paths = StudyPaths(study.root)
     videos = extracted_videos(paths, patient_id)
     layouts = load_part(paths, LAYOUTS, patient_id)
@@ -75,8 +82,10 @@ def preprocess_patient(
     part = write_part(paths, PREPROCESSED, patient_id, pl.concat(tables))
     sizes = [file.stat().st_size for job in jobs for file in job.folder.glob("*")]
     frames = sum(video.frames.height for video in videos)
+    text = check_text(study, patient_id, part, layouts, progress)
+    sheets = sheets_of_visit(study, patient_id)
     return StepResult(
-        version=version_of(part.rows()),
+        version=version_of(part.rows(), text.rows.rows()),
         metadata={
             "images": part.height,
             "images_made": made,
@@ -84,15 +93,29 @@ def preprocess_patient(
             "frames_without_region": frames - part["frame_id"].n_unique(),
             "bytes": sum(sizes),
             "videos_decoded": 0,
+            **text.metadata,
+            **sheets.notes,
         },
+        pictures=sheets.pictures,
         checks=(
             Check(
                 "images_equal_rows",
                 len(sizes) == part.height,
                 f"{len(sizes)} images on the disk, {part.height} rows",
             ),
+            text.check,
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One frame to be preprocessed."""
+
+    layout_id: str
+    preprocessor: Preprocessor
+    frame_id: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,29 +144,42 @@ class _Job:
         """The rows of ``tables.PREPROCESSED`` of this job."""
         return self.manifest_file.with_suffix(".parquet")
 
-    def manifest(self) -> bytes:
+    def facts(self) -> dict[str, object]:
         """All that the images depend on."""
-        regions = self.layouts.select("layout_id", "segment", "width", "height", "polygon").rows()
-        facts = {
+        return {
             "format": FORMAT,
             "recipe": self.recipe.fingerprint(),
             "extraction": self.video.fingerprint(),
-            "layouts": regions,
+            "layouts": mask_facts(self.layouts),
         }
-        return json.dumps(facts, sort_keys=True).encode()
+
+    def manifest(self) -> bytes:
+        """The facts as the manifest holds them."""
+        return json.dumps(self.facts(), sort_keys=True).encode()
 
     def is_done(self) -> bool:
         """Whether the images of exactly this job are on the disk, and all of them."""
         if not self.manifest_file.is_file() or self.manifest_file.read_bytes() != self.manifest():
             return False
+        return self.is_whole()
+
+    def is_whole(self) -> bool:
+        """Whether all images that its rows speak of are on the disk."""
         return count_files(self.folder) == read_part(self.rows_file, PREPROCESSED).height
 
 
 def _make(job: _Job) -> int:
-    """Make all images of a job; returns how many."""
+    """Make the images of a job that are not there yet; returns how many."""
+    kept = _kept(job)
     with folder_beside(job.folder) as partial:
+        for row in kept.values():
+            shutil.copyfile(job.paths.root / str(row["path"]), partial / Path(str(row["path"])).name)
+
+        def row_of(task: _Task) -> dict[str, object]:
+            return kept.get(task.frame_id) or _make_image(job, partial, task)
+
         with ThreadPoolExecutor(_THREADS) as workers, _single_threaded_cv2():
-            rows = list(workers.map(lambda task: _make_image(job, partial, *task), _tasks(job)))
+            rows = list(workers.map(row_of, _tasks(job)))
         # from here on the old images are no more what their manifest says
         _forget(job.manifest_file)
         if rows:
@@ -152,33 +188,47 @@ def _make(job: _Job) -> int:
             shutil.rmtree(job.folder)
     write_parquet(PREPROCESSED.frame(rows), job.rows_file)
     write_atomically(job.manifest_file, job.manifest())
-    return len(rows)
+    return len(rows) - len(kept)
 
 
-def _tasks(job: _Job) -> Iterator[tuple[str, Preprocessor, str, str]]:
-    """Layout id, preprocessor, frame id and image path of each frame with a region."""
-    regions = job.layouts.drop_nulls("polygon").select("segment", "layout_id", "polygon", "width", "height")
-    found = {segment: layout for segment, *layout in regions.iter_rows()}
-    for segment, frames in job.video.segments():
-        if segment in found:
-            layout_id, polygon, width, height = found[segment]
-            preprocessor = Preprocessor(parse_polygon(polygon), width, height, job.recipe)
-            for frame_id, path in frames.select("frame_id", "path").iter_rows():
-                yield layout_id, preprocessor, frame_id, path
+def _kept(job: _Job) -> dict[str, dict[str, object]]:
+    """Rows of images on the disk that would come out the same, by frame id: their layout did not change."""
+    if not (job.manifest_file.is_file() and job.is_whole()):
+        return {}
+    before, now = json.loads(job.manifest_file.read_bytes()), job.facts()
+    masks, wanted = before.pop("layouts"), now.pop("layouts")
+    if before != now or not isinstance(wanted, list):
+        return {}
+    same = [layout_id for layout_id, *mask in masks if [layout_id, *mask] in wanted]
+    rows = read_part(job.rows_file, PREPROCESSED).filter(pl.col("layout_id").is_in(same))
+    return {str(row["frame_id"]): row for row in rows.to_dicts()}
 
 
-def _make_image(
-    job: _Job, partial: Path, layout_id: str, preprocessor: Preprocessor, frame_id: str, path: str
-) -> dict[str, object]:
+def _tasks(job: _Job) -> Iterator[_Task]:
+    """Each frame with a region."""
+    segments = dict(job.video.segments())
+    found = job.layouts.drop_nulls("polygon")
+    for layout in found.to_dicts():
+        size = layout["width"], layout["height"]
+        marks = parse_boxes(layout["marks"]) if layout["inpainted"] else ()
+        preprocessor = Preprocessor(parse_polygon(layout["polygon"]), *size, job.recipe, marks)
+        frames = segments[layout["segment"]][layout["first_row"] : layout["last_row"] + 1]
+        for frame_id, path in frames.select("frame_id", "path").iter_rows():
+            yield _Task(layout["layout_id"], preprocessor, frame_id, path)
+
+
+def _make_image(job: _Job, partial: Path, task: _Task) -> dict[str, object]:
     """Write one image into ``partial``; returns its row."""
-    picture = read_image(job.paths, frame_id, path)
+    frame_id, preprocessor = task.frame_id, task.preprocessor
+    # an image that is read as grey is its luma: neither upsampled nor mixed to colours and back
+    picture = read_image(job.paths, frame_id, task.path, grey=job.recipe.grey)
     try:
         prepared = preprocessor.apply(picture)
     except ValueError as error:
         raise FramesMissingError(frame_id, str(error), "make the asset regions of this visit again") from None
-    _, png = cv2.imencode(".png", prepared.picture, _PNG)
+    _, png = cv2.imencode(".png", prepared.picture, PNG_OPTIONS)
     data = png.tobytes()
-    name = Path(path).with_suffix(".png").name
+    name = Path(task.path).with_suffix(".png").name
     (partial / name).write_bytes(data)
     geometry = preprocessor.geometry
     return {
@@ -187,7 +237,7 @@ def _make_image(
         "frame_id": frame_id,
         "patient_id": job.patient_id,
         "video_id": job.video.video_id,
-        "layout_id": layout_id,
+        "layout_id": task.layout_id,
         "crop_x": geometry.crop_x,
         "crop_y": geometry.crop_y,
         "crop_w": geometry.crop_w,

@@ -74,7 +74,7 @@ def fetch_videos(
     rows = []
     for file in wanted:
         if (refusal := brought.refused.get(file.md5)) is not None:
-            rejected.append(_row(file, "not_fetched", refusal.cause, refusal.remedy))
+            rejected.append(_row(file, "not_fetched", refusal.cause, f"{refusal.remedy}{_MAKE_AGAIN}"))
             continue
         if file.md5 not in brought.copies:
             rejected.append(
@@ -83,6 +83,8 @@ def fetch_videos(
             continue
         if file.gone:
             rejected.append(_row(file, "gone_from_source", "the copy in raw_data is used", _GONE))
+        if file.unclear:
+            rejected.append(_row(file, "owner_unclear", _STAYS, _MAKE_CLEAR))
         try:
             rows.append(_video_row(brought.copies[file.md5], patient_id, file))
         except VideoUnreadableError as error:
@@ -241,6 +243,9 @@ def _is_intact(path: Path, copy: _Copy) -> bool:
     return stat.st_mtime_ns == copy.mtime_ns or md5_of(path) == copy.md5
 
 
+_STAYS = "its path fits no visit now, or several; it stays with the visit that it was given to"
+_MAKE_CLEAR = "correct the visit's item or alias, or begin the folder's name with one visit's id"
+_MAKE_AGAIN = "; then make raw_videos of the visit again from Dagster's page"
 _UPLOAD = "upload the file again"
 _GONE = "nothing; to drop the video, delete its copy in raw_data as well"
 

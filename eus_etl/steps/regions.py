@@ -1,8 +1,12 @@
 """Display layouts of a visit's videos and the ultrasound region of each.
 
 Chooses and reads the few pictures that ``domain.region`` looks at, applies hand-written regions, and
-writes the outlines. One layout a segment: screens that change at an equal picture size are not told apart.
+writes the outlines. Where a layout begins is ``domain.layouts``' concern, which row of ``regions.csv`` holds
+for it that of ``domain.region_rows``.
 """
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,9 +14,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eus_etl.domain.grid import CellGrid
+from eus_etl.domain.layouts import Layout, cut_layouts
+from eus_etl.domain.marks import NO_MARKS, Marks, find_marks, format_boxes
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.pictures import region_outline
-from eus_etl.domain.region import Picture, Region, find_region, format_polygon, region_by_hand
+from eus_etl.domain.quality import Screen
+from eus_etl.domain.region import Region, find_region, format_polygon, region_by_hand
+from eus_etl.domain.region_rows import Shown, rows_that_hold
+from eus_etl.domain.screens import same_screen
+from eus_etl.domain.seen_area import Picture
 from eus_etl.domain.tables import LAYOUTS
 from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.result import Check, StepResult, version_of
@@ -27,17 +37,39 @@ _MIN_MOVING = 8
 """With so many moving pictures the still ones are not needed: a region is found by what moves."""
 
 
+@dataclass(frozen=True, slots=True)
+class _ShownLayout:
+    """A layout with the grid of its segment and its own frames, in the order of its rows."""
+
+    layout_id: str
+    layout: Layout
+    grid: CellGrid
+    frames: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What was decided of a screen."""
+
+    region: Region
+    screen: Screen
+    signed_off: bool
+    images_read: int
+    marks: Marks = NO_MARKS
+
+
 def find_regions(study: StudyConfig, patient_id: str, corrections: pl.DataFrame) -> StepResult:
     """Make the visit's part of ``layouts.csv`` and an outline of each region, on a blank screen.
 
-    A region found without motion is used and recorded as uncertain: bright text may lie inside.
-    A row of ``corrections`` overrules what would be found: one for the video before one for all of the
-    visit. A row that is no polygon or does not fit the picture is recorded, and the region is looked for.
+    The region of a screen is looked for once a video, over all layouts that show it. One found without
+    motion is used and recorded as uncertain: bright text may lie inside. A report has none, and that is no
+    problem. A row of ``corrections`` overrules what would be found. One that is no polygon or does not fit
+    the picture is recorded, and the region is looked for.
 
     Args:
         study: the study.
         patient_id: the visit.
-        corrections: ``tables.REGIONS`` of the visit.
+        corrections: ``tables.REGIONS`` of the visit, and the rows that hold for a screen on any visit.
 
     Raises:
         FramesMissingError: an extracted image is gone.
@@ -47,34 +79,35 @@ def find_regions(study: StudyConfig, patient_id: str, corrections: pl.DataFrame)
     rows: list[dict[str, object]] = []
     images_read = 0
     for video in extracted_videos(paths, patient_id):
-        grids = load_grids(video.folder)
-        for number, (segment, frames) in enumerate(video.segments()):
-            grid = grids[segment]
-            layout_id = f"{video.video_id}-{number}"
-            region = _region_by_hand(corrections, video, layout_id, grid, rejected)
-            if region is None:
-                pictures = _read_pictures(paths, frames, grid, study)
-                images_read += len(pictures)
-                region = find_region(pictures, study.regions)
-            if not region.found:
-                rejected.append(_no_region(layout_id))
-            elif region.found_by == "auto_structure":
-                rejected.append(_uncertain_region(layout_id))
+        shown = _shown_layouts(video)
+        decided: dict[str, _Decision] = {}
+        for signature in dict.fromkeys(one.layout.signature for one in shown):
+            alike = [one for one in shown if one.layout.signature == signature]
+            unnamed = alike[0].layout.screen == "ultrasound" or len(alike) == len(shown)
+            written = rows_that_hold(corrections, Shown(video.video_id, signature, unnamed))
+            decided[signature] = _decide(study, paths, alike, written, rejected)
+        images_read += sum(decision.images_read for decision in decided.values())
+        for one in shown:
+            decision = decided[one.layout.signature]
             rows.append(
-                _layout_row(patient_id, video.video_id, layout_id, frames, grid, region)
-                | {"overlay": _draw_outline(paths, patient_id, layout_id, grid, region)}
+                _layout_row(patient_id, video.video_id, one, decision)
+                | {"inpainted": study.regions.marks == "inpaint" and bool(decision.marks.boxes)}
+                | {"overlay": _draw_outline(paths, patient_id, one.layout_id, one.grid, decision.region)}
             )
     part = write_part(paths, LAYOUTS, patient_id, LAYOUTS.frame(rows))
     _remove_other_outlines(paths, patient_id, part)
     recorded = write_rejected(paths, STAGE, patient_id, rejected)
-    without = part.filter(pl.col("kind") == "none").height
+    reports = part.filter(pl.col("screen") == "report").height
+    without = part.filter(pl.col("kind") == "none").height - reports
     return StepResult(
         version=version_of(part.to_dicts(), recorded.to_dicts()),
         metadata={
             "layouts": part.height,
+            "reports": reports,
             "without_region": without,
             "uncertain": part.filter(pl.col("found_by") == "auto_structure").height,
             "by_hand": part.filter(pl.col("found_by") == "regions.csv").height,
+            "signed_off": int(part["signed_off"].sum()),
             "corrections_rejected": sum(row["reason"] == "bad_polygon" for row in rejected),
             "images_read": images_read,
             "videos_decoded": 0,
@@ -106,40 +139,79 @@ def sample_rows(grid: CellGrid, count: int, quality: QualityConfig) -> NDArray[n
     return chosen[np.rint(spread).astype(np.intp)]
 
 
-def _read_pictures(
-    paths: StudyPaths, frames: pl.DataFrame, grid: CellGrid, study: StudyConfig
-) -> list[Picture]:
+def _shown_layouts(video: ExtractedVideo) -> list[_ShownLayout]:
+    """The layouts of a video; a screen that comes back after another picture size keeps its signature."""
+    grids = load_grids(video.folder)
+    shown: list[_ShownLayout] = []
+    for segment, frames in video.segments():
+        grid = grids[segment]
+        before = [one.layout.signature for one in shown]
+        for layout in cut_layouts(grid, frames["video_s"].to_numpy()):
+            known = [own for own in before if same_screen(own, layout.signature)]
+            named = replace(layout, signature=known[0]) if known else layout
+            own = frames[layout.first_row : layout.last_row + 1]
+            shown.append(_ShownLayout(f"{video.video_id}-{len(shown)}", named, grid, own))
+    return shown
+
+
+def _decide(
+    study: StudyConfig,
+    paths: StudyPaths,
+    alike: Sequence[_ShownLayout],
+    written: Sequence[Mapping[str, object]],
+    rejected: list[dict[str, object]],
+) -> _Decision:
+    """The region of a screen: by the first row that fits, else looked for in all layouts that show it.
+
+    Problems are recorded under the first of these. A page with a polygon by hand is no report.
+    """
+    first = alike[0]
+    screen, geometry = first.layout.screen, first.grid.geometry
+    for row in written:
+        try:
+            region = region_by_hand(str(row["polygon"] or ""), geometry.width_px, geometry.height_px)
+        except ValueError as error:
+            rejected.append(_bad_polygon(first.layout_id, str(error)))
+        else:
+            shown: Screen = "split" if screen == "split" else "ultrasound"
+            # what is painted over has to be found; else a polygon by hand reads no image
+            pictures = _read_pictures(paths, alike, study) if study.regions.marks == "inpaint" else []
+            marks = find_marks(pictures, region.polygon)
+            return _Decision(region, shown, bool(row["signed_off"]), len(pictures), marks)
+    if screen == "report":
+        return _Decision(Region(), screen, False, 0)
+    pictures = _read_pictures(paths, alike, study)
+    region = find_region(pictures, study.regions)
+    if not region.found:
+        rejected.append(_no_region(first.layout_id))
+    elif region.found_by == "auto_structure":
+        rejected.append(_uncertain_region(first.layout_id))
+    marks = find_marks(pictures, region.polygon) if region.found_by == "auto_motion" else NO_MARKS
+    return _Decision(region, screen, False, len(pictures), marks)
+
+
+def _read_pictures(paths: StudyPaths, alike: Sequence[_ShownLayout], study: StudyConfig) -> list[Picture]:
+    stretches = [one.grid.codes[one.layout.first_row : one.layout.last_row + 1] for one in alike]
+    codes = stretches[0] if len(stretches) == 1 else np.concatenate(stretches)
+    grid = CellGrid(alike[0].grid.segment, alike[0].grid.geometry, codes)
     rows = sample_rows(grid, study.regions.sample_frames, study.quality)
-    chosen = frames.select("frame_id", "path")[rows]
+    chosen = pl.concat([one.frames.select("frame_id", "path") for one in alike])[rows]
     return [read_image(paths, frame_id, path, grey=True) for frame_id, path in chosen.iter_rows()]
 
 
-def _region_by_hand(
-    corrections: pl.DataFrame,
-    video: ExtractedVideo,
-    layout_id: str,
-    grid: CellGrid,
-    rejected: list[dict[str, object]],
-) -> Region | None:
-    """The first row that fits, those of the video before those of the visit; None without one."""
-    of_video = corrections.filter(pl.col("video_id") == video.video_id)
-    of_visit = corrections.filter(pl.col("video_id").is_null())
-    for polygon in [*of_video["polygon"], *of_visit["polygon"]]:
-        try:
-            return region_by_hand(polygon or "", grid.geometry.width_px, grid.geometry.height_px)
-        except ValueError as error:
-            rejected.append(_bad_polygon(layout_id, str(error)))
-    return None
-
-
 def _layout_row(
-    patient_id: str, video_id: str, layout_id: str, frames: pl.DataFrame, grid: CellGrid, region: Region
+    patient_id: str, video_id: str, shown: _ShownLayout, decision: _Decision
 ) -> dict[str, object]:
+    layout, grid, frames, region = shown.layout, shown.grid, shown.frames, decision.region
     return {
         "patient_id": patient_id,
         "video_id": video_id,
-        "layout_id": layout_id,
+        "layout_id": shown.layout_id,
         "segment": grid.segment,
+        "first_row": layout.first_row,
+        "last_row": layout.last_row,
+        "screen": decision.screen,
+        "signature": layout.signature,
         "first_pts": frames["pts"][0],
         "last_pts": frames["pts"][-1],
         "width": grid.geometry.width_px,
@@ -148,7 +220,11 @@ def _layout_row(
         "polygon": format_polygon(region.polygon) if region.found else None,
         "area_fraction": region.area_fraction if region.found else None,
         "solidity": region.solidity,
+        "confidence": region.confidence if region.found else None,
+        "marks": format_boxes(decision.marks.boxes),
+        "picture_in_picture": format_boxes(decision.marks.insets),
         "found_by": region.found_by,
+        "signed_off": decision.signed_off,
     }
 
 

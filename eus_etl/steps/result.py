@@ -23,11 +23,13 @@ class StepResult:
         version: changes when, and only when, what was made changes.
         metadata: counts and other facts for the page; no names, no pixels that are not masked.
         checks: outcomes of the asset's checks.
+        pictures: small PNG files for the page, by title; masked pictures and charts only.
     """
 
     version: str
     metadata: Mapping[str, int | float | str | bool] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def version_of(*facts: object) -> str:

@@ -1,8 +1,14 @@
-"""The study's tables, assembled from one small part a patient: once a wave, not once a patient."""
+"""The study's tables, assembled from one small part a patient: once a wave, not once a patient.
 
+Tables that join others are joined visit by visit: a frame and all that is said of it belong to one visit, so
+that memory holds one visit, whatever the size of the study.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from eus_etl.domain import tables
 from eus_etl.domain.paths import StudyPaths
@@ -11,7 +17,8 @@ from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.storage.atomic import atomic_path
 from eus_etl.storage.checksums import file_sha256
-from eus_etl.storage.table_files import write_csv
+from eus_etl.storage.parts import load_part
+from eus_etl.storage.table_files import scan_tables, write_csv
 
 
 def assemble_labels(study: StudyConfig) -> StepResult:
@@ -30,22 +37,31 @@ def assemble_videos(study: StudyConfig) -> StepResult:
     counted = scan_parts(study, tables.DECODED).drop("frames_kept")
     videos = (
         scan_parts(study, tables.VIDEOS)
-        .drop("frames_decoded", "decode_errors")
+        .drop(*(set(tables.DECODED.names) & set(tables.VIDEOS.names) - {"patient_id", "video_id"}))
         .join(counted, on=["patient_id", "video_id"], how="left", maintain_order="left")
     )
     return assemble(study, tables.VIDEOS, videos)
 
 
 def assemble_preprocess_metadata(study: StudyConfig) -> StepResult:
-    """``preprocess_metadata.csv``, with labels and status from the frame tables, and ``layouts.csv``."""
+    """``preprocess_metadata.csv``, with labels and status from the frame tables.
+
+    Also ``layouts.csv`` and ``text_checks.csv``.
+    """
     families = list(study.families)
-    made = scan_parts(study, tables.PREPROCESSED)
-    frames = scan_frame_tables(study).select("frame_id", *families, "status")
-    metadata = made.join(frames, on="frame_id", how="left", maintain_order="left")
+    paths, table = StudyPaths(study.root), tables.preprocess_metadata(families)
+
+    def rows_of(patient_id: str) -> pl.DataFrame:
+        made = load_part(paths, tables.PREPROCESSED, patient_id)
+        frames = load_frame_columns(study, patient_id, ["frame_id", *families, "status"])
+        return made.join(frames, on="frame_id", how="left", maintain_order="left")
+
     layouts = assemble(study, tables.LAYOUTS, scan_parts(study, tables.LAYOUTS))
-    result = assemble(study, tables.preprocess_metadata(families), metadata, twin=True)
+    texts = assemble(study, tables.TEXT_CHECKS, scan_parts(study, tables.TEXT_CHECKS))
+    patients = patients_in(paths.parts(tables.PREPROCESSED.name))
+    result = assemble(study, table, visit_by_visit(table, patients, rows_of), twin=True)
     return StepResult(
-        version_of(result.version, layouts.version),
+        version_of(result.version, layouts.version, texts.version),
         {**result.metadata, "layouts": layouts.metadata["rows"]},
     )
 
@@ -54,8 +70,11 @@ def assemble_rejected(study: StudyConfig) -> StepResult:
     """``rejected.csv``: what could not be used, or was used with a doubt, and why."""
     paths = StudyPaths(study.root)
     files = sorted(paths.parts(tables.REJECTED.name).glob("*/*.parquet"))
-    rows = pl.concat([tables.REJECTED.empty(), *(pl.read_parquet(file) for file in files)])
-    rows = rows.sort("stage", "patient_id", "item", "reason", nulls_last=True)
+    rows = (
+        scan_tables(files, tables.REJECTED)
+        .collect()
+        .sort("stage", "patient_id", "item", "reason", nulls_last=True)
+    )
     path = paths.table(tables.REJECTED.name)
     write_csv(rows, path)
     metadata: dict[str, int | float | str | bool] = {"rows": rows.height, "path": paths.relative(path)}
@@ -66,17 +85,39 @@ def assemble_rejected(study: StudyConfig) -> StepResult:
 
 def scan_parts(study: StudyConfig, table: Table) -> pl.LazyFrame:
     """All patients' parts of a table, in patient order."""
-    return _scan(StudyPaths(study.root).parts(table.name), table)
+    return scan_tables(sorted(StudyPaths(study.root).parts(table.name).glob("*.parquet")), table)
 
 
-def scan_frame_tables(study: StudyConfig) -> pl.LazyFrame:
-    """All patients' frame tables, from their Parquet twins, in patient order."""
-    return _scan(StudyPaths(study.root).frames, tables.frame_table(study.families))
+def patients_in(folder: Path) -> list[str]:
+    """The patients who have a part, or a frame table, in ``folder``."""
+    return sorted(file.stem for file in folder.glob("*.parquet"))
 
 
-def _scan(folder: Path, table: Table) -> pl.LazyFrame:
-    files = sorted(folder.glob("*.parquet"))
-    return pl.scan_parquet(files) if files else table.empty().lazy()
+def load_frame_columns(study: StudyConfig, patient_id: str, columns: Sequence[str]) -> pl.DataFrame:
+    """Columns of one visit's frame table, from its Parquet twin; no rows where it is not made yet."""
+    file = StudyPaths(study.root).frame_table(patient_id).with_suffix(".parquet")
+    frames = scan_tables([file] if file.is_file() else [], tables.frame_table(study.families))
+    return frames.select(columns).collect()
+
+
+def visit_by_visit(table: Table, patients: list[str], rows_of: Callable[[str], pl.DataFrame]) -> pl.LazyFrame:
+    """Rows of ``table``, in the order of ``patients``: what ``rows_of`` gives of one, then of the next.
+
+    A lazy join of whole tables would hold one of them in memory, a union of a small join a visit all of their
+    plans.
+    """
+
+    def read(
+        columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, _batch: int | None
+    ) -> Iterator[pl.DataFrame]:
+        for patient_id in patients:
+            rows = table.conform(rows_of(patient_id))
+            rows = rows if predicate is None else rows.filter(predicate)
+            rows = rows if columns is None else rows.select(columns)
+            yield rows if limit is None else rows.head(limit)
+            limit = None if limit is None else max(0, limit - rows.height)
+
+    return register_io_source(read, schema=table.schema, validate_schema=True)
 
 
 def assemble(study: StudyConfig, table: Table, rows: pl.LazyFrame, *, twin: bool = False) -> StepResult:
@@ -90,5 +131,5 @@ def assemble(study: StudyConfig, table: Table, rows: pl.LazyFrame, *, twin: bool
         ordered = pl.scan_parquet(path.with_suffix(".parquet"))
     with atomic_path(path) as partial:
         ordered.sink_csv(partial, maintain_order=True)
-    count = ordered.select(pl.len()).collect().item()
+    count = ordered.select(pl.len()).collect(engine="streaming").item()
     return StepResult(version_of(file_sha256(path)), {"rows": count, "path": paths.relative(path)})

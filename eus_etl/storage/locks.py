@@ -1,9 +1,10 @@
 """Locks that the kernel frees when their process dies, however it dies."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from pathlib import Path
 
 from eus_etl.domain.paths import StudyPaths
 
@@ -19,33 +20,45 @@ def work_lock(paths: StudyPaths, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def session_lock(paths: StudyPaths) -> Iterator[bool]:
-    """Say for the block that a command works on the study; several may at once.
+def run_lock(folder: Path, run_id: str) -> Iterator[None]:
+    """Say for the block that this process works on a run.
 
-    Yields:
-        Whether it was the only one when it began.
+    Args:
+        folder: where the runs of one instance have their locks.
+        run_id: id of the run.
     """
-    with _session_file(paths) as handle:
-        alone = _try_alone(handle)
-        fcntl.flock(handle, fcntl.LOCK_SH)
-        yield alone
+    hold_to_the_end(folder, run_id)
+    try:
+        yield
+    finally:
+        file = folder / run_id
+        file.unlink(missing_ok=True)
+        os.close(_HELD.pop(file))
 
 
-def session_is_running(paths: StudyPaths) -> bool:
-    """Whether any command works on the study now."""
-    with _session_file(paths) as handle:
-        return not _try_alone(handle)
+def hold_to_the_end(folder: Path, run_id: str) -> None:
+    """Say until this process ends that it works on a run; see ``run_lock``."""
+    file = folder / run_id
+    if file not in _HELD:
+        folder.mkdir(parents=True, exist_ok=True)
+        _HELD[file] = os.open(file, os.O_RDONLY | os.O_CREAT, 0o666)
+        fcntl.flock(_HELD[file], fcntl.LOCK_SH)
 
 
-def _session_file(paths: StudyPaths) -> TextIO:
-    file = paths.state / "locks" / "_session"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file.open("a")  # opening must not change the file
-
-
-def _try_alone(handle: TextIO) -> bool:
+def is_worked_on(folder: Path, run_id: str) -> bool:
+    """Whether any process says that it works on a run."""
+    try:
+        handle = os.open(folder / run_id, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
-    return True
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+_HELD: dict[Path, int] = {}
+"""Locks of runs to this process's handles of them."""

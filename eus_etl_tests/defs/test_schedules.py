@@ -10,6 +10,7 @@ import pytest
 from dagster._utils.schedules import cron_string_iterator
 
 from eus_etl.defs.instance import open_instance
+from eus_etl.defs.names import STUDY_TAG
 from eus_etl.defs.session import StudySession, failure_text
 from eus_etl.defs.study import build_study_definitions
 from eus_etl_tests.drive_client import HASTE
@@ -123,3 +124,17 @@ def test_what_could_not_be_made_fails_the_night_with_its_reason(
     assert "raw_videos" in text
     assert ONE in text
     assert "sources.patient_rows" in text
+
+
+def test_a_night_that_is_not_over_is_not_joined_by_another(
+    hospital: TinyHospital, instance: dg.DagsterInstance
+) -> None:
+    schedule = build_study_definitions(hospital.study).resolve_schedule_def(NIGHTLY)
+    context = dg.build_schedule_context(instance)
+    for study, skips in (("fatty_liver", False), ("eusml", True)):
+        status, tags = dg.DagsterRunStatus.STARTED, {STUDY_TAG: study}
+        run = instance.add_run(dg.DagsterRun(job_name=NIGHTLY, status=status, tags=tags))
+        tick = schedule.evaluate_tick(context)
+        assert (len(tick.run_requests or []), bool(tick.skip_message)) == (1 - skips, skips)
+    instance.report_run_failed(run)
+    assert len(schedule.evaluate_tick(context).run_requests or []) == 1

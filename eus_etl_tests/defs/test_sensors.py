@@ -1,7 +1,9 @@
 """The sensors' ticks, evaluated as the daemon evaluates them, with crashes between their effects."""
 
+import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,7 +11,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.execution.plan.objects import StepFailureData, UserFailureData
 
+from eus_etl.defs import sensors
 from eus_etl.defs.due import RUNS_A_TICK
 from eus_etl.defs.graph import study_graph
 from eus_etl.defs.instance import open_instance
@@ -17,8 +21,13 @@ from eus_etl.defs.names import DATA_VERSION_TAG, PARTITION_TAG
 from eus_etl.defs.patient_assets import CHAIN
 from eus_etl.defs.state import Node, StudyState
 from eus_etl.defs.study import build_study_definitions
+from eus_etl.defs.tries import PERMANENT
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
+from eus_etl.steps.connections import Sources
+from eus_etl.steps.observe import Observation
+from eus_etl.steps.observe import observe as observe_source
+from eus_etl.steps.observed import SOURCES
 from eus_etl.storage.ledger import STUDY, Entry, write_entry
 from eus_etl_tests.drive_client import HASTE
 from eus_etl_tests.drive_files import Drive
@@ -29,21 +38,19 @@ from eus_etl_tests.tiny_hospital import ALIAS_TWO, LONG_AGO, ONE, TWO, TinyHospi
 
 VIDEOS, EDITS, VISIT_JOB = "eusml_videos", "eusml_edits", "eusml_visit"
 RUN_KEY_TAG = "dagster/run_key"
-STARTED, FAILED, DONE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
+STARTED, DONE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS
+LOST = dg.DagsterRunStatus.FAILURE
+"""The run's process died, or something failed that may pass."""
 
 
 class Daemon:
     """Does in one process, one after another, what a daemon does with the sensors of a study."""
 
-    def __init__(self, study: StudyConfig, instance: dg.DagsterInstance) -> None:
+    def __init__(self, study: StudyConfig, instance: dg.DagsterInstance, file: Path | None = None) -> None:
         self.instance = instance
         self.cursors: dict[str, str | None] = {}
-        self.load(study)
-
-    def load(self, study: StudyConfig) -> None:
-        """Load the definitions, as after a restart with another configuration."""
         self.graph = study_graph(study)
-        self.repository = build_study_definitions(study).get_repository_def()
+        self.repository = build_study_definitions(study, file).get_repository_def()
 
     def look(self, sensor: str) -> SensorExecutionData:
         """Evaluate a tick; nothing of it takes effect."""
@@ -72,8 +79,7 @@ class Daemon:
             key = {RUN_KEY_TAG: str(request.run_key)}
             if self.instance.get_runs(dg.RunsFilter(tags=key), limit=1):
                 continue
-            chain = {self.graph.key(name) for name in CHAIN}
-            selection = set(request.asset_selection) if request.asset_selection else chain
+            selection = set(request.asset_selection) if request.asset_selection else None
             run = dg.DagsterRun(
                 job_name=VISIT_JOB, status=STARTED, tags={**request.tags, **key}, asset_selection=selection
             )
@@ -93,18 +99,39 @@ class Daemon:
         return self.instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: patient} if patient else {}))
 
     def end(self, run: dg.DagsterRun, status: dg.DagsterRunStatus) -> None:
-        """Let a run fail, or succeed and make what it was to make."""
-        if status is FAILED:
+        """Let a run be lost, or succeed and make what it was to make."""
+        if status is LOST:
             self.instance.report_run_failed(run)
             return
         state = self.state()
         patient = run.tags.get(PARTITION_TAG)
+        chosen = run.asset_selection or {self.graph.key(name) for name in CHAIN}
         for node in state.nodes.values():
-            if node.key in (run.asset_selection or ()):
+            if node.key in chosen:
                 make(state, node, patient)
         self.instance.report_dagster_event(
             dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name), run.run_id
         )
+
+    def finish(self) -> None:
+        """Let all runs under way succeed."""
+        for run in self.instance.get_runs(dg.RunsFilter(statuses=[STARTED])):
+            self.end(run, DONE)
+
+    def fail(self, run: dg.DagsterRun) -> None:
+        """Let a run fail for good."""
+        said = UserFailureData(  # type: ignore[no-untyped-call]  # Dagster's
+            "intentional-failure", "a label is wrong", {PERMANENT: dg.MetadataValue.bool(True)}
+        )
+        failed = StepFailureData(error=None, user_failure_data=said)  # type: ignore[no-untyped-call]  # Dagster's
+        failure = dg.DagsterEvent(
+            dg.DagsterEventType.STEP_FAILURE.value,
+            run.job_name,
+            step_key="eusml__labels",
+            event_specific_data=failed,
+        )
+        self.instance.report_dagster_event(failure, run.run_id)
+        self.instance.report_run_failed(run)
 
     def state(self) -> StudyState:
         """What is known now."""
@@ -194,7 +221,7 @@ def busy_daemon(settled: tuple[Path, dict[str, str | None]], hospital: TinyHospi
     folder, cursors = settled
     shutil.copytree(folder, hospital.folder, dirs_exist_ok=True)
     with open_instance(hospital.home) as instance:
-        daemon = Daemon(hospital.study, instance)
+        daemon = Daemon(hospital.study, instance, hospital.config)
         daemon.cursors.update(cursors)
         yield daemon
 
@@ -222,8 +249,11 @@ def test_a_new_visit_gets_its_partition_its_event_and_its_run_in_one_tick(daemon
     assert daemon.instance.get_dynamic_partitions("eusml_patients") == [ONE]
     assert [event.partition for event in tick.asset_events] == [ONE]
     (run,) = daemon.runs(ONE)
-    assert {key.path[-1] for key in run.asset_selection or ()} == set(CHAIN)
+    job = daemon.repository.get_job(run.job_name)
+    assert {key.path[-1] for key in job.asset_layer.executable_asset_keys} == set(CHAIN)
     daemon.tick(EDITS)
+    assert asked(daemon.tick(VIDEOS)) == {}  # its labels are under way
+    daemon.end(daemon.runs(TWO)[0], DONE)
     assert set(asked(daemon.tick(VIDEOS))) == {TWO}
 
 
@@ -259,13 +289,13 @@ def test_a_failed_version_waits_for_other_files_and_runs_again_when_they_return(
     name = f"{ONE}/first.mp4"
     upload(hospital, name, b"one")
     keys = list(asked(daemon.tick(VIDEOS)).values())
-    daemon.end(daemon.runs(ONE)[0], FAILED)
+    daemon.fail(daemon.runs(ONE)[0])
     assert asked(daemon.tick(VIDEOS)) == {}
     for content in (b"two and more", b"one"):
         upload(hospital, name, content)
         keys += asked(daemon.tick(VIDEOS)).values()
         assert asked(daemon.tick(VIDEOS)) == {}
-        daemon.end(daemon.runs(ONE)[0], FAILED)
+        daemon.fail(daemon.runs(ONE)[0])
         assert asked(daemon.tick(VIDEOS)) == {}
     assert len(set(keys)) == 3
     versions = [key.split(":")[1] for key in keys]
@@ -279,7 +309,7 @@ def test_a_return_to_older_files_is_asked_for_although_the_tick_that_saw_it_died
     for content in (b"one", b"two and more"):
         upload(hospital, name, content)
         daemon.tick(VIDEOS)
-        daemon.end(daemon.runs(ONE)[0], FAILED)
+        daemon.fail(daemon.runs(ONE)[0])
     upload(hospital, name, b"one")
     first = daemon.look(VIDEOS)
     daemon.report(first)
@@ -290,13 +320,12 @@ def test_a_visit_that_changes_while_it_is_made_is_asked_for_again(
     hospital: TinyHospital, daemon: Daemon
 ) -> None:
     daemon.tick(VIDEOS)
-    state = daemon.state()
-    node = daemon.graph.nodes[daemon.graph.key("raw_videos")]
-    begun_with = state.consumable(node, ONE)
     upload(hospital, f"{ONE}/second.mp4", b"late")
+    tick = daemon.tick(VIDEOS)
+    assert asked(tick) == {}
+    assert list(tick.asset_events) == []  # the run under way is not said to have made what it may not know
+    daemon.end(daemon.runs(ONE)[0], DONE)
     assert set(asked(daemon.tick(VIDEOS))) == {ONE}
-    make(state, node, ONE, consumed=begun_with)  # the first run ends now
-    assert len(daemon.runs(ONE)) == 2
     assert asked(daemon.tick(VIDEOS)) == {}  # the second one is under way
 
 
@@ -325,6 +354,26 @@ def test_a_folder_out_of_reach_skips_with_its_reason_and_keeps_the_cursor(
     assert tick.skip_message
     assert list(tick.asset_events) == []
     aside.rename(hospital.videos)
+    assert asked(daemon.tick(VIDEOS)) == {}
+
+
+def test_what_failed_for_a_while_is_asked_for_again_later(
+    hospital: TinyHospital, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon.tick(EDITS)
+    daemon.finish()
+    first = asked(daemon.tick(VIDEOS))
+    daemon.end(daemon.runs(ONE)[0], LOST)
+    daemon.finish()
+    daemon.tick(EDITS)
+    assert ONE not in asked(daemon.tick(EDITS))
+    assert daemon.tick(EDITS).skip_message == "nothing has happened"
+    monkeypatch.setattr("eus_etl.defs.tries.FIRST_WAIT_S", 0.0)
+    assert daemon.tick(EDITS).skip_message == "nothing has happened"
+    daemon.cursors[EDITS] = json.dumps(json.loads(daemon.cursors[EDITS] or "") | {"again_at": 0.0})
+    tick = daemon.tick(EDITS)  # the wait is over, although nothing has happened
+    assert waves(tick)[ONE] == set(CHAIN)
+    assert asked(tick)[ONE].split(":")[1] == first[ONE].split(":")[1]
     assert asked(daemon.tick(VIDEOS)) == {}
 
 
@@ -360,6 +409,7 @@ def test_a_tick_on_an_unchanged_drive_is_one_request(drive_daemon: Daemon, serve
 
 def test_a_change_on_the_drive_starts_its_visit_alone(drive_daemon: Daemon, server: DriveServer) -> None:
     drive_daemon.tick(VIDEOS)
+    drive_daemon.finish()
     drive_daemon.tick(VIDEOS)
     (folder,) = [item.item_id for item in server.drive.items.values() if item.name == TWO]
     server.drive.upload("b.mp4", folder, b"another")
@@ -367,6 +417,29 @@ def test_a_change_on_the_drive_starts_its_visit_alone(drive_daemon: Daemon, serv
     assert set(asked(drive_daemon.tick(VIDEOS))) == {TWO}
     assert server.requests == before + 2  # the mark and the listing each read the feed
     assert asked(drive_daemon.tick(VIDEOS)) == {}
+
+
+def test_a_drive_that_stalls_skips_and_its_answer_counts_when_it_comes(
+    hospital: TinyHospital, server: DriveServer, drive_daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eus_etl.defs.sensors.LISTING_PATIENCE_S", 0.05)
+    hasty = Daemon(hospital.study, drive_daemon.instance)
+    server.faults.stall_s = 1.0
+    server.faults.other.append("stall")
+    tick = hasty.tick(VIDEOS)
+    assert "drive_videos: looking at it takes longer" in str(tick.skip_message)
+    assert (tick.cursor, list(tick.asset_events)) == (None, [])
+    while "takes longer" in str(tick.skip_message):
+        tick = hasty.tick(VIDEOS)
+    assert set(asked(tick)) == {ONE, TWO}
+    assert server.faults.happened == {"stall": 1}
+    hasty.finish()
+    (folder,) = [item.item_id for item in server.drive.items.values() if item.name == TWO]
+    server.drive.upload("b.mp4", folder, b"another")
+    tick = hasty.tick(VIDEOS)
+    while "takes longer" in str(tick.skip_message):
+        tick = hasty.tick(VIDEOS)
+    assert set(asked(tick)) == {TWO}
 
 
 def test_a_drive_that_fails_skips_with_its_reason_and_keeps_the_cursor(
@@ -404,6 +477,7 @@ def test_a_new_alias_matches_what_lay_unassigned_although_the_drive_did_not_chan
     hospital.items[late] = {"pseudo_name": "Amber-Crane-4"}
     hospital.write_items()
     drive_daemon.tick(EDITS)
+    drive_daemon.finish()
     assert set(asked(drive_daemon.tick(VIDEOS))) == {late}
 
 
@@ -439,10 +513,35 @@ def test_another_configuration_asks_for_what_depends_on_it(
     hospital: TinyHospital, busy_daemon: Daemon
 ) -> None:
     hospital.configure(quality={"no_signal_brightness": 250})
-    busy_daemon.load(hospital.study)
-    tick = busy_daemon.tick(EDITS)
+    tick = busy_daemon.tick(EDITS)  # nobody loads the definitions anew
     assert waves(tick) == {ONE: {"frame_table"}, TWO: {"frame_table"}}
     assert list(tick.asset_events) == []
+
+
+def test_what_runs_make_by_another_configuration_is_not_asked_for_by_the_loaded_one(
+    hospital: TinyHospital, busy_daemon: Daemon
+) -> None:
+    hospital.configure(preprocess={"recipes": {"small": {"version": 1, "size_px": 96}}})
+    workers = Daemon(hospital.study, busy_daemon.instance)  # they read the file
+    for tables in ({"preprocessed_frames"}, {"preprocess_metadata_csv", "rejected_csv", "dataset"}):
+        tick = busy_daemon.tick(EDITS)
+        assert set().union(*waves(tick).values()) == tables
+        workers.finish()
+    assert asked(busy_daemon.tick(EDITS)) == {}
+
+
+@pytest.mark.parametrize("sensor", [VIDEOS, EDITS])
+def test_a_configuration_that_cannot_be_meant_skips_with_its_reason(
+    hospital: TinyHospital, busy_daemon: Daemon, sensor: str
+) -> None:
+    good = hospital.config.read_text()
+    for bad in (good.replace("frame_rate_hz", "frame_rate"), good.replace("study: eusml", "study: other")):
+        assert bad != good
+        hospital.config.write_text(bad)
+        tick = busy_daemon.tick(sensor)
+        assert asked(tick) == {}
+        assert hospital.config.name in str(tick.skip_message)
+    assert "reload the code location" in str(tick.skip_message)
 
 
 def test_an_edit_that_comes_while_its_asset_is_made_is_found_afterwards(
@@ -467,7 +566,7 @@ def test_a_failed_edit_is_not_tried_again_with_the_same_inputs(
     for stop in ("00:00:02", "00:00:03"):
         edit(hospital, stop)
         assert ONE in asked(busy_daemon.tick(EDITS))
-        busy_daemon.end(busy_daemon.runs(ONE)[0], FAILED)
+        busy_daemon.fail(busy_daemon.runs(ONE)[0])
         assert ONE not in asked(busy_daemon.tick(EDITS))
     edit(hospital, "00:00:02")
     assert ONE not in asked(busy_daemon.tick(EDITS))
@@ -504,6 +603,9 @@ def test_new_videos_are_left_to_the_other_sensor(hospital: TinyHospital, busy_da
     busy_daemon.report(tick)
     assert ONE not in asked(busy_daemon.tick(EDITS))
     assert set(asked(tick)) == {ONE}
+    busy_daemon.start(tick)
+    edit(hospital, "00:00:02")
+    assert asked(busy_daemon.tick(EDITS)) == {}  # the visit is under way
 
 
 def test_a_visit_without_video_gets_its_labels_and_keeps_no_table_waiting(
@@ -527,3 +629,55 @@ def test_a_sheet_out_of_reach_keeps_no_edit_of_an_item_back(
     versions = busy_daemon.state().versions(busy_daemon.graph.key("patient_rows"))
     assert set(versions) == {ONE, TWO}
     assert "absent" not in versions.values()
+
+
+def test_a_source_that_stalls_keeps_no_edit_of_another_back(
+    hospital: TinyHospital, busy_daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+
+    def observe(study: StudyConfig, sources: Sources, source: str) -> Observation:
+        if source == "patient_rows":
+            answered.wait(60)
+        return observe_source(study, sources, source)
+
+    monkeypatch.setattr(sensors, "observe", observe)
+    monkeypatch.setattr(sensors, "RECORDS_PATIENCE_S", 1.0)
+    hasty = Daemon(hospital.study, busy_daemon.instance)
+    hospital.write_rows(f"Patient,Cancer type\n{ONE},none\n{ALIAS_TWO},none\n")
+    edit(hospital, "00:00:02")
+    assert waves(hasty.tick(EDITS)) == {ONE: {"labels", "patients"}}
+    assert "patient_rows: looking at it takes longer" in str(hasty.tick(EDITS).skip_message)
+    answered.set()
+    assert set(waves(hasty.tick(EDITS))) == {TWO}
+
+
+def test_a_service_is_looked_at_less_often_than_a_file(
+    hospital: TinyHospital, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def observe(study: StudyConfig, sources: Sources, source: str) -> Observation:
+        looked.append(source)
+        return Observation(source, {}, 0)
+
+    sheet = {"kind": "google_sheet", "spreadsheet_id": "sheet", "range": "Patients"}
+    subjects = {"table": "people", "key_variable": "KEY", "poll_s": 600}
+    hospital.configure(sources={"patient_rows": sheet, "subjects": subjects})
+    monkeypatch.setattr(sensors, "observe", observe)
+    daemon = Daemon(hospital.study, daemon.instance)
+    corrections = {"sync_rows", "region_rows"}
+    for since_s, also in (
+        (200, set()),
+        (400, {"patient_rows"}),
+        (500, {"patient_rows"}),
+        (700, {"patient_rows", "label_items"}),
+    ):
+        looked_at = {source: time.time() - since_s for source in SOURCES}
+        daemon.cursors[EDITS] = json.dumps({"looked_at": looked_at})
+        looked.clear()
+        daemon.tick(EDITS)
+        assert set(looked) == corrections | also
+        seen_at = json.loads(daemon.cursors[EDITS] or "")["looked_at"]
+        assert {source for source in SOURCES if seen_at[source] > looked_at[source]} == set(looked)
+        assert len(looked) == len(set(looked))

@@ -8,6 +8,7 @@ from eus_etl.domain.frame_table import (
     reason_counts,
     synchronised,
 )
+from eus_etl.domain.quality import SCORES
 from eus_etl.domain.tables import EXTRACTED, LABELS, SYNC, VIDEOS, frame_table
 from eus_etl.errors import OverlapError
 from eus_etl.settings import TimelineConfig
@@ -51,18 +52,7 @@ def scores(frames: pl.DataFrame, reasons: dict[int, str] | None = None) -> pl.Da
     return frames.select(
         "frame_id",
         pl.Series("reasons", named, dtype=pl.String),
-        *(
-            pl.lit(1.0).alias(score)
-            for score in (
-                "brightness",
-                "contrast",
-                "sharpness",
-                "sharpness_z",
-                "motion",
-                "color_fraction",
-                "static_s",
-            )
-        ),
+        *(pl.lit(1.0).alias(score) for score in SCORES),
     )
 
 

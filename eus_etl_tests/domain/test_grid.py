@@ -65,7 +65,7 @@ def test_scores_of_the_whole_picture_are_those_of_its_pixels(seed: int, width: i
     assert found.contrast[1] == pytest.approx(greys[1].std(), abs=0.3)
     # a picture wider than the copy is not reduced by averaging alone
     reduced = width > geometry.copy_width_px
-    assert found.sharpness[1] == pytest.approx((laplacian**2).mean(), rel=0.1 if reduced else 0.03)
+    assert found.sharpness[1] == pytest.approx((laplacian**2).mean(), rel=0.1 if reduced else 0.06)
     change = np.abs(greys[1] - greys[0]).mean()
     assert found.motion[1] == pytest.approx(change, rel=0.1 if reduced else 0.01)
     assert found.color_fraction.tolist() == [0, 0]

@@ -118,3 +118,39 @@ def test_clahe_raises_the_contrast_of_a_faint_picture() -> None:
 def test_a_picture_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="another layout"):
         Preprocessor(SECTOR, WIDTH, HEIGHT, GREY).apply(np.zeros((100, 100, 3), np.uint8))
+
+
+@pytest.mark.parametrize("grey", [True, False])
+def test_marks_are_painted_over_from_what_lies_around_them(grey: bool) -> None:
+    plain = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    marked = plain.copy()
+    cv2.drawMarker(marked, (160, 130), (255, 255, 255), cv2.MARKER_CROSS, 11)
+    recipe = GREY.model_copy(update={"grey": grey})
+    left = Preprocessor(SECTOR, WIDTH, HEIGHT, recipe).apply(marked)
+    painted = Preprocessor(SECTOR, WIDTH, HEIGHT, recipe, ((153, 123, 15, 15),)).apply(marked)
+    unmarked = Preprocessor(SECTOR, WIDTH, HEIGHT, recipe).apply(plain)
+    assert left.picture.max() > 150
+    assert np.abs(painted.picture.astype(int) - unmarked.picture).max() <= 2
+    assert painted.mean == pytest.approx(unmarked.mean, abs=0.5)
+
+
+def test_painting_over_a_mark_changes_nothing_far_from_it_and_lets_nothing_in() -> None:
+    # a mark at the left side of the field, beside bright text on the screen
+    screen_with_text, marks = a_screen(), ((62, 140, 20, 12),)
+    bright = screen_with_text.copy()
+    bright[130:160, :55] = 255
+    bright[mask(SECTOR, WIDTH, HEIGHT) > 0] = screen_with_text[mask(SECTOR, WIDTH, HEIGHT) > 0]
+    painting = Preprocessor(SECTOR, WIDTH, HEIGHT, GREY, marks)
+    assert np.array_equal(painting.apply(bright).picture, painting.apply(screen_with_text).picture)
+    plain = Preprocessor(SECTOR, WIDTH, HEIGHT, GREY)
+    there, here = painting.apply(screen_with_text).picture, plain.apply(screen_with_text).picture
+    ys, xs = np.nonzero(there != here)
+    assert len(ys)
+    where = plain.geometry.to_frame(np.stack([xs + 0.5, ys + 0.5], axis=1))
+    assert (np.abs(where - (72, 146)) <= (12, 8)).all()
+
+
+def test_a_mark_outside_of_the_region_costs_and_changes_nothing() -> None:
+    picture = a_screen()
+    outside = Preprocessor(SECTOR, WIDTH, HEIGHT, GREY, ((0, 0, 20, 20),)).apply(picture)
+    assert np.array_equal(outside.picture, Preprocessor(SECTOR, WIDTH, HEIGHT, GREY).apply(picture).picture)

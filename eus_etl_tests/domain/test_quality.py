@@ -1,6 +1,3 @@
-from pathlib import Path
-
-import av
 import cv2
 import numpy as np
 import polars as pl
@@ -8,16 +5,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eus_etl.domain.grid import CellGrid, codes_with_motion, measure
-from eus_etl.domain.quality import REASONS, SCORES, assess_frames, robust_log_z, still_lengths
-from eus_etl.domain.region import NO_POLYGON, Polygon, find_region
+from eus_etl.domain.quality import (
+    REASONS,
+    SCORES,
+    Screen,
+    assess_frames,
+    frozen_lengths,
+    robust_log_z,
+    shares_of_usual,
+    still_lengths,
+)
+from eus_etl.domain.region import NO_POLYGON, Polygon
 from eus_etl.domain.tables import FRAMES
-from eus_etl.settings import GridConfig, QualityConfig, RegionConfig
+from eus_etl.settings import QualityConfig
 from eus_etl_tests.screens import HEIGHT, SECTOR, WIDTH, Picture, colored, field_mask, screen, speckle
 from eus_etl_tests.visits import RATE_HZ, grid_of
 
 CONFIG = QualityConfig()
 CLEAN = 40
+LEVELS = st.just(0.0) | st.floats(1e-3, 20)
 
 
 def sequence(count: int = CLEAN, seed: int = 2) -> list[Picture]:
@@ -27,10 +33,14 @@ def sequence(count: int = CLEAN, seed: int = 2) -> list[Picture]:
 
 
 def assess(
-    pictures: list[Picture], polygon: Polygon = SECTOR, decode_error: list[int] | None = None
+    pictures: list[Picture],
+    polygon: Polygon = SECTOR,
+    decode_error: list[int] | None = None,
+    screen: Screen = "ultrasound",
 ) -> pl.DataFrame:
     damaged = np.isin(np.arange(len(pictures)), decode_error or [])
-    return assess_frames(grid_of(pictures), polygon, np.arange(len(pictures)) / RATE_HZ, damaged, CONFIG)
+    times_s = np.arange(len(pictures)) / RATE_HZ
+    return assess_frames(grid_of(pictures), polygon, times_s, damaged, CONFIG, screen)
 
 
 def rows_with(assessed: pl.DataFrame, reason: str) -> list[int]:
@@ -41,8 +51,9 @@ def rows_with(assessed: pl.DataFrame, reason: str) -> list[int]:
 def test_clean_frames_have_scores_and_no_reason() -> None:
     assessed = assess(sequence())
     assert assessed["reasons"].null_count() == CLEAN
-    assert assessed["motion"].null_count() == 1  # nothing is before the first frame
-    assert assessed.drop("motion", "reasons").null_count().sum_horizontal().item() == 0
+    changes = ("motion", "motion_share")
+    assert assessed.select(changes).null_count().row(0) == (1, 1)  # nothing is before the first frame
+    assert assessed.drop(*changes, "reasons").null_count().sum_horizontal().item() == 0
     assert assessed["static_s"].to_list() == [0.0] * CLEAN
 
 
@@ -62,6 +73,39 @@ def test_a_pair_of_equal_frames_is_a_duplicate_but_not_frozen() -> None:
     pictures[15] = pictures[14].copy()
     assessed = assess(pictures)
     assert rows_with(assessed, "duplicate") == [15]
+    assert rows_with(assessed, "frozen") == []
+
+
+def test_a_repeat_that_was_encoded_anew_is_a_duplicate_and_a_probe_at_rest_is_none() -> None:
+    rng = np.random.default_rng(4)
+    pictures = sequence()
+    noise = rng.normal(0, 1, pictures[0].shape)
+    pictures[15] = np.asarray(np.clip(pictures[14] + noise, 0, 255), np.uint8)
+    at_rest = [
+        np.asarray(np.clip(pictures[0] + rng.normal(0, 1, noise.shape), 0, 255), np.uint8) for _ in range(20)
+    ]
+    assert rows_with(assess(pictures), "duplicate") == [15]
+    assert rows_with(assess(at_rest), "duplicate") == []
+
+
+def test_a_freeze_that_an_encoder_refreshes_is_one_freeze() -> None:
+    pictures = sequence()
+    frozen = colored(screen(speckle(np.random.default_rng(9))))
+    refreshed = np.asarray(np.clip(frozen.astype(int) + 3 * (frozen > 40), 0, 255), np.uint8)
+    for tick in range(10, 18):
+        pictures[tick] = refreshed if tick >= 14 else frozen
+    assert rows_with(assess(pictures), "frozen") == list(range(10, 18))
+
+
+def test_a_probe_at_rest_is_not_frozen() -> None:
+    rng = np.random.default_rng(5)
+    pictures = sequence()
+    rest = colored(screen(speckle(rng)))
+    for tick in range(10, 30):
+        moved = rest.astype(int) + rng.integers(-3, 4, rest.shape) * (rest > 0)
+        pictures[tick] = np.asarray(np.clip(moved, 0, 255), np.uint8)
+    assessed = assess(pictures)
+    assert 0.1 < assessed["motion"][15] < 0.15 * assessed["motion"][5]
     assert rows_with(assessed, "frozen") == []
 
 
@@ -108,6 +152,36 @@ def test_a_damaged_frame_keeps_its_other_reasons_in_the_order_of_the_vocabulary(
     assessed = assess(pictures, decode_error=[15, 17])
     assert assessed["reasons"][15] == "duplicate|decode_error"
     assert assessed["reasons"][17] == "decode_error"
+
+
+def test_a_dark_sector_is_low_contact_and_not_blurred() -> None:
+    pictures = sequence()
+    for tick in range(10, 16):
+        pictures[tick][:, 165:] //= 10
+    assessed = assess(pictures)
+    assert assessed["reasons"].to_list() == [
+        "low_contact" if 10 <= tick < 16 else None for tick in range(CLEAN)
+    ]
+
+
+def test_a_screen_of_two_pictures_adds_its_reason_to_every_other() -> None:
+    pictures = sequence()
+    pictures[15] = pictures[14].copy()
+    assessed = assess(pictures, screen="split")
+    assert assessed["reasons"][15] == "duplicate|split_layout"
+    assert set(assessed["reasons"]) == {"split_layout", "duplicate|split_layout"}
+
+
+@pytest.mark.parametrize("level", [0, 230])
+def test_a_page_of_text_is_nothing_else_but_may_be_damaged(level: int) -> None:
+    page = np.full((HEIGHT, WIDTH, 3), level, np.uint8)
+    cv2.putText(page, "REPORT", (30, 120), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255 - level,) * 3, 2)
+    if level:
+        page[150:, :] = (10, 20, 200)
+    pictures = [page] * 12
+    assert set(assess(pictures, NO_POLYGON, screen="report")["reasons"]) == {"report_screen"}
+    damaged = assess(pictures, SECTOR, decode_error=[3], screen="report")["reasons"]
+    assert damaged.to_list() == ["report_screen"] * 3 + ["report_screen|decode_error"] + ["report_screen"] * 8
 
 
 def test_without_a_region_the_whole_picture_is_scored() -> None:
@@ -159,6 +233,42 @@ def test_still_lengths_agree_with_a_walk(changes: list[float], data: st.DataObje
     assert still_lengths(motion, video_s, 0.5) == pytest.approx(expected)
 
 
+@given(st.lists(st.floats(0, 20), min_size=1, max_size=60))
+def test_a_refreshed_freeze_is_never_shorter_than_its_still_parts(changes: list[float]) -> None:
+    motion, video_s = np.array([np.nan, *changes[1:]]), np.arange(len(changes)) / RATE_HZ
+    frozen = frozen_lengths(motion, video_s, np.ones(len(motion), np.bool_), 0.1)
+    strict = still_lengths(motion, video_s, 0.1)
+    assert (frozen >= strict).all()
+    assert frozen.max() <= video_s[-1]
+    if not (motion < 0.1).any():
+        assert frozen.max() == 0
+
+
+@given(
+    st.lists(st.tuples(LEVELS, st.floats(0, 1.5), st.booleans()), min_size=1, max_size=40),
+)
+def test_shares_of_usual_agree_with_a_walk(frames: list[tuple[float, float, bool]]) -> None:
+    motion = np.array([np.nan, *(change for change, _, _ in frames[1:])])
+    video_s = np.round(np.cumsum([step for _, step, _ in frames]), 3)
+    ordinary = np.array([flag for _, _, flag in frames])
+    kept = ordinary & np.array([False, *ordinary[:-1]]) & ~np.isnan(motion)
+    shares = shares_of_usual(motion, video_s, ordinary)
+    for frame, share in enumerate(shares):
+        near = np.sort(motion[kept & (np.abs(video_s - video_s[frame]) <= 1 + 1e-9)])
+        usual = near[int(0.9 * (len(near) - 1))] if len(near) else 0.0
+        if not kept[frame] or usual == 0:
+            assert np.isnan(share)
+        else:
+            assert share == pytest.approx(motion[frame] / usual)
+
+
+def test_times_that_go_back_are_endured() -> None:
+    shares = shares_of_usual(
+        np.array([np.nan, 2.0, 2.0, 0.1]), np.array([0, 5, 4, 4.2]), np.ones(4, np.bool_)
+    )
+    assert shares[1:].tolist() == pytest.approx([1, 1, 0.05])
+
+
 def test_still_lengths_of_nothing_are_nothing() -> None:
     assert still_lengths(np.empty(0), np.empty(0), 0.1).size == 0
 
@@ -173,47 +283,3 @@ def test_robust_z_ignores_outliers_and_what_is_not_ordinary() -> None:
     kept = robust_log_z(spoiled, np.append(ordinary, [False] * 30))
     assert kept[:101] == pytest.approx(middle)
     assert np.isnan(robust_log_z(values, ~ordinary)).all()
-
-
-def grid_of_clip(path: Path, rate_hz: float) -> tuple[CellGrid, list[float], list[Picture]]:
-    codes, times, pictures = [], [], []
-    before, due_s = None, 0.0
-    with av.open(str(path)) as clip:
-        for frame in clip.decode(video=0):
-            video_s = float(frame.time or 0) - float(clip.start_time or 0) / 1e6
-            if video_s < due_s - 1e-6:
-                continue
-            due_s = (round(video_s * rate_hz) + 1) / rate_hz
-            picture = np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
-            cells = measure(picture, GridConfig())
-            codes.append(codes_with_motion(cells, before))
-            before = cells
-            times.append(video_s)
-            pictures.append(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8))
-    assert before is not None
-    return CellGrid(0, before.geometry, np.stack(codes)), times, pictures
-
-
-@pytest.mark.parametrize(
-    ("name", "most"),
-    [
-        ("Cov_convex_volpecelli_sonographic_v1.mov", 0.02),
-        ("Reg_pat4Image_140024.mpeg", 0.02),
-        ("Vir_prospective_file2.mp4", 0.0),
-        ("clarius-ocular-short.mp4", 0.0),
-        ("color3d_jpeg_baseline.mjpeg.avi", 0.0),
-    ],
-)
-def test_clean_real_clips_are_not_flagged(shared: Path, name: str, most: float) -> None:
-    grid, times, pictures = grid_of_clip(shared / "clips" / name, RATE_HZ)
-    region = find_region(pictures, RegionConfig())
-    assessed = assess_frames(grid, region.polygon, np.array(times), np.zeros(len(times), np.bool_), CONFIG)
-    assert len(times) - assessed["reasons"].null_count() <= most * len(times)
-
-
-def test_a_real_clip_is_in_color_mode_while_its_doppler_box_pulses(shared: Path) -> None:
-    grid, times, pictures = grid_of_clip(shared / "clips" / "DemoBMode.mov", RATE_HZ)
-    region = find_region(pictures[::2], RegionConfig())
-    assessed = assess_frames(grid, region.polygon, np.array(times), np.zeros(len(times), np.bool_), CONFIG)
-    assert set(assessed["reasons"]) == {"color_mode", None}
-    assert len(rows_with(assessed, "color_mode")) > 10

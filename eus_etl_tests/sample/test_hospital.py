@@ -123,6 +123,26 @@ def test_procedure_time_follows_from_the_written_correction(study: HospitalStudy
     assert sync.height == (2 if study.study == "eusml" else 0)
 
 
+def test_stretches_of_a_screen_cover_every_frame_once(study: HospitalStudy) -> None:
+    frames, layouts = truth(study, "frames"), truth(study, "layouts")
+    within = frames.join(layouts.drop("patient_id"), on="file").filter(
+        pl.col("video_s").is_between("start_s", "stop_s", closed="left")
+    )
+    assert within.height == frames.height
+    for screen, fields in (("split_layout", 2), ("report_screen", 0)):
+        assert (within[screen] == (within["screen"] == screen)).all()
+        assert set(layouts.filter(screen=screen)["polygons"].list.len()) <= {fields}
+    ordinary = layouts.filter(screen="ultrasound").join(truth(study, "files"), on="file", suffix="_of_file")
+    assert ordinary["polygons"].list.get(0).to_list() == ordinary["polygon"].to_list()
+    shown = truth(study, "text_boxes").select("file", "screen").unique()
+    assert shown.sort(pl.all()).equals(layouts.select("file", "screen").unique().sort(pl.all()))
+
+
+def test_both_screens_are_among_the_liver_recordings(hospital: Hospital) -> None:
+    frames = truth(hospital.fatty_liver, "frames")
+    assert frames.select("split_layout", "report_screen", "low_contact").sum().row(0) == (51, 51, 64)
+
+
 def test_every_label_sits_in_its_interval(study: HospitalStudy) -> None:
     frames, intervals = truth(study, "frames"), truth(study, "intervals")
     families = intervals["family"].unique().to_list()

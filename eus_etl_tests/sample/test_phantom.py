@@ -9,9 +9,10 @@ import numpy.typing as npt
 import pytest
 
 from eus_etl.sample import barcode
-from eus_etl.sample.fields import DEPTHS, LINES, FieldKind, make_field
-from eus_etl.sample.phantom import make_screen, pictures
-from eus_etl.sample.plan import Episode, Person, Recording, Visit
+from eus_etl.sample.fields import DEPTHS, LINES, FieldKind, make_field, split_fields
+from eus_etl.sample.phantom import make_report, make_screen, make_split_screen, pictures
+from eus_etl.sample.plan import EPISODE_KINDS, Episode, Person, Recording, Visit
+from eus_etl.sample.screen import TextBox
 
 RATE_HZ = 10
 KINDS: list[FieldKind] = ["convex", "linear", "radial"]
@@ -22,8 +23,11 @@ EPISODES = (
     Episode("color_mode", 5, 6),
     Episode("blurred", 6, 7),
     Episode("optical_view", 7, 8),
+    Episode("split_layout", 8, 9),
+    Episode("report_screen", 9, 10),
+    Episode("low_contact", 10, 11),
 )
-RECORDING = Recording(("v.mp4",), "libx264", "mp4", RATE_HZ, 8, EPISODES)
+RECORDING = Recording(("v.mp4",), "libx264", "mp4", RATE_HZ, 11, EPISODES)
 
 Picture = npt.NDArray[np.uint8]
 
@@ -89,15 +93,48 @@ def test_field_texts_and_bar_code_keep_apart(kind: FieldKind, size: tuple[int, i
     mask = make_field(kind, width, height).mask(height, width)
     assert not mask[-barcode.HEIGHT_PX - 8 :].any()
     for box in make_screen(visit(kind, size), RECORDING).texts:
-        assert box.x >= 0
-        assert box.y >= 0
-        assert box.x + box.width <= width
+        assert on_screen(box, size)
         assert not mask[box.y : box.y + box.height, box.x : box.x + box.width].any()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_two_fields_keep_apart_and_a_name_stands_where_the_one_field_was(
+    kind: FieldKind, size: tuple[int, int]
+) -> None:
+    width, height = size
+    left, right = (field.mask(height, width) for field in split_fields(kind, width, height))
+    assert left.sum() == right.sum() > 0
+    assert not (left & right).any()
+    assert not (left[:, width // 2 :]).any()
+    one = make_field(kind, width, height).mask(height, width)
+    named = []
+    for box in make_split_screen(visit(kind, size), RECORDING).texts:
+        assert on_screen(box, size)
+        where = slice(box.y, box.y + box.height), slice(box.x, box.x + box.width)
+        assert not (left | right)[where].any()
+        named.append(box.identity and one[where].any())
+    assert any(named)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_texts_of_the_report_keep_apart_and_name_the_patient(kind: FieldKind, size: tuple[int, int]) -> None:
+    texts = make_report(visit(kind, size), RECORDING).texts
+    covered = np.zeros(size[::-1], int)
+    for box in texts:
+        assert on_screen(box, size)
+        assert box.y + box.height <= size[1] - barcode.HEIGHT_PX
+        covered[box.y : box.y + box.height, box.x : box.x + box.width] += 1
+    assert covered.max() == 1
+    assert [box.text for box in texts if box.identity][:2] == ["Eulalia Oberhuemer", "ID 12345678"]
+
+
+def on_screen(box: TextBox, size: tuple[int, int]) -> bool:
+    return box.x >= 0 and box.y >= 0 and box.x + box.width <= size[0] and box.y + box.height <= size[1]
 
 
 def test_every_frame_carries_its_number_and_procedure_time(shown: list[Picture]) -> None:
     assert [barcode.read(picture) for picture in shown] == [
-        barcode.Barcode(number, 100 * number - 2000) for number in range(80)
+        barcode.Barcode(number, 100 * number - 2000) for number in range(110)
     ]
 
 
@@ -145,6 +182,34 @@ def test_the_optical_view_is_coloured_everywhere(shown: list[Picture], field: np
     views = [shown[number] for number in during(7, 8)]
     assert min(coloured(picture, ~field) for picture in views) > 0.8
     assert min(change(a, b, field) for a, b in pairwise(views)) > 1
+
+
+def test_every_kind_of_episode_is_tried_here() -> None:
+    assert {episode.kind for episode in EPISODES} == set(EPISODE_KINDS)
+
+
+def test_a_split_screen_shows_two_moving_pictures(shown: list[Picture], kind: FieldKind) -> None:
+    views = [shown[number] for number in during(8, 9)]
+    for field in split_fields(kind, 480, 360):
+        inside = field.mask(360, 480)
+        assert min(change(a, b, inside) for a, b in pairwise(views)) > 2
+    left, right = split_fields(kind, 480, 360)
+    assert change(views[0][left.box], views[0][right.box], np.ones((left.height, left.width), bool)) > 2
+
+
+def test_the_report_is_a_still_page(shown: list[Picture]) -> None:
+    pages = [shown[number][: -barcode.HEIGHT_PX] for number in during(9, 10)]
+    assert all(np.array_equal(page, pages[0]) for page in pages)
+    assert np.median(pages[0]) > 200
+
+
+def test_a_lifted_probe_leaves_a_dark_sector_from_its_surface_down(
+    shown: list[Picture], field: npt.NDArray[np.bool_]
+) -> None:
+    usual = np.median([shown[number] for number in during(1, 3)], axis=0).mean(axis=2)
+    for number in during(10, 11):
+        dark = shown[number].mean(axis=2) < 0.3 * usual
+        assert 0.25 < dark[field & (usual > 40)].mean() < 0.5
 
 
 def test_the_name_stands_in_its_text_box(shown: list[Picture], kind: FieldKind) -> None:

@@ -4,16 +4,19 @@ import threading
 import time
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.settings import shipped
-from eus_etl.steps.doctor.machine import clock_against, differing_packages
+from eus_etl.settings import TextCheckConfig, shipped
+from eus_etl.steps.doctor.machine import clock_against, differing_packages, examine_text_reader
 from eus_etl.steps.doctor.room import in_units, not_fetched
 from eus_etl_tests.tiny_hospital import ONE
+
+MODES = ("auto", "always", "never")
 
 
 @given(listed=st.lists(st.integers(1, 5)), there=st.lists(st.integers(1, 5), max_size=6))
@@ -71,3 +74,17 @@ def test_packages_against_a_lock() -> None:
         "no-such-package missing for 1.0"
     ]
     assert differing_packages("no-such-package==1.0 ; sys_platform == 'win32' \\\n") == []
+
+
+def test_a_program_that_reads_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "tesseract"
+    program.write_text('#!/bin/sh\ncase "$1" in --list-langs) echo eng;; *) echo tesseract 9.9;; esac\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    there = {mode: examine_text_reader(TextCheckConfig.model_validate({"enabled": mode})) for mode in MODES}
+    assert [finding.outcome for finding in there.values()] == ["ok", "ok", "ok"]
+    assert "tesseract 9.9" in there["auto"].found
+    program.write_text("#!/bin/sh\necho osd\n")  # without its English
+    gone = {mode: examine_text_reader(TextCheckConfig.model_validate({"enabled": mode})) for mode in MODES}
+    assert [finding.outcome for finding in gone.values()] == ["warning", "problem", "ok"]
+    assert all("tesseract-ocr" in gone[mode].remedy for mode in ("auto", "always"))

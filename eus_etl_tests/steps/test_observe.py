@@ -23,6 +23,7 @@ from eus_etl.steps.observed import (
     DRIVE_VIDEOS,
     LABEL_ITEMS,
     PATIENT_ROWS,
+    attributes_of,
     observed_files,
     rows_of,
     subject_of,
@@ -45,7 +46,11 @@ class Outside:
     down: set[str] = field(default_factory=set)
 
     def sources(self) -> Sources:
-        return Sources(lambda: self, lambda: self, lambda: self, lambda: self.persons)
+        return Sources(lambda: self, lambda: self, lambda: self, self.read_persons)
+
+    def read_persons(self) -> Mapping[str, str]:
+        self._answer("subjects")
+        return self.persons
 
     def list_files(self) -> Listing:
         self._answer(DRIVE_VIDEOS)
@@ -168,6 +173,62 @@ def test_a_visit_whose_files_all_moved_keeps_an_entry(looking: Looking) -> None:
     assert looking.held(ONE) == set()
 
 
+@pytest.mark.parametrize("fits", [0, 2])
+def test_a_slip_in_the_items_takes_no_video_from_a_visit(looking: Looking, fits: int) -> None:
+    known = file("f1", ALIAS_TWO, "a")
+    before = looking.list(known)
+    right = looking.outside.items
+    looking.outside.items = (*right, LabelItem(ONE, ALIAS_TWO, {})) if fits else (LabelItem(TWO, "Odd", {}),)
+    looking.look(LABEL_ITEMS)
+    looking.list(known)
+    assert [(seen.source_id, seen.unclear) for seen in observed_files(looking.paths, TWO)] == [("f1", True)]
+    assert looking.rejected() == {"f1": "matches_several" if fits else "matches_nobody"}
+    looking.list(file("f1", "elsewhere", "a"))  # now a person has moved it
+    assert looking.held(TWO) == set()
+    looking.outside.items = right
+    looking.look(LABEL_ITEMS)
+    assert looking.list(known) == before
+
+
+def test_a_slip_that_is_mended_leaves_no_trace(looking: Looking) -> None:
+    known = file("f1", ALIAS_TWO, "a")
+    before = looking.list(known)
+    right, looking.outside.items = looking.outside.items, (LabelItem(TWO, "Odd", {}),)
+    looking.look(LABEL_ITEMS)
+    assert looking.list(known) != before
+    looking.outside.items = right
+    looking.look(LABEL_ITEMS)
+    assert looking.list(known) == before
+
+
+def test_an_alias_that_moves_to_another_visit_takes_its_files_along(looking: Looking) -> None:
+    known = file("f1", ALIAS_TWO, "a")
+    looking.list(known)
+    looking.outside.items = (LabelItem(TWO, None, {}), LabelItem(ONE, ALIAS_TWO, {}))
+    looking.look(LABEL_ITEMS)
+    looking.list(known)
+    assert (looking.held(TWO), looking.held(ONE)) == (set(), {of("f1", "a")})
+
+
+def test_an_empty_table_of_items_is_not_believed(looking: Looking) -> None:
+    looking.outside.items = ()
+    with pytest.raises(SourceUnavailableError, match="no item, where there were 1"):
+        looking.look(LABEL_ITEMS)
+    looking.list(file("f1", ALIAS_TWO, "a"))
+    assert looking.held(TWO) == {of("f1", "a")}
+
+
+def test_subject_ids_that_cannot_be_read_stay_and_hold_no_label_up(looking: Looking) -> None:
+    looking.outside.persons = {TWO: "person"}
+    looking.look(LABEL_ITEMS)
+    looking.outside.down = {"subjects"}
+    looking.outside.items = (LabelItem(TWO, ALIAS_TWO, {"Start Procedure": "00:00:01"}),)
+    looking.look(LABEL_ITEMS)
+    assert subject_of(looking.paths, TWO) == "person"
+    assert attributes_of(looking.paths, TWO) == {"Start Procedure": "00:00:01"}
+    assert looking.rejected(LABEL_ITEMS) == {"subjects": "no_subject_ids"}
+
+
 def test_a_source_that_is_down_keeps_no_other_from_being_seen_and_loses_nothing(looking: Looking) -> None:
     looking.list(file("f1", ONE, "a"))
     looking.outside.rows = (PatientRow(ALIAS_TWO, {"Cancer type": "none"}, 2), PatientRow("who?", {}, 3))
@@ -178,7 +239,8 @@ def test_a_source_that_is_down_keeps_no_other_from_being_seen_and_loses_nothing(
     assert looking.held(ONE) == {of("f1", "a")}
     assert rows_of(looking.paths, TWO) == ({"Cancer type": "none"},)
     assert looking.rejected(PATIENT_ROWS) == {"row 3": "unknown_patient"}
-    assert relist_videos(looking.outside.sources()) == 0
+    with pytest.raises(SourceUnavailableError):
+        relist_videos(looking.outside.sources())
 
 
 def test_a_person_who_becomes_known_changes_the_version_of_that_visit_alone(looking: Looking) -> None:

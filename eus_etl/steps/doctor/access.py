@@ -34,6 +34,7 @@ from eus_etl.steps.doctor.finding import Finding, of_error, ok, problem, warning
 
 VIDEOS, ITEMS, ROWS = "sources.videos", "sources.label_items", "sources.patient_rows"
 
+_MADE_ANEW = "run `eus-etl sync` twice: the first removes the damaged file, the second lists the drive anew"
 _GOOGLE = "https://www.googleapis.com/"
 
 
@@ -76,6 +77,8 @@ def examine_videos(study: StudyConfig) -> tuple[Finding, list[int] | None]:
             listing = connect(shadow, listing_limit_s=limit_s).videos().list_files()
     except EusEtlError as error:
         return of_error(VIDEOS, error), None
+    except sqlite3.DatabaseError:
+        return problem(VIDEOS, "what is known of the drive cannot be read", _MADE_ANEW), None
     sizes = _sizes(study, listing)
     # unhashed ones are among those that wait
     wait = len(listing.files) + len(listing.waiting) - len(sizes)

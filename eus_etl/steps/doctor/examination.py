@@ -8,7 +8,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import ROOT_VARIABLE, StudyConfig
 from eus_etl.steps.doctor.access import examine_credentials, examine_tables, examine_videos, servers
 from eus_etl.steps.doctor.finding import Finding, ok, warning
-from eus_etl.steps.doctor.machine import clock_against, examine_machine
+from eus_etl.steps.doctor.machine import clock_against, examine_machine, examine_text_reader
 from eus_etl.steps.doctor.places import examine_places
 from eus_etl.steps.doctor.room import examine_room
 
@@ -40,6 +40,7 @@ def _findings(
     paths = StudyPaths(study.root)
     yield _configuration(study, config_file)
     yield from examine_machine()
+    yield examine_text_reader(study.preprocess.text_check)
     for url, server in servers(study).items():
         yield clock_against(server, url)
     yield from examine_places(study.study, paths, home, daemon_seen)

@@ -12,14 +12,14 @@ from importlib import metadata
 
 import requests
 
-from eus_etl.settings import shipped
+from eus_etl.settings import TextCheckConfig, shipped
 from eus_etl.steps.doctor.finding import Finding, ok, problem, warning
+from eus_etl.steps.ocr import PROGRAM, reader
 
 PROGRAMS: Mapping[str, str] = {
     "ffprobe": "a second opinion on a video that looks wrong, and some of the tests",
-    "tesseract": "looking for text that was left in images",
 }
-"""Programs that no run needs, and what they are for."""
+"""Programs that no run needs, and what they are for. Tesseract is looked at apart: some studies need it."""
 
 _LOCK = "requirements/runtime.txt"
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?: *; *([^\\]+))?", re.MULTILINE)
@@ -110,6 +110,19 @@ def _program(name: str) -> Finding:
     if shutil.which(name):
         return ok(name, "found")
     return ok(name, f"not found; no run needs it, it is good for {PROGRAMS[name]}")
+
+
+def examine_text_reader(config: TextCheckConfig) -> Finding:
+    """Look for Tesseract, as far as the study's configuration wants it."""
+    check, version = PROGRAM, reader()
+    if config.enabled == "never":
+        return ok(check, "not needed: preprocess.text_check.enabled is never")
+    if version:
+        return ok(check, f"{version} looks for text that was left in preprocessed frames")
+    remedy = "`apt-get install tesseract-ocr`"
+    if config.enabled == "always":
+        return problem(check, "no English one is there; preprocess.text_check.enabled is always", remedy)
+    return warning(check, "no English one is there: preprocessed frames are not looked at for text", remedy)
 
 
 def _size() -> Finding:

@@ -1,0 +1,52 @@
+"""Looks at sources that must not hold up a tick: one that takes a minute is ended and has no effect."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import Generic, TypeVar
+
+from eus_etl.errors import SourceUnavailableError
+
+_T = TypeVar("_T")
+
+
+class Looks(Generic[_T]):
+    """Looks under way, each in a thread of its own; one that takes long is waited for again at the next tick.
+
+    Args:
+        patience_s: so long a tick waits for one look.
+    """
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._under_way: dict[str, Future[_T]] = {}
+
+    def result(self, source: str, look: Callable[[], _T]) -> _T:
+        """What ``look`` finds, or what the look found that was begun at an earlier tick.
+
+        Raises:
+            SourceUnavailableError: it takes longer; it goes on.
+        """
+        if source not in self._under_way:
+            self._under_way[source] = _in_a_thread(look)
+        if not wait([self._under_way[source]], self._patience_s).done:
+            raise SourceUnavailableError(
+                source,
+                f"looking at it takes longer than {self._patience_s:.0f} s",
+                "nothing, if it passes: it is waited for; else check the network",
+            )
+        return self._under_way.pop(source).result()
+
+
+def _in_a_thread(look: Callable[[], _T]) -> "Future[_T]":
+    """Begin ``look`` in a thread that does not keep its process from ending, as an executor's would."""
+    future: Future[_T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(look())
+        except BaseException as error:  # whatever it is, it is raised where the result is asked for
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future

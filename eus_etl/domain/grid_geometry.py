@@ -1,0 +1,122 @@
+"""How cells lie on a picture, on the copy of it that is measured, and on a mask.
+
+What is measured in a cell belongs to ``grid``.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from eus_etl.settings import GridConfig
+
+
+@dataclass(frozen=True, slots=True)
+class GridGeometry:
+    """How cells lie on pictures of one size.
+
+    Statistics are taken on a copy of the picture that is ``copy_width_px`` wide, in square cells of side
+    ``block_px``; cells at the right and lower border may be cut.
+    """
+
+    width_px: int
+    height_px: int
+    copy_width_px: int
+    copy_height_px: int
+    block_px: int
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of cells."""
+        return -(-self.copy_height_px // self.block_px)
+
+    @property
+    def cols(self) -> int:
+        """Number of columns of cells."""
+        return -(-self.copy_width_px // self.block_px)
+
+    @property
+    def counts(self) -> NDArray[np.float64]:
+        """Pixels of the copy in each cell, (rows, cols)."""
+        return cells_of_copy(self).pixels
+
+    @property
+    def x_edges_px(self) -> NDArray[np.float64]:
+        """Borders of the columns of cells in pixels of the picture, cols + 1 of them."""
+        return np.asarray(_cell_edges(self)[1] * self.width_px / self.copy_width_px, np.float64)
+
+    @property
+    def y_edges_px(self) -> NDArray[np.float64]:
+        """Borders of the rows of cells in pixels of the picture, rows + 1 of them."""
+        return np.asarray(_cell_edges(self)[0] * self.height_px / self.copy_height_px, np.float64)
+
+    def cell_weights(self, mask: NDArray[np.uint8] | NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Share of each cell, 0 to 1, that lies inside ``mask``.
+
+        Args:
+            mask: (height_px, width_px) of the picture, not zero inside.
+        """
+        inside = (np.asarray(mask) != 0).astype(np.float32)
+        size = (self.copy_width_px, self.copy_height_px)
+        copy = np.asarray(cv2.resize(inside, size, interpolation=cv2.INTER_AREA), np.float32)
+        return self.cell_means(copy)
+
+    def cell_means(self, plane: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float64]:
+        """Mean of each cell of a plane of the copy: (copy height, copy width) to (rows, cols)."""
+        return means_of_integral(np.asarray(cv2.integral(plane)), cells_of_copy(self))
+
+
+class Cells(NamedTuple):
+    """Where the cells lie in a plane, and how many of its pixels each has."""
+
+    top: NDArray[np.intp]
+    bottom: NDArray[np.intp]
+    left: NDArray[np.intp]
+    right: NDArray[np.intp]
+    pixels: NDArray[np.float64]
+
+
+def _cells_between(row_edges: NDArray[np.intp], col_edges: NDArray[np.intp]) -> Cells:
+    pixels = np.outer(np.diff(row_edges), np.diff(col_edges)).astype(np.float64)
+    pixels.flags.writeable = False  # shared by all who ask
+    return Cells(row_edges[:-1, None], row_edges[1:, None], col_edges[:-1], col_edges[1:], pixels)
+
+
+@lru_cache
+def _cell_edges(geometry: GridGeometry) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Borders of the rows and of the columns of cells on the copy, px."""
+    rows = np.arange(geometry.rows + 1, dtype=np.intp) * geometry.block_px
+    cols = np.arange(geometry.cols + 1, dtype=np.intp) * geometry.block_px
+    return np.minimum(rows, geometry.copy_height_px), np.minimum(cols, geometry.copy_width_px)
+
+
+@lru_cache
+def cells_of_copy(geometry: GridGeometry) -> Cells:
+    """The cells on the copy."""
+    return _cells_between(*_cell_edges(geometry))
+
+
+@lru_cache
+def cells_of_half(geometry: GridGeometry) -> Cells:
+    """The cells on the copy halved in both directions."""
+    rows, cols = _cell_edges(geometry)
+    cells = _cells_between(rows // 2, cols // 2)
+    # a cell that is cut to a single line of the copy may have no pixel of the half: it counts for nothing
+    return cells._replace(pixels=np.maximum(cells.pixels, 1))
+
+
+def means_of_integral(integral: NDArray[np.float64], cells: Cells) -> NDArray[np.float64]:
+    """Mean of each cell of a plane, of which the integral image (a row and a column larger) is given."""
+    top, bottom, left, right, pixels = cells
+    sums = integral[bottom, right] - integral[top, right] - integral[bottom, left] + integral[top, left]
+    return np.asarray(sums / pixels, np.float64)
+
+
+def grid_geometry(width_px: int, height_px: int, config: GridConfig) -> GridGeometry:
+    """Lay cells on pictures of this size; a picture narrower than the copy would be is not enlarged."""
+    copy_width = min(config.width_px, width_px)
+    copy_height = max(1, round(height_px * copy_width / width_px))
+    return GridGeometry(width_px, height_px, copy_width, copy_height, config.block_px)

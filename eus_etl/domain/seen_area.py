@@ -1,0 +1,152 @@
+"""Where ultrasound was seen on a screen: the area that moves, or, of a still screen, the area that is lit.
+
+Everything here is on small copies of the pictures. Which outline is drawn around the area belongs to
+``region``, its geometry to ``field_geometry``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+WORK_PX = 512
+"""Longer side of the copies on which a region is looked for."""
+
+_MOVING_LEVELS = 2
+# Compression makes static text flicker by a few percent of its contrast, out to the next macroblock. The
+# flicker counts for no motion; faint motion in the dark wings of a sector, without contrast, does.
+_FLICKER_SHARE = 0.04
+_FLICKER_PX = 25
+# For the same reason the screen beside a lively field flickers: the field ends where this share of the
+# liveliness nearby is left.
+_EDGE_SHARE = 0.15
+_LIT_LEVELS = 12
+_GLARING_LEVELS = 40
+# Sides on the 512 px copy. Text of a header is less than 17 px high there, also with the halo that
+# compression gives it; the field is wider than that everywhere but in its corners.
+_SPECKLE_PX = 7
+_CLOSE_PX = 9
+_OPEN_PX = 17
+_DARK_LINE_SHARE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What pictures spread over one layout say of each pixel of their copies, all (h, w).
+
+    Attributes:
+        typical: grey level of the median picture.
+        deviation: range between the first and the ninth decile over the pictures, without specks: a mark
+            that blinks rarely does not move it.
+        glaring: so bright, in more than a tenth of the pictures, that it may be text.
+    """
+
+    typical: Picture
+    deviation: Picture
+    glaring: Mask
+
+    @classmethod
+    def of(cls, pictures: Sequence[Picture]) -> Self:
+        """Of grey uint8 pictures (H, W), at least one, all of one size."""
+        ranked = np.sort(np.stack([work_copy(picture) for picture in pictures]), axis=0)
+        last = len(ranked) - 1
+        typical, bright = ranked[last // 2], ranked[round(0.9 * last)]
+        return cls(typical, _smooth(bright - ranked[round(0.1 * last)]), bright > _GLARING_LEVELS)
+
+    def moving(self) -> Mask:
+        """Pixels that change by more than compression makes static text flicker."""
+        return np.asarray(
+            self.deviation > np.maximum(_MOVING_LEVELS, _FLICKER_SHARE * _contrast_nearby(self.typical))
+        )
+
+    def moving_area(self) -> Mask:
+        """The largest area that moves, without holes; empty where there is none.
+
+        A closing, an opening that removes what is as thin as text (a ticking clock, marks beside the field),
+        the largest component; then its border where its liveliness ends.
+        """
+        moving = self.moving()
+        area = _largest(_opened(_closed(moving)))
+        side = _scaled_side(_FLICKER_PX, area.shape)
+        lively = cv2.blur(cv2.dilate(self.deviation, np.ones((side, side), np.uint8)), (side, side))
+        sharp = moving & (self.deviation > _EDGE_SHARE * lively)
+        return _largest(_closed(sharp & _grown(area, _CLOSE_PX)))
+
+    def lit_area(self) -> Mask:
+        """What is lit in the median picture, within the box that dark rows and columns leave of it.
+
+        As for motion, but all parts count, as black blood or a cyst may part a still field. What dark rows or
+        columns part from it (a header's bar, a column of parameters) is no part of it, however little space
+        there is between (Nagy and Seth's X-Y cut, 1984).
+        """
+        lit = _smooth(self.typical) > _LIT_LEVELS
+        area = _opened(_closed(lit))
+        for axis in (1, 0, 1, 0):
+            area = _widest_band(area, lit, axis)
+        return area
+
+
+def _widest_band(area: Mask, lit: Mask, axis: int) -> Mask:
+    """Of the bands of rows (axis 1) or columns (axis 0) between dark lines, the one that holds most area."""
+    shown = np.count_nonzero(area & lit, axis=axis)
+    dark = shown <= _DARK_LINE_SHARE * shown.max()
+    band = np.cumsum(dark)
+    weight = np.bincount(band, np.where(dark, 0, np.count_nonzero(area, axis=axis)))
+    kept = (band == weight.argmax()) & ~dark
+    return np.asarray(area & np.expand_dims(kept, axis))
+
+
+def work_copy(picture: Picture) -> Picture:
+    """The picture, or its copy of ``WORK_PX`` where it is larger."""
+    scale = WORK_PX / max(picture.shape)
+    if scale >= 1:
+        return picture
+    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _smooth(evidence: Picture) -> Picture:
+    return np.asarray(cv2.medianBlur(evidence, _SPECKLE_PX), np.uint8)
+
+
+def _contrast_nearby(typical: Picture) -> Picture:
+    side = _scaled_side(_FLICKER_PX, typical.shape)
+    near = np.ones((side, side), np.uint8)
+    return np.asarray(cv2.dilate(typical, near) - cv2.erode(typical, near), np.uint8)
+
+
+def _closed(area: Mask) -> Mask:
+    disc = _disc(_CLOSE_PX, area.shape)
+    return cv2.morphologyEx(area.astype(np.uint8), cv2.MORPH_CLOSE, disc) > 0
+
+
+def _opened(area: Mask) -> Mask:
+    return cv2.morphologyEx(area.astype(np.uint8), cv2.MORPH_OPEN, _disc(_OPEN_PX, area.shape)) > 0
+
+
+def _grown(area: Mask, diameter_px: int) -> Mask:
+    return cv2.dilate(area.astype(np.uint8), _disc(diameter_px, area.shape)) > 0
+
+
+def _largest(area: Mask) -> Mask:
+    """The largest connected part, its holes filled."""
+    contours, _ = cv2.findContours(area.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros(area.shape, np.uint8)
+    if contours:
+        cv2.fillPoly(filled, [max(contours, key=cv2.contourArea)], 1)
+    return filled > 0
+
+
+def _disc(diameter_px: int, shape: tuple[int, ...]) -> Picture:
+    side = _scaled_side(diameter_px, shape)
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
+
+
+def _scaled_side(side_px: int, shape: tuple[int, ...]) -> int:
+    """An odd length that is on a copy of this shape what ``side_px`` is on one of 512 px."""
+    return max(3, round(side_px * max(shape) / WORK_PX) | 1)
