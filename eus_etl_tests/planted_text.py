@@ -98,10 +98,14 @@ class Planted:
         return max(runs, key=len).casefold()
 
     def stands_in(self, words: Sequence[str], alike: float = 1.0) -> bool:
-        """Whether a word is the token, or as like it as ``alike``, of 0 to 1."""
-        folded = [word.casefold() for word in words]
+        """Whether a word is the token, or as like it as ``alike``, of 0 to 1, and shorter by one at most.
+
+        Of dozens of short words that a reader takes speckle for, one is always like some name.
+        """
         return any(
-            self.token in word or SequenceMatcher(None, self.token, word).ratio() >= alike for word in folded
+            self.token in word
+            or (len(word) >= len(self.token) - 1 and SequenceMatcher(None, self.token, word).ratio() >= alike)
+            for word in map(str.casefold, words)
         )
 
 

@@ -83,4 +83,6 @@ def test_a_string_is_known_by_the_part_that_gives_a_person_away() -> None:
     assert planted.stands_in(["x4711982"])
     assert not planted.stands_in(["4711983"])
     assert planted.stands_in(["4711983"], alike=0.75)
+    assert planted.stands_in(["471198"], alike=0.75)
+    assert not planted.stands_in(["47119"], alike=0.75)
     assert not planted.stands_in(["47", "id"], alike=0.75)

@@ -25,7 +25,7 @@ _DESCRIPTIONS: Mapping[str, str] = {
     LABEL_ITEMS: "The label item of a visit as the labelling app wrote it, without free text.",
     PATIENT_ROWS: "The rows of the sheet that speak of a patient.",
     SYNC_ROWS: "Hand-written corrections of time: the visit's rows of sync.csv.",
-    REGION_ROWS: "Hand-written regions: the visit's rows of regions.csv.",
+    REGION_ROWS: "Hand-written regions: the rows of regions.csv for the visit, and for its screens.",
 }
 ABSENT = "absent"
 """Version of a patient whom a source held once and holds no more."""

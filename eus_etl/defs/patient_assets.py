@@ -7,6 +7,7 @@ from eus_etl.domain.label_keys import procedure_end_s
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.steps import preprocessed_frames as preprocessing
+from eus_etl.steps import text_check
 from eus_etl.steps.connections import connect_videos
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.frames import extract_patient
@@ -28,8 +29,6 @@ from eus_etl.steps.patients import make_patient
 from eus_etl.steps.raw_videos import fetch_videos
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult, version_of
-from eus_etl.steps.text_check import CHECK as NO_READABLE_TEXT
-from eus_etl.steps.text_check import why_no_text_check
 from eus_etl.storage import extractions
 
 RAW_VIDEOS, LABELS, PATIENTS, FRAMES = "raw_videos", "labels", "patients", "frames"
@@ -45,7 +44,7 @@ FORMATS = {
     FRAMES: extractions.FORMAT,
     REGIONS_ASSET: 1,
     FRAME_TABLE: 1,
-    PREPROCESSED: preprocessing.FORMAT,
+    PREPROCESSED: (preprocessing.FORMAT, text_check.FORMAT),
 }
 """Raised when a step makes something else of equal inputs and configuration, so that it is made anew."""
 
@@ -158,12 +157,14 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
             preprocessed_frames,
             (FRAMES, REGIONS_ASSET),
             # where a program that reads is installed later on, the visits are looked at then
-            version_of(FORMATS[PREPROCESSED], study.preprocess.fingerprint(), why_no_text_check(study)),
+            version_of(
+                FORMATS[PREPROCESSED], study.preprocess.fingerprint(), text_check.why_no_text_check(study)
+            ),
             "Frames masked to the ultrasound region, cropped and resized, for each recipe.",
             frozenset({"png"}),
             {
                 "images_equal_rows": "as many images on the disk as rows",
-                NO_READABLE_TEXT: "no text is read in a sample of the images, or a person let it pass",
+                text_check.CHECK: "no text is read in a sample of the images, or a person let it pass",
             },
         ),
     ]

@@ -125,7 +125,10 @@ def _opened(path: Path, video_id: str) -> Iterator[tuple[InputContainer, VideoSt
         # the library's message holds the file's name
         raise VideoUnreadableError(video_id, "no video file that can be opened", _REMEDY) from None
     with container:
-        streams = [s for s in container.streams.video if not s.disposition & _BESIDE_THE_VIDEO]
+        # damage can make a stream one of a codec that nothing decodes: it has no context then
+        streams = [
+            s for s in container.streams.video if s.codec_context and not s.disposition & _BESIDE_THE_VIDEO
+        ]
         if container.format.name == "tty":  # FFmpeg takes any text file for a film of its letters
             streams = []
         if not streams:

@@ -40,7 +40,8 @@ STATISTICS = ("brightness", "deviation", "sharpness", "motion", "color")
 _BRIGHTNESS, _DEVIATION, _SHARPNESS, _MOTION, _COLOR = range(5)
 # The Laplacian of Gaussian is taken on the copy halved once more, at a fifth of the cost: so smooth a picture
 # loses nothing by it. This sigma, in pixels of the half, makes up for the smoothing by halving and for the
-# wider Laplacian: the mean square is that of sigma 2 on the copy, to 3 % on ultrasound (5 % where small pictures lose a line).
+# wider Laplacian: the mean square is that of sigma 2 on the copy, to 3 % on ultrasound, to 5 % where a small
+# picture loses a line by it.
 _LOG_OF_HALF = cv2.getGaussianKernel(7, 0.92, cv2.CV_32F)
 _LAPLACIAN_OF_HALF = 1 / 4
 _FRAMES_AT_ONCE = 1024

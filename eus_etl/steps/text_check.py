@@ -26,7 +26,7 @@ from eus_etl.storage.parts import load_part, write_part, write_rejected
 STAGE = "preprocessed_frames"
 CHECK = "no_readable_text"
 
-_FORMAT = 1
+FORMAT = 1
 """Raised when equal images are to be looked at anew."""
 
 _LIT_SHARE = 0.5
@@ -158,7 +158,7 @@ def _samples(study: StudyConfig, images: pl.DataFrame) -> Iterator[_Sample]:
         # a dark picture shows no text, and would hide that of all others
         lit = of_layout.filter(pl.col("mean") >= _LIT_SHARE * pl.col("mean").median())
         chosen = lit[spread(lit.height, count)]
-        version = version_of(_FORMAT, chosen["sha256"].to_list())
+        version = version_of(FORMAT, chosen["sha256"].to_list())
         frame_ids, files = chosen["frame_id"].to_list(), chosen["path"].to_list()
         yield _Sample(str(layout_id), str(recipe), version, frame_ids, files)
 

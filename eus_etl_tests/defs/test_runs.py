@@ -1,18 +1,15 @@
 """Runs and their processes: which are under way, which are dead, and what two of them do with one visit."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from eus_etl.defs import patient_assets
 from eus_etl.defs.instance import open_instance, run_locks
 from eus_etl.defs.names import CONSUMED_TAG, PARENT_TAG, PARTITION_TAG, STUDY_TAG, TERMINAL_TAG
 from eus_etl.defs.patient_assets import CHAIN
@@ -20,8 +17,6 @@ from eus_etl.defs.recorded import MADE_BY
 from eus_etl.defs.runs import runs_under_way
 from eus_etl.defs.session import StudySession
 from eus_etl.defs.study import build_study_definitions
-from eus_etl.steps.labels import make_labels
-from eus_etl.steps.result import StepResult
 from eus_etl.storage.locks import is_worked_on, run_lock, work_lock
 from eus_etl_tests.tiny_hospital import ONE, TWO, TinyHospital
 
@@ -72,6 +67,39 @@ def execute(
     return {
         one.asset_key.path[-1]: {name: value.value for name, value in one.metadata.items()} for one in found
     }
+
+
+def start_worker(
+    hospital: TinyHospital, change: str, tags: dict[str, str], asset: str
+) -> "subprocess.Popen[bytes]":
+    """A process of its own that makes an asset of the first visit, as a daemon would start it.
+
+    Args:
+        hospital: the study's.
+        change: code that changes what the steps in ``patient_assets`` do.
+        tags: of the run.
+        asset: name of the asset.
+    """
+    code = f"""
+import time
+from pathlib import Path
+import dagster as dg
+from eus_etl.defs import patient_assets
+from eus_etl.defs.instance import open_instance
+from eus_etl.defs.study import build_study_definitions
+from eus_etl.settings import load_study
+{change}
+job = build_study_definitions(load_study(Path({str(hospital.config)!r}))).resolve_job_def("eusml_visit")
+with open_instance(Path({str(hospital.home)!r})) as instance:
+    job.execute_in_process(
+        instance=instance,
+        partition_key={ONE!r},
+        run_config={QUIET!r},
+        tags={tags!r},
+        asset_selection=[dg.AssetKey(["eusml", {asset!r}])],
+    )
+"""
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
 def add_run(
@@ -133,34 +161,18 @@ def test_a_run_without_process_is_failed_and_others_are_left(
 def test_a_killed_worker_is_noticed_and_a_living_one_is_not_mistaken(
     hospital: TinyHospital, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker is a process as a daemon starts it: it lives, in the midst of a step, and is killed."""
-    code = f"""
-import sys, time
-from eus_etl.defs import patient_assets
-from eus_etl.defs.instance import open_instance
-from eus_etl.defs.study import build_study_definitions
-from eus_etl.settings import load_study
-from pathlib import Path
-def stuck(*_, **__):
-    print("stuck", flush=True)
-    time.sleep(600)
-patient_assets.extract_patient = stuck
-study = load_study(Path({str(hospital.config)!r}))
-job = build_study_definitions(study).resolve_job_def("eusml_visit")
-with open_instance(Path({str(hospital.home)!r})) as instance:
-    job.execute_in_process(instance=instance, partition_key={ONE!r}, run_config={QUIET!r})
-"""
+    """The worker lives, in the midst of a step, and is killed."""
     monkeypatch.setattr("eus_etl.defs.runs.STARTUP_S", 0.0)
-    worker = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    stuck = "patient_assets.extract_patient = lambda *_, **__: (print('stuck', flush=True), time.sleep(600))"
+    worker = start_worker(hospital, stuck, {}, "frames")
     assert worker.stdout is not None
     try:
         assert worker.stdout.readline() == b"stuck\n"
         (run,) = instance.get_runs(dg.RunsFilter(statuses=[STARTED]))
         assert under_way(hospital, instance) == {run.run_id}
     finally:
-        os.kill(worker.pid, signal.SIGKILL)
-        worker.wait()
-        worker.stdout.close()
+        worker.kill()
+        worker.communicate()
     assert under_way(hospital, instance) == set()
     dead = instance.get_run_by_id(run.run_id)
     assert dead is not None
@@ -216,41 +228,27 @@ def test_a_person_makes_it_whatever_is_recorded(hospital: TinyHospital, instance
         assert not any(MADE_BY in metadata for metadata in made.values())
 
 
-def test_who_waits_for_a_visit_finds_it_made(
-    hospital: TinyHospital, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two processes (here threads) take the same step at the same time."""
+def test_who_waits_for_a_visit_finds_it_made(hospital: TinyHospital, instance: dg.DagsterInstance) -> None:
     hospital.items[ONE]["Stop Station 1 1"] = "00:00:02"
     hospital.write_items()
     StudySession(hospital.study, instance).observe()
-    calls: list[str] = []
-
-    def counted(*given: object) -> StepResult:
-        calls.append("labels")
-        return make_labels(*given)  # type: ignore[arg-type]  # as given
-
-    monkeypatch.setattr(patient_assets, "make_labels", counted)
-    job = visit_job(hospital)
-    selection = [dg.AssetKey(["eusml", "labels"])]
-    succeeded: list[bool] = []
-
-    def work() -> None:
-        with open_instance(hospital.home) as own:
-            done = job.execute_in_process(
-                instance=own, partition_key=ONE, run_config=QUIET, tags=ASKED, asset_selection=selection
-            )
-            succeeded.append(done.success)
-
-    both = [threading.Thread(target=work) for _ in range(2)]
+    counted_and_slowly_reported = """
+make_labels, handle = patient_assets.make_labels, dg.DagsterInstance.handle_new_event
+patient_assets.make_labels = lambda *given: (print("made", flush=True), make_labels(*given))[1]
+def slowly(instance, event, **more):
+    if event.is_dagster_event and event.dagster_event.is_step_materialization:
+        time.sleep(1)
+    return handle(instance, event, **more)
+dg.DagsterInstance.handle_new_event = slowly
+"""
     with work_lock(hospital.paths, ONE):  # neither begins before both have come to the lock
-        for thread in both:
-            thread.start()
+        workers = [start_worker(hospital, counted_and_slowly_reported, ASKED, "labels") for _ in range(2)]
         while len(instance.get_runs(dg.RunsFilter(statuses=[STARTED]))) < 2:
-            pass
-    for thread in both:
-        thread.join()
-    assert succeeded == [True, True]
-    assert calls == ["labels"]
+            assert all(worker.poll() is None for worker in workers)
+            time.sleep(0.1)
+    said = [worker.communicate()[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0]
+    assert sorted(said) == [b"", b"made\n"]
 
 
 def test_a_session_leaves_a_visit_that_another_process_works_on_to_the_end(

@@ -9,12 +9,15 @@ import polars as pl
 import pytest
 
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables import LAYOUTS, PREPROCESSED, REGIONS, REJECTED, TEXT_CHECKS
+from eus_etl.domain.tables import LAYOUTS, PREPROCESSED, REGIONS, REJECTED, SYNC, TEXT_CHECKS
 from eus_etl.errors import TextReaderError
 from eus_etl.settings import RecipeConfig, StudyConfig, TextCheckConfig
+from eus_etl.steps.dataset import make_dataset
+from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.preprocessed_frames import preprocess_patient
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
+from eus_etl.steps.study_tables import assemble_preprocess_metadata
 from eus_etl.steps.text_check import blocked_patients, why_no_text_check
 from eus_etl.storage.parts import load_part, rejected_part
 from eus_etl_tests.screens import Picture, colored, moving_screens
@@ -92,6 +95,17 @@ def test_a_name_in_the_field_blocks_the_visit_and_is_told_without_it(visit: Stud
     for file in visit.root.rglob("*"):
         text = pl.read_parquet(file).write_csv() if file.suffix == ".parquet" else ""
         assert NAME.casefold() not in text.casefold(), file.name
+
+
+@needs_tesseract
+def test_the_dataset_and_the_tables_say_who_is_blocked(visit: StudyConfig) -> None:
+    preprocess_patient(visit, PATIENT)
+    make_frame_table(visit, PATIENT, SYNC.empty(), None)
+    make_dataset(visit)
+    assemble_preprocess_metadata(visit)
+    paths = StudyPaths(visit.root)
+    assert pl.read_csv(paths.table("dataset"))["release_blocked"].to_list() == [True] * 2 * FRAMES
+    assert pl.read_csv(paths.table("text_checks"))["blocks"].to_list() == [False, True]
 
 
 @needs_tesseract
