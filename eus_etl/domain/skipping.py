@@ -70,7 +70,7 @@ def decode_wanted(
     next_wanted, latest = next(awaited), -_AFTER_ALL
     counts = DecodeCounts()
     context = stream.codec_context
-    # a damaged header may spoil what follows without a word: here each fault that the decoder sees is an error
+    # a damaged header may spoil what follows without a word: here each fault the decoder sees is an error
     context.options = {"err_detect": "explode"}
     for packet in chain(walk_packets(container, stream, counts), (None,)):
         context.skip_frame = "DEFAULT" if packet is None or packet.pts in needed else "NONREF"
