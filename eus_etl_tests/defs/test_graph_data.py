@@ -6,7 +6,7 @@ import pytest
 
 from eus_etl.defs import patient_assets
 from eus_etl.defs.graph import study_graph
-from eus_etl.steps import preprocessed_frames
+from eus_etl.steps import preprocessed_frames, text_check
 from eus_etl.storage import extractions
 from eus_etl_tests.tiny_hospital import TinyHospital
 
@@ -24,4 +24,5 @@ def test_a_raised_format_makes_that_step_anew(
 
 def test_the_formats_are_those_of_what_lies_on_the_disk() -> None:
     assert patient_assets.FORMATS[patient_assets.FRAMES] == extractions.FORMAT
-    assert patient_assets.FORMATS[patient_assets.PREPROCESSED] == preprocessed_frames.FORMAT
+    made_of_frames = (preprocessed_frames.FORMAT, text_check.FORMAT)
+    assert patient_assets.FORMATS[patient_assets.PREPROCESSED] == made_of_frames
