@@ -36,7 +36,8 @@ _BLACK_OF_USUAL = 0.15
 _COLOR_SHARE = 0.2
 """So much more of the screen in colour than at its least: an endoscope's view, or a large Doppler box."""
 
-_NEVER, _MOSTLY, _OFTEN = 0.02, 0.7, 0.1
+_NEVER, _MOSTLY = 0.02, 0.7
+_OFTEN = 0.3  # an encoder that refreshes a still page once a second changes one frame in six at 5 Hz
 _MOVED = 0.025
 _NEW_MARKS = 0.08
 _ONE_SIDED = 0.1
