@@ -26,6 +26,7 @@ import polars as pl
 from eus_etl.domain.decoded import Picture
 from eus_etl.domain.image_codec import encode_image, read_image
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.picture_threads import one_thread_a_picture
 from eus_etl.domain.tables import REGIONS
 from eus_etl.domain.video import decode
 from eus_etl.settings import ImageConfig, RecipeConfig, StudyConfig
@@ -70,11 +71,8 @@ def bare_loop(files: list[Path], folder: Path, flags: int, options: tuple[int, .
         small = cv2.resize(np.asarray(picture), (SIZE_PX, SIZE_PX))
         cv2.imwrite(str(folder / f"{file.stem}.png"), small, options)
 
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    with ThreadPoolExecutor(THREADS) as workers:
+    with one_thread_a_picture(), ThreadPoolExecutor(THREADS) as workers:
         list(workers.map(one, files))
-    cv2.setNumThreads(before)
 
 
 def cpu_seconds() -> float:

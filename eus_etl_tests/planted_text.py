@@ -21,11 +21,11 @@ from eus_etl.domain.decoded import Picture
 from eus_etl.domain.image_codec import encode_image
 from eus_etl.domain.preprocess import Geometry, Preprocessor
 from eus_etl.domain.region import Region, find_region, mask
+from eus_etl.domain.sampling import spread
 from eus_etl.domain.text_pages import text_pages
 from eus_etl.domain.video import decode
 from eus_etl.sample.fields import FieldKind
 from eus_etl.settings import ImageConfig, RecipeConfig, RegionConfig
-from eus_etl.steps.masked_pictures import spread
 from eus_etl.steps.ocr import read_words
 from eus_etl_tests.sample_screens import sample_screen
 

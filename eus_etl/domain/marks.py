@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eus_etl.domain.region import Polygon, mask
+from eus_etl.domain.sampling import spread
 from eus_etl.domain.seen_area import Mask, Picture, work_copy
 
 Boxes = tuple[tuple[int, int, int, int], ...]
@@ -68,10 +69,11 @@ def find_marks(pictures: Sequence[Picture], polygon: Polygon) -> Marks:
     if len(pictures) < _MIN_PICTURES or not len(polygon):
         return NO_MARKS
     height, width = pictures[0].shape
-    chosen = np.unique(np.linspace(0, len(pictures) - 1, _PICTURES).round().astype(int))
     left, top, crop_width, crop_height = cv2.boundingRect(polygon)
     crop = slice(top, top + crop_height), slice(left, left + crop_width)
-    ranked = np.sort(np.stack([pictures[number][crop] for number in chosen]), axis=0)
+    ranked = np.sort(
+        np.stack([pictures[number][crop] for number in spread(len(pictures), _PICTURES)]), axis=0
+    )
     inside = mask(polygon, width, height)[crop] > 0
     boxes = _boxes(_drawn(ranked) & inside)
     insets = _insets(ranked, inside)

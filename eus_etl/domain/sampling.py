@@ -1,6 +1,8 @@
-"""Which frames are kept: exact arithmetic on presentation times, no floats, no decoding."""
+"""Which frames are kept of a video, and which few stand for many. Nothing is decoded here."""
 
 from fractions import Fraction
+
+import numpy as np
 
 
 class Sampler:
@@ -28,3 +30,9 @@ class Sampler:
             return False
         self._next = position.numerator // position.denominator + 1
         return True
+
+
+def spread(size: int, count: int) -> list[int]:
+    """At most ``count`` places of ``size``, evenly spread from the first to the last."""
+    places = np.linspace(0, size - 1, min(count, size)).round()
+    return [int(place) for place in places]

@@ -12,8 +12,9 @@ import polars as pl
 from eus_etl.domain.decoded import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.pictures import contact_sheet, small_png
+from eus_etl.domain.sampling import spread
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.masked_pictures import read_shown, shown_frames, spread
+from eus_etl.steps.masked_pictures import read_shown, shown_frames
 
 SHOWN_BYTES = 200_000
 """A larger sheet is not put into the page: it would be stored with each materialisation."""

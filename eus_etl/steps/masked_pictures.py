@@ -61,12 +61,6 @@ def read_shown(paths: StudyPaths, path: str) -> Picture | None:
     return None if picture is None else np.asarray(picture, np.uint8)
 
 
-def spread(size: int, count: int) -> list[int]:
-    """At most ``count`` places of ``size``, evenly spread from the first to the last."""
-    places = np.linspace(0, size - 1, min(count, size)).round()
-    return [int(place) for place in places]
-
-
 def _masks_of(paths: StudyPaths, recipe: str, patient_id: str, video_id: str) -> object:
     """What the video's images were masked by; None while they are not finished."""
     manifest = paths.preprocessed_manifest(recipe, patient_id, video_id)

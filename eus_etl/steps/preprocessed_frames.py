@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import polars as pl
 
 from eus_etl.domain.marks import parse_boxes
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.picture_threads import one_thread_a_picture
 from eus_etl.domain.preprocess import Preprocessor
 from eus_etl.domain.region import parse_polygon
 from eus_etl.domain.tables import LAYOUTS, PREPROCESSED
@@ -178,7 +179,7 @@ def _make(job: _Job) -> int:
         def row_of(task: _Task) -> dict[str, object]:
             return kept.get(task.frame_id) or _make_image(job, partial, task)
 
-        with ThreadPoolExecutor(_THREADS) as workers, _single_threaded_cv2():
+        with ThreadPoolExecutor(_THREADS) as workers, one_thread_a_picture():
             rows = list(workers.map(row_of, _tasks(job)))
         # from here on the old images are no more what their manifest says
         _forget(job.manifest_file)
@@ -251,17 +252,6 @@ def _make_image(job: _Job, partial: Path, task: _Task) -> dict[str, object]:
         "std": prepared.std,
         "sha256": sha256_of(data),
     }
-
-
-@contextmanager
-def _single_threaded_cv2() -> Iterator[None]:
-    """Pictures are spread over our own threads; OpenCV's would only get in their way."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def _remove_others(paths: StudyPaths, patient_id: str, recipes: Collection[str], jobs: list[_Job]) -> None:

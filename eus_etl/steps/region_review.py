@@ -17,9 +17,10 @@ from eus_etl.domain.decoded import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.pictures import contact_sheet, outlined
 from eus_etl.domain.region import NO_POLYGON, parse_polygon
+from eus_etl.domain.sampling import spread
 from eus_etl.domain.tables import LAYOUTS, PREPROCESSED, REGIONS
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.masked_pictures import read_shown, spread
+from eus_etl.steps.masked_pictures import read_shown
 from eus_etl.storage.atomic import write_atomically
 from eus_etl.storage.extracted import extracted_videos, read_image
 from eus_etl.storage.parts import load_part

@@ -21,6 +21,7 @@ from eus_etl.domain.pictures import region_outline
 from eus_etl.domain.quality import Screen
 from eus_etl.domain.region import Region, find_region, format_polygon, region_by_hand
 from eus_etl.domain.region_rows import Shown, rows_that_hold
+from eus_etl.domain.sampling import spread
 from eus_etl.domain.screens import same_screen
 from eus_etl.domain.seen_area import Picture
 from eus_etl.domain.tables import LAYOUTS
@@ -135,8 +136,7 @@ def sample_rows(grid: CellGrid, count: int, quality: QualityConfig) -> NDArray[n
     usable = lit & (scores.color_fraction <= least_colored + quality.optical_outside_fraction)
     moving = usable & (scores.motion >= quality.frozen_motion)
     chosen = np.flatnonzero(moving if np.count_nonzero(moving) >= _MIN_MOVING else usable)
-    spread = np.linspace(0, len(chosen) - 1, min(count, len(chosen)))
-    return chosen[np.rint(spread).astype(np.intp)]
+    return chosen[spread(len(chosen), count)]
 
 
 def _shown_layouts(video: ExtractedVideo) -> list[_ShownLayout]:

@@ -13,11 +13,12 @@ import polars as pl
 
 from eus_etl.domain.decoded import Picture
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.sampling import spread
 from eus_etl.domain.tables import TEXT_CHECKS
 from eus_etl.domain.text_pages import text_pages
 from eus_etl.errors import FramesMissingError, TextReaderError
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.masked_pictures import read_shown, spread
+from eus_etl.steps.masked_pictures import read_shown
 from eus_etl.steps.ocr import PROGRAM, installed, read_words, reader
 from eus_etl.steps.result import Check, version_of
 from eus_etl.steps.study_tables import scan_parts

@@ -7,15 +7,14 @@ already done, is the caller's.
 import ctypes
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 import polars as pl
 
@@ -23,6 +22,7 @@ from eus_etl.domain.decoded import DecodeCounts, DecodedFrame
 from eus_etl.domain.frame_ids import frame_stem, frame_stems
 from eus_etl.domain.grid import FrameCells, codes_with_motion, measure
 from eus_etl.domain.image_codec import encode_image
+from eus_etl.domain.picture_threads import one_thread_a_picture
 from eus_etl.domain.video import DecodeOptions, SkippingUnsoundError, decode
 from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import ExtractionConfig
@@ -105,7 +105,7 @@ def _go_through(
     options = DecodeOptions(extraction.frame_rate_hz, skip, extraction.deinterlace, DECODER_THREADS)
     told = 0
     with (
-        _one_thread_a_picture(),
+        one_thread_a_picture(),
         GridWriter(grid) if grid else nullcontext() as cells,
         ThreadPoolExecutor(ENCODER_THREADS) as encoders,
     ):
@@ -258,14 +258,3 @@ def _keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         for option in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
             libc.mallopt(option, _KEPT_BYTES)
-
-
-@contextmanager
-def _one_thread_a_picture() -> Iterator[None]:
-    # frames are what runs side by side here; threads within a picture would only wait for one another
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)

@@ -14,10 +14,11 @@ from pathlib import Path
 import polars as pl
 
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.sampling import spread
 from eus_etl.domain.timeline_picture import THUMBNAILS, Thumbnail, draw_timeline
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.contact_sheets import draw_visit_sheet
-from eus_etl.steps.masked_pictures import read_shown, shown_frames, spread
+from eus_etl.steps.masked_pictures import read_shown, shown_frames
 from eus_etl.storage.atomic import write_atomically
 
 

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.sampling import spread
 from eus_etl.domain.tables import LABELS, LAYOUTS, REGIONS, SYNC, TEXT_CHECKS
 from eus_etl.settings import RecipeConfig, StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
-from eus_etl.steps.masked_pictures import shown_frames, spread
+from eus_etl.steps.masked_pictures import shown_frames
 from eus_etl.steps.preprocessed_frames import preprocess_patient
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
