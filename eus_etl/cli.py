@@ -87,11 +87,8 @@ def demo(root: Path) -> None:
 )
 def run(study: StudyConfig, session: StudySession, patients: Sequence[str]) -> None:
     """Observe the sources and make what is missing or changed."""
-    if patients:
-        session.observe()
-    chosen = [resolve_patient(study, patient) for patient in patients] or None
     with terminal.visits_progress(study.study) as tell:
-        report = session.run(chosen, tell)
+        report = session.run(patients or None, tell)
     terminal.show_report(study.study, report)
     sys.exit(0 if report.complete else 1)
 

@@ -24,7 +24,7 @@ from eus_etl.errors import EusEtlError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.connections import connect
 from eus_etl.steps.observe import Failure, observe_all, relist_videos
-from eus_etl.steps.observed import DRIVE_VIDEOS
+from eus_etl.steps.observed import DRIVE_VIDEOS, resolve_patient
 from eus_etl.storage.locks import run_lock
 from eus_etl.storage.ownership import claim_root
 
@@ -160,15 +160,22 @@ class StudySession:
         Visits that another process works on come last; what that has made by then is not made again.
 
         Args:
-            patients: visit ids; None for all.
+            patients: ids or aliases of visits; None for all.
             progress: told before each run.
             relist: list the videos anew, whatever their source remembers.
+
+        Raises:
+            PatientUnknownError: no visit that the sources hold now has this id or alias, or several have.
         """
         claim_root(StudyPaths(self._study.root), self._study.study)
         tell = progress or (lambda *_: None)
         others = [run for run in runs_under_way(self.graph, self._instance) if _is_worked_on(run)]
         report = RunReport(unobserved=self.observe(relist=relist), missed=self._missed)
-        chosen = self.patients() if patients is None else list(patients)
+        chosen = (
+            self.patients()
+            if patients is None
+            else [resolve_patient(self._study, patient) for patient in patients]
+        )
         due = [
             patient
             for patient in chosen
