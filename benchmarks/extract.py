@@ -39,7 +39,7 @@ _HD = "testsrc2=size=1920x1080:rate=30:duration=10,noise=alls=6:allf=t,format=yu
 _SD = "testsrc2=size=720x576:rate=25:duration=10,noise=alls=6:allf=t,setfield=tff,format=yuv420p"
 _X264 = ["-c:v", "libx264", "-preset", "medium", "-crf", "23", "-g", "60", "-x264-params"]
 SOURCES = {
-    "h264_1080p.mp4": (_HD, [*_X264, "bframes=2:b-adapt=0:b-pyramid=none"]),
+    "h264_1080p.mp4": (_HD, [*_X264, "bframes=2:b-adapt=0:b-pyramid=none:scenecut=0"]),
     "h264_1080p_no_b.mp4": (_HD, [*_X264, "bframes=0"]),
     "mpeg2_576i.mpg": (
         _SD,
@@ -148,7 +148,7 @@ def grid_cpu_seconds(video: Path, rate_hz: float | None) -> float:
     for frame in decode(video, "video", options=DecodeOptions(rate_hz, skip=True)):
         picture = frame.picture()
         start = time.thread_time()
-        cells = measure(picture, extraction.grid)
+        cells = measure(picture, extraction.grid, frame.luma())
         codes_with_motion(cells, before)
         taken += time.thread_time() - start
         before = cells

@@ -17,10 +17,18 @@ import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from eus_etl.domain.decoded import DecodeCounts, DecodedFrame, DecodeOptions, Picture, VideoFacts
+from eus_etl.domain.decoded import (
+    DecodeCounts,
+    DecodedFrame,
+    DecodeOptions,
+    Luma,
+    Picture,
+    VideoFacts,
+)
 from eus_etl.domain.deinterlace import deinterlaced
 from eus_etl.domain.frame_clock import FrameClock
 from eus_etl.domain.orientation import Orientation, orientation_of
@@ -31,6 +39,7 @@ from eus_etl.errors import VideoUnreadableError
 
 _REMEDY = "remove the file from the visit's folder, or export it again from the recorder"
 _BESIDE_THE_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
+_LUMA_APART = {"yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"}  # a byte a sample
 _UNSET_YEARS = (1904, 1970)  # zero of the clocks of QuickTime and Unix: a time that nobody set
 
 
@@ -106,6 +115,7 @@ def decode_container(
             width=width,
             height=height,
             picture=partial(_picture, raw, orientation),
+            luma=partial(_luma, raw, orientation),
         )
     not_seen = len(times.held) - counts.frames
     if wanted is None:
@@ -173,6 +183,16 @@ def _counted(frames: Iterator[VideoFrame], counts: DecodeCounts) -> Iterator[Vid
 def _picture(frame: VideoFrame, orientation: Orientation) -> Picture:
     picture = np.asarray(frame.to_ndarray(format="bgr24", threads=1), np.uint8)
     return orientation.apply(picture)
+
+
+def _luma(frame: VideoFrame, orientation: Orientation) -> Luma | None:
+    name = frame.format.name
+    if name not in _LUMA_APART:
+        return None
+    plane = frame.planes[0]
+    lines = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    full_range = name.startswith("yuvj") or frame.color_range == ColorRange.JPEG
+    return Luma(orientation.apply(lines[:, : plane.width]), full_range)
 
 
 def _recorded_at(container: InputContainer, stream: VideoStream) -> str | None:

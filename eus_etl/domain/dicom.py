@@ -116,6 +116,7 @@ def decode_dicom(
             width=pixels.shape[1],
             height=pixels.shape[0],
             picture=partial(_picture, pixels, tags),
+            luma=lambda: None,
         )
 
 

@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from eus_etl.domain.decoded import Luma, Picture
 from eus_etl.domain.grid_geometry import (
     GridGeometry,
     cells_of_copy,
     cells_of_half,
+    cells_of_hash,
     grid_geometry,
     means_of_integral,
 )
@@ -52,6 +54,7 @@ _DEVIATION_SCALE = 2.0
 _MOTION_SCALE = 15.9
 _SHARPNESS_SCALE = 12.0
 _SHARPNESS_UNIT = 1 / 64
+_FULL_RANGE = np.clip(np.rint((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
 _BYTES = np.arange(256, dtype=np.float64)
 _DECODED: NDArray[np.float64] = np.stack(
     [
@@ -173,27 +176,28 @@ class FrameCells:
     dhash: str
 
 
-def measure(picture: NDArray[np.uint8], config: GridConfig) -> FrameCells:
+def measure(picture: Picture, config: GridConfig, luma: Luma | None = None) -> FrameCells:
     """Measure the cells of one picture.
 
     Args:
         picture: BGR, (height, width, 3).
         config: width of the copy, side of a cell, and what counts as coloured.
+        luma: the picture's brightness where it is at hand; None has it made of the picture.
     """
     height, width = picture.shape[:2]
     geometry = grid_geometry(width, height, config)
-    grey = _reduce(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8), geometry)
-    sums, squares = cv2.integral2(grey)
+    grey = _reduced_grey(luma or Luma.of(picture), geometry)
+    sums, squares = (np.asarray(integral, np.float64) for integral in cv2.integral2(grey))
     cells = cells_of_copy(geometry)
-    brightness = means_of_integral(np.asarray(sums), cells)
-    variance = means_of_integral(np.asarray(squares), cells) - brightness**2
+    brightness = means_of_integral(sums, cells)
+    variance = means_of_integral(squares, cells) - brightness**2
     sharpness = _sharpness(grey, geometry)
     codes = np.zeros((len(STATISTICS), geometry.rows, geometry.cols), np.uint8)
     codes[_BRIGHTNESS] = _code(brightness)
     codes[_DEVIATION] = _code(_DEVIATION_SCALE * np.sqrt(np.maximum(variance, 0)))
     codes[_SHARPNESS] = _code(_SHARPNESS_SCALE * np.log2(1 + sharpness / _SHARPNESS_UNIT))
     codes[_COLOR] = _color(picture, geometry, config.color_chroma)
-    return FrameCells(geometry, grey, codes, _dhash(grey))
+    return FrameCells(geometry, grey, codes, _dhash(sums, geometry))
 
 
 def codes_with_motion(cells: FrameCells, before: FrameCells | None) -> Codes:
@@ -206,16 +210,18 @@ def codes_with_motion(cells: FrameCells, before: FrameCells | None) -> Codes:
     return codes
 
 
-def _reduce(picture: NDArray[np.uint8], geometry: GridGeometry) -> NDArray[np.uint8]:
-    """The copy on which statistics are taken.
+def _reduced_grey(luma: Luma, geometry: GridGeometry) -> NDArray[np.uint8]:
+    """The copy on which statistics are taken, black 0 and white 255.
 
     Halved by averaging as often as it goes, then brought to size by linear interpolation: as true to the
     picture as averaging by the whole factor at once, at a fifth of its time.
     """
     size = (geometry.copy_width_px, geometry.copy_height_px)
-    while picture.shape[1] >= 2 * size[0] and picture.shape[0] >= 2 * size[1]:
-        picture = _halve(picture)
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    grey = luma.plane
+    while grey.shape[1] >= 2 * size[0] and grey.shape[0] >= 2 * size[1]:
+        grey = _halve(grey)
+    grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    return grey if luma.full_range else np.asarray(cv2.LUT(grey, _FULL_RANGE), np.uint8)
 
 
 def _halve(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -246,8 +252,6 @@ def _code(values: NDArray[np.floating]) -> Codes:
     return np.asarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
 
 
-def _dhash(grey: NDArray[np.uint8]) -> str:
-    while min(grey.shape) >= 64:
-        grey = _halve(grey)
-    small = np.asarray(cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA))
+def _dhash(sums: NDArray[np.float64], geometry: GridGeometry) -> str:
+    small = np.rint(means_of_integral(sums, cells_of_hash(geometry)))
     return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()

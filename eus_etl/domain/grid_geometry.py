@@ -108,6 +108,15 @@ def cells_of_half(geometry: GridGeometry) -> Cells:
     return cells._replace(pixels=np.maximum(cells.pixels, 1))
 
 
+@lru_cache
+def cells_of_hash(geometry: GridGeometry) -> Cells:
+    """The 8 rows of 9 cells that a difference hash compares, on the copy."""
+    rows = np.linspace(0, geometry.copy_height_px, 9).astype(np.intp)
+    cols = np.linspace(0, geometry.copy_width_px, 10).astype(np.intp)
+    cells = _cells_between(rows, cols)
+    return cells._replace(pixels=np.maximum(cells.pixels, 1))  # of a copy that has fewer pixels than cells
+
+
 def means_of_integral(integral: NDArray[np.float64], cells: Cells) -> NDArray[np.float64]:
     """Mean of each cell of a plane, of which the integral image (a row and a column larger) is given."""
     top, bottom, left, right, pixels = cells

@@ -1,13 +1,14 @@
-"""Decoding without the frames that nobody needs: neither kept, nor referred to by a frame that is decoded.
+"""Decoding without the frames that nobody needs: neither kept, nor referred to by a frame that is kept.
 
-The packets' pts say which frames will be kept; for every other packet the decoder is told to leave out a
-frame that no other refers to. Codecs for which this was shown to give the pictures of a full decode are
-listed here. Packets of a damaged file may say something else than its frames: whatever does not come out as
-the packets promised ends the attempt, and the caller decodes the whole video.
+The packets' pts say which frames will be kept, their headers (``coded_pictures``) which others those may
+need; the decoder does not get the rest. Codecs for which this was shown to give the pictures of a full decode
+are those whose headers are read. Packets of a damaged file may say something else than its frames: whatever
+does not come out as the packets promised ends the attempt, and the caller decodes the whole video.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Protocol, TypeVar
 
 import av
 import numpy as np
@@ -16,30 +17,43 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from eus_etl.domain.coded_pictures import PacketReader, packet_reader
 from eus_etl.domain.decoded import DecodeCounts, DecodeOptions
 from eus_etl.domain.packet_times import PacketTimes, walk_packets
 from eus_etl.domain.sampling import Sampler
 
-_PROVEN_CODECS = frozenset({"h264", "mpeg2video"})  # of HEVC some pictures come out different
-
 _AFTER_ALL = 2**63
+_HELD_BYTES = 1 << 26  # no more of a stretch that may turn out not to be needed is kept in memory
+_HELD_BACK = 40  # no decoder keeps more pictures to itself: 16 to put them in order, and its threads'
 
 
 class SkippingUnsoundError(Exception):
     """Frames did not come out as the packets promised; what came out so far is not to be used."""
 
 
+class _Timed(Protocol):
+    """A packet, of which this much is looked at."""
+
+    @property
+    def pts(self) -> int | None: ...
+
+    def __bytes__(self) -> bytes: ...
+
+
+_Packet = TypeVar("_Packet", bound=_Timed)
+
+
 def wanted_pts(stream: VideoStream, times: PacketTimes, options: DecodeOptions) -> NDArray[np.int64] | None:
     """The pts of the frames that will be kept, sorted; None where the video is to be decoded whole.
 
-    That is where it is asked for, where the codec is not proven, where packets do not tell frames apart,
-    where an edit list hides frames, and where all frames are kept.
+    That is where it is asked for, where the codec's headers are not known, where packets do not tell frames
+    apart, where an edit list hides frames, and where all frames are kept.
     """
     held = times.held
     if (
         not options.skip
         or options.deinterlace  # a deinterlaced picture is made of its neighbours too
-        or stream.codec_context.name not in _PROVEN_CODECS
+        or packet_reader(stream.codec_context.name, None) is None
         or times.discarded
         or len(held) == 0
     ):
@@ -50,10 +64,48 @@ def wanted_pts(stream: VideoStream, times: PacketTimes, options: DecodeOptions) 
     return None if kept.all() else held[kept]
 
 
+def needed_packets(
+    packets: Iterable[_Packet], wanted: NDArray[np.int64], read: PacketReader
+) -> Iterator[_Packet]:
+    """The packets of the wanted frames and of those that these may need, in their order.
+
+    Left out are frames that none refers to, and stretches that end where decoding can begin anew, with no
+    wanted frame behind them that looks back over that place. Packets that change the parameters of later
+    ones are never left out.
+
+    Args:
+        packets: all of a stream, in the order of decoding.
+        wanted: pts of the frames that must come out, sorted.
+        read: reads the headers of one.
+    """
+    to_come = wanted.tolist()[::-1]  # the earliest last
+    awaited = set(to_come)
+    stretch: list[_Packet] = []  # needed if a wanted frame comes before the next restart
+    stretch_bytes = 0
+    parameters = b""
+    for packet in packets:
+        content = bytes(packet)
+        coded = read(content)
+        while to_come and to_come[-1] not in awaited:
+            to_come.pop()
+        if coded.restarts and packet.pts is not None and not (to_come and to_come[-1] < packet.pts):
+            stretch, stretch_bytes = [], 0
+        new_parameters = bool(coded.parameters) and coded.parameters != parameters
+        parameters = coded.parameters or parameters
+        if packet.pts in awaited or new_parameters or stretch_bytes > _HELD_BYTES:
+            yield from stretch
+            stretch, stretch_bytes = [], 0
+            yield packet
+            awaited.discard(packet.pts)
+        elif coded.referenced:
+            stretch.append(packet)
+            stretch_bytes += len(content)
+
+
 def decode_wanted(
     container: InputContainer, stream: VideoStream, wanted: NDArray[np.int64], held: NDArray[np.int64]
 ) -> Iterator[VideoFrame]:
-    """The wanted frames and those that they need, in presentation order.
+    """The wanted frames and those that they may need, in presentation order.
 
     Args:
         container: just opened.
@@ -62,25 +114,29 @@ def decode_wanted(
         held: pts of all frames, sorted and distinct.
 
     Raises:
-        SkippingUnsoundError: an error, a damaged picture, a pts that no packet has or that goes back, or a
-            wanted frame that does not come.
+        SkippingUnsoundError: an error, a damaged picture, a pts that no packet has or that goes back, a
+            wanted frame that does not come, or packets that are not a picture each (fields, for one).
     """
-    needed = frozenset(wanted.tolist())
     awaited = chain(wanted.tolist(), (_AFTER_ALL,))
     next_wanted, latest = next(awaited), -_AFTER_ALL
     counts = DecodeCounts()
     context = stream.codec_context
+    read = packet_reader(context.name, context.extradata)
+    if read is None:
+        raise SkippingUnsoundError
     # a damaged header may spoil what follows without a word: here each fault the decoder sees is an error
     context.options = {"err_detect": "explode"}
-    for packet in chain(walk_packets(container, stream, counts), (None,)):
-        context.skip_frame = "DEFAULT" if packet is None or packet.pts in needed else "NONREF"
+    inside = 0  # pictures that went into the decoder and did not come out yet
+    for packet in chain(needed_packets(walk_packets(container, stream, counts), wanted, read), (None,)):
         try:
             frames = stream.decode(packet)
         except av.FFmpegError:
             raise SkippingUnsoundError from None
-        if counts.errors:
+        inside += packet is not None
+        if counts.errors or inside - len(frames) > _HELD_BACK:
             raise SkippingUnsoundError
         for frame in frames:
+            inside -= 1
             pts = frame.pts
             if frame.is_corrupt or pts is None or pts not in held[np.searchsorted(held, pts) :][:1]:
                 raise SkippingUnsoundError
@@ -90,5 +146,5 @@ def decode_wanted(
                 next_wanted = next(awaited)
             latest = pts
             yield frame
-    if next_wanted != _AFTER_ALL:
+    if next_wanted != _AFTER_ALL or inside:
         raise SkippingUnsoundError

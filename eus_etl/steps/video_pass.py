@@ -29,7 +29,6 @@ from eus_etl.settings import ExtractionConfig
 from eus_etl.storage.extractions import Manifest
 from eus_etl.storage.grids import GridWriter
 
-DECODER_THREADS = 2
 ENCODER_THREADS = 2
 _WAITING = 8  # frames that wait for an encoder: enough to keep it busy, little memory
 _REPORT_FRAMES = 100
@@ -102,7 +101,7 @@ def _go_through(
     on_frames: FramesDecoded | None,
 ) -> VideoPass:
     counts = DecodeCounts()
-    options = DecodeOptions(extraction.frame_rate_hz, skip, extraction.deinterlace, DECODER_THREADS)
+    options = DecodeOptions(extraction.frame_rate_hz, skip, extraction.deinterlace)
     told = 0
     with (
         one_thread_a_picture(),
@@ -182,7 +181,7 @@ def _store(frame: DecodedFrame, images: Path, extraction: ExtractionConfig) -> _
         frame.frame_index,
         frame.synthetic_time,
         frame.damaged,
-        measure(picture, extraction.grid),
+        measure(picture, extraction.grid, frame.luma()),
         data.nbytes,
     )
 

@@ -18,7 +18,7 @@ from eus_etl.domain.tables import EXTRACTED
 from eus_etl.storage.atomic import PARTIAL, raise_if_full
 from eus_etl.storage.table_files import write_parquet
 
-FORMAT = 2  # raise it when images, rows or grids of an equal configuration come out different
+FORMAT = 3  # raise it when images, rows or grids of an equal configuration come out different
 _MANIFEST = "manifest.json"
 _ROWS = "extracted.parquet"
 

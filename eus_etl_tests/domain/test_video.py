@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
+from eus_etl.domain.grid import CellGrid, measure
 from eus_etl.domain.video import DecodeCounts, DecodedFrame, DecodeOptions, decode, probe
 from eus_etl.errors import VideoUnreadableError
+from eus_etl.settings import GridConfig
 from eus_etl_tests.small_videos import evenly, paint, read_number, write_video
 
 # file, index of the stream to choose, frames, width and height as shown: the tables of the two READMEs
@@ -77,7 +79,16 @@ def test_luma_equals_that_of_ffmpeg_in_every_sample(
 ) -> None:
     # what replaces lost blocks depends on the number of decoder threads; without the flag bitexact, FFmpeg 5
     # rounds half-pixel motion of MPEG-4 part 2 approximately on CPUs with MMXEXT
-    command = ["ffmpeg", "-v", "quiet", "-threads", "2", "-flags", "bitexact", "-noautorotate"]
+    command = [
+        "ffmpeg",
+        "-v",
+        "quiet",
+        "-threads",
+        str(DecodeOptions().threads),
+        "-flags",
+        "bitexact",
+        "-noautorotate",
+    ]
     command += ["-i", str(shared / name)]
     command += [
         "-map",
@@ -129,7 +140,7 @@ def test_damage_is_counted_and_the_index_knows_the_lost_frame(shared: Path) -> N
     assert frames[-1].frame_index == 49
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2, 3])
 def test_threads_change_nothing(shared: Path, threads: int) -> None:
     path = shared / "odd_media/corrupted.mp4"
     frames = list(decode(path, "v1", options=DecodeOptions(threads=threads)))
@@ -347,3 +358,39 @@ def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
         container.mux(film.encode(None))
         container.mux(cover.encode(None))
     assert {(frame.width, frame.height) for frame in decoded(path)} == {(160, 96)}
+
+
+@media
+def test_luma_is_that_of_the_picture(
+    shared: Path, name: str, stream: int, count: int, width: int, height: int
+) -> None:
+    frame = decoded(shared / name)[-1]
+    brightness = frame.luma()
+    if brightness is None:
+        assert name == "odd_media/h265_10bits.mp4"
+        return
+    assert brightness.full_range == name.endswith("mjpeg.avi")
+    assert brightness.plane.shape == (height, width)
+    black, white = (0, 255) if brightness.full_range else (16, 235)
+    shown = (brightness.plane.astype(float) - black) * 255 / (white - black)
+    grey = cv2.cvtColor(frame.picture(), cv2.COLOR_BGR2GRAY).astype(float)
+    # FFmpeg's fast way to BGR darkens by up to a level; a colour that no screen can show comes out otherwise
+    assert np.median(np.abs(shown.clip(0, 255) - grey)) <= 1.5
+
+
+@media
+def test_scores_of_the_luma_are_those_of_the_picture(
+    shared: Path, name: str, stream: int, count: int, width: int, height: int
+) -> None:
+    for frame in decoded(shared / name)[:: count // 5]:
+        ours, plain = (
+            CellGrid(0, cells.geometry, cells.codes[np.newaxis]).score(np.ones(cells.codes.shape[1:]))
+            for cells in (
+                measure(frame.picture(), GridConfig(), frame.luma()),
+                measure(frame.picture(), GridConfig()),
+            )
+        )
+        assert ours.brightness == pytest.approx(plain.brightness, abs=1.5)
+        assert ours.contrast == pytest.approx(plain.contrast, abs=1)
+        assert ours.sharpness == pytest.approx(plain.sharpness, rel=0.06)
+        assert ours.color_fraction == plain.color_fraction
