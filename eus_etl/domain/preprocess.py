@@ -160,6 +160,8 @@ def _scaled(length_px: int, scale: float) -> int:
 
 
 def _masked(picture: Picture, inside: Picture) -> Picture:
+    if picture.ndim == 2:  # half the time of the mask
+        return np.asarray(cv2.bitwise_and(picture, inside), np.uint8)
     return np.asarray(cv2.bitwise_and(picture, picture, mask=inside), np.uint8)
 
 

@@ -34,7 +34,7 @@ from eus_etl.storage.extractions import count_files, folder_beside
 from eus_etl.storage.parts import load_part, write_part
 from eus_etl.storage.table_files import read_part, write_parquet
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the same input gives other images or rows."""
 
 _THREADS = 2
@@ -45,7 +45,7 @@ PNG_OPTIONS = (
     cv2.IMWRITE_PNG_STRATEGY,
     cv2.IMWRITE_PNG_STRATEGY_RLE,
     cv2.IMWRITE_PNG_FILTER,
-    cv2.IMWRITE_PNG_FILTER_AVG,
+    cv2.IMWRITE_PNG_FILTER_SUB,
 )
 
 
