@@ -6,8 +6,8 @@ The loop is ``cv2.imread``, ``cv2.resize`` to 512 by 512, ``cv2.imwrite``: no ma
 and what it leaves is neither flushed nor remembered. It is timed in colour, as OpenCV reads where nothing is
 said, and in grey; each also with averaging by area, as recipes shrink, which costs OpenCV more than its
 interpolation from four neighbours. Ours is the step of the pipeline by one recipe of 512 px in grey, without
-the text check. All write PNG with OpenCV's settings. All take turns; times are medians, their ratios those of one run. CPU
-seconds move less with the load of the machine.
+the text check. All write PNG with OpenCV's settings. All take turns; times are medians, their ratios those of
+one run. CPU seconds move less with the load of the machine.
 """
 
 import argparse

@@ -15,7 +15,6 @@ from eus_etl.domain.decoded import Luma, Picture
 from eus_etl.domain.grid_geometry import (
     GridGeometry,
     cells_of_copy,
-    cells_of_half,
     cells_of_hash,
     grid_geometry,
     means_of_integral,
@@ -54,6 +53,7 @@ _DEVIATION_SCALE = 2.0
 _MOTION_SCALE = 15.9
 _SHARPNESS_SCALE = 12.0
 _SHARPNESS_UNIT = 1 / 64
+# luma that is not of full range: ITU-R BT.601
 _FULL_RANGE = np.clip(np.rint((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
 _BYTES = np.arange(256, dtype=np.float64)
 _DECODED: NDArray[np.float64] = np.stack(
@@ -235,17 +235,16 @@ def _sharpness(grey: NDArray[np.uint8], geometry: GridGeometry) -> NDArray[np.fl
     half = _halve(grey[: grey.shape[0] // 2 * 2, : grey.shape[1] // 2 * 2])
     smooth = cv2.sepFilter2D(half, cv2.CV_32F, _LOG_OF_HALF, _LOG_OF_HALF)
     edges = np.asarray(cv2.Laplacian(smooth, cv2.CV_32F, scale=_LAPLACIAN_OF_HALF), np.float32)
-    return means_of_integral(np.asarray(cv2.integral(edges * edges)), cells_of_half(geometry))
+    return means_of_integral(np.asarray(cv2.integral(edges * edges)), cells_of_copy(geometry, 2))
 
 
-def _color(picture: NDArray[np.uint8], geometry: GridGeometry, threshold: int) -> Codes:
-    # a share needs no average: a pixel of the picture for every four of the copy stands for its neighbours
-    size = (max(1, geometry.copy_width_px // 2), max(1, geometry.copy_height_px // 2))
-    sample = cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST)
-    blue, green, red = cv2.split(sample)
+def _color(picture: Picture, geometry: GridGeometry, threshold: int) -> Codes:
+    # a share needs no average: a pixel of the picture for every sixteen of the copy stands for its neighbours
+    size = (max(1, geometry.copy_width_px // 4), max(1, geometry.copy_height_px // 4))
+    blue, green, red = cv2.split(cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST))
     chroma = cv2.subtract(cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red))
     _, colored = cv2.threshold(chroma, threshold, 255, cv2.THRESH_BINARY)
-    return _code(means_of_integral(np.asarray(cv2.integral(colored)), cells_of_half(geometry)))
+    return _code(means_of_integral(np.asarray(cv2.integral(colored)), cells_of_copy(geometry, 4)))
 
 
 def _code(values: NDArray[np.floating]) -> Codes:

@@ -70,19 +70,23 @@ class GridGeometry:
 
 
 class Cells(NamedTuple):
-    """Where the cells lie in a plane, and how many of its pixels each has."""
+    """Where the cells lie in a plane, and how many of its pixels each has.
 
-    top: NDArray[np.intp]
-    bottom: NDArray[np.intp]
-    left: NDArray[np.intp]
-    right: NDArray[np.intp]
+    Attributes:
+        corners: (rows + 1, cols + 1), where the corners of cells lie in the plane's integral image, flat.
+        pixels: (rows, cols), pixels of each cell; of one that has none 1, so that it counts for nothing.
+    """
+
+    corners: NDArray[np.intp]
     pixels: NDArray[np.float64]
 
 
 def _cells_between(row_edges: NDArray[np.intp], col_edges: NDArray[np.intp]) -> Cells:
-    pixels = np.outer(np.diff(row_edges), np.diff(col_edges)).astype(np.float64)
-    pixels.flags.writeable = False  # shared by all who ask
-    return Cells(row_edges[:-1, None], row_edges[1:, None], col_edges[:-1], col_edges[1:], pixels)
+    corners = row_edges[:, None] * (col_edges[-1] + 1) + col_edges
+    pixels = np.maximum(np.outer(np.diff(row_edges), np.diff(col_edges)), 1).astype(np.float64)
+    for shared in (corners, pixels):
+        shared.flags.writeable = False
+    return Cells(corners, pixels)
 
 
 @lru_cache
@@ -94,18 +98,10 @@ def _cell_edges(geometry: GridGeometry) -> tuple[NDArray[np.intp], NDArray[np.in
 
 
 @lru_cache
-def cells_of_copy(geometry: GridGeometry) -> Cells:
-    """The cells on the copy."""
-    return _cells_between(*_cell_edges(geometry))
-
-
-@lru_cache
-def cells_of_half(geometry: GridGeometry) -> Cells:
-    """The cells on the copy halved in both directions."""
+def cells_of_copy(geometry: GridGeometry, reduced: int = 1) -> Cells:
+    """The cells on the copy, or on what is ``reduced`` times smaller in both directions."""
     rows, cols = _cell_edges(geometry)
-    cells = _cells_between(rows // 2, cols // 2)
-    # a cell that is cut to a single line of the copy may have no pixel of the half: it counts for nothing
-    return cells._replace(pixels=np.maximum(cells.pixels, 1))
+    return _cells_between(rows // reduced, cols // reduced)
 
 
 @lru_cache
@@ -113,15 +109,14 @@ def cells_of_hash(geometry: GridGeometry) -> Cells:
     """The 8 rows of 9 cells that a difference hash compares, on the copy."""
     rows = np.linspace(0, geometry.copy_height_px, 9).astype(np.intp)
     cols = np.linspace(0, geometry.copy_width_px, 10).astype(np.intp)
-    cells = _cells_between(rows, cols)
-    return cells._replace(pixels=np.maximum(cells.pixels, 1))  # of a copy that has fewer pixels than cells
+    return _cells_between(rows, cols)
 
 
 def means_of_integral(integral: NDArray[np.float64], cells: Cells) -> NDArray[np.float64]:
     """Mean of each cell of a plane, of which the integral image (a row and a column larger) is given."""
-    top, bottom, left, right, pixels = cells
-    sums = integral[bottom, right] - integral[top, right] - integral[bottom, left] + integral[top, left]
-    return np.asarray(sums / pixels, np.float64)
+    corners = integral.take(cells.corners)
+    bands = corners[1:] - corners[:-1]
+    return np.asarray((bands[:, 1:] - bands[:, :-1]) / cells.pixels, np.float64)
 
 
 def grid_geometry(width_px: int, height_px: int, config: GridConfig) -> GridGeometry:
