@@ -4,15 +4,17 @@ Only what ``skipping`` needs is read: the kinds of the units of H.264, HEVC and 
 Which packets are left out is settled there.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
+
+from eus_etl.domain.h264_parameters import may_code_fields
 
 _START_CODE = b"\x00\x00\x01"
 
-_H264_SLICE, _H264_IDR, _H264_PASSIVE = 1, 5, frozenset({6, 9, 12})  # notes, borders, filling
-_H264_PARAMETERS = frozenset({7, 8, 13, 15})
-_HEVC_SLICES, _HEVC_IDR, _HEVC_PASSIVE = range(32), frozenset({19, 20}), frozenset({35, 38, 39, 40})
-_HEVC_PARAMETERS = frozenset({32, 33, 34})
+_H264_SLICE, _H264_IDR, _H264_SPS, _H264_PPS = 1, 5, 7, 8
+_H264_PASSIVE = frozenset({6, 9, 12})  # notes, borders, filling
+_HEVC_SLICES, _HEVC_IDR = range(32), frozenset({19, 20})
+_HEVC_PARAMETERS, _HEVC_PASSIVE = frozenset({32, 33, 34}), frozenset({35, 38, 39, 40})
 _MPEG2_PICTURE, _MPEG2_SEQUENCE, _MPEG2_EXTENSION = 0x00, 0xB3, 0xB5
 _MPEG2_I, _MPEG2_B = 1, 3
 _MPEG2_OF_ONE_PICTURE = frozenset({7, 8})  # extensions that hold for their picture alone
@@ -22,21 +24,21 @@ class CodedPicture(NamedTuple):
     """What one packet says.
 
     Attributes:
-        restarts: what comes after it, in the order of decoding, and is shown after it refers to nothing that
-            came before it.
+        restarts: it refers to nothing that came before it, and so does all that comes after it in the order
+            of decoding and is shown after it.
         referenced: something may refer to it.
         parameters: the parameters for later pictures that it carries; empty where it carries none.
+        unfinished: it may be the first field of a picture that the next packet finishes.
     """
 
     restarts: bool
     referenced: bool
     parameters: bytes
+    unfinished: bool = False
 
-
-_UNKNOWN = CodedPicture(restarts=False, referenced=True, parameters=b"")
 
 PacketReader = Callable[[bytes], CodedPicture]
-"""From the bytes of a packet; whatever it does not know it takes for referred to."""
+"""From the bytes of a packet, in the order of decoding. What it does not know counts as parameters."""
 
 
 def packet_reader(codec: str, extradata: bytes | None) -> PacketReader | None:
@@ -47,50 +49,67 @@ def packet_reader(codec: str, extradata: bytes | None) -> PacketReader | None:
         extradata: what the container holds for the decoder: it says how units are told apart.
     """
     held = extradata or b""
-    # the records of ISO/IEC 14496-15 begin with their version, 1; start codes begin with 0
-    in_record = held[:1] == b"\x01"
+    # behind start codes it begins with 0, 0, 1 or 0, 0, 0, 1; early records of HEVC begin with 0 as well
+    in_record = len(held) > 6 and (held[0] == 1 or (codec == "hevc" and (held[1] != 0 or held[2] > 1)))
     if codec == "h264":
-        return _h264_reader((held[4] & 3) + 1 if in_record and len(held) > 4 else None)
+        return _h264_reader(held, (held[4] & 3) + 1 if in_record else None)
     if codec == "hevc":
         return _hevc_reader((held[21] & 3) + 1 if in_record and len(held) > 21 else None)
     return _read_mpeg2 if codec == "mpeg2video" else None
 
 
-def _h264_reader(length_bytes: int | None) -> PacketReader:
+def _unknown(packet: bytes) -> CodedPicture:
+    return CodedPicture(restarts=False, referenced=True, parameters=packet, unfinished=True)
+
+
+def _h264_reader(extradata: bytes, length_bytes: int | None) -> PacketReader:
+    if length_bytes:  # ISO/IEC 14496-15, 5.3.3: the first sequence's parameters behind their length
+        sequences = [extradata[8 : 8 + int.from_bytes(extradata[6:8])]]
+    else:
+        sequences = [unit for unit in _units(extradata, None) or () if unit[0] & 31 == _H264_SPS]
+    fields = any(may_code_fields(sequence) for sequence in sequences)
+
     def read(packet: bytes) -> CodedPicture:
         """ITU-T H.264, 7.4.1: the unit's header holds nal_ref_idc and nal_unit_type."""
-        restarts, referenced, pictures, parameters = False, False, 0, []
-        for unit in _units(packet, length_bytes):
+        nonlocal fields
+        slices, parameters, referenced = [], [], False
+        for unit in _units(packet, length_bytes) or (b"\x00",):
             kind = unit[0] & 31
             if kind in (_H264_SLICE, _H264_IDR):
-                pictures += 1
-                restarts |= kind == _H264_IDR
+                slices.append(kind)
                 referenced |= bool(unit[0] >> 5 & 3)
-            elif kind in _H264_PARAMETERS:
+            elif kind in (_H264_SPS, _H264_PPS):
                 parameters.append(unit)
+                fields = fields or (kind == _H264_SPS and may_code_fields(unit))
             elif kind not in _H264_PASSIVE:
-                return _UNKNOWN
-        return CodedPicture(restarts, referenced or not pictures, _START_CODE.join(parameters))
+                return _unknown(packet)
+        return CodedPicture(
+            restarts=bool(slices) and all(kind == _H264_IDR for kind in slices),
+            referenced=referenced or not slices,
+            parameters=_START_CODE.join(parameters),
+            unfinished=fields,
+        )
 
     return read
 
 
 def _hevc_reader(length_bytes: int | None) -> PacketReader:
     def read(packet: bytes) -> CodedPicture:
-        """ITU-T H.265, 7.4.2.2.
+        """ITU-T H.265, 7.4.2.2; of the base layer alone.
 
         A picture of a kind that its own sub-layer does not refer to may be referred to by a higher one: every
         picture counts as referenced.
         """
-        restarts, parameters = False, []
-        for unit in _units(packet, length_bytes):
-            kind = unit[0] >> 1 & 63
-            if kind in _HEVC_SLICES:
-                restarts |= kind in _HEVC_IDR
-            elif kind in _HEVC_PARAMETERS:
+        slices, parameters = [], []
+        for unit in _units(packet, length_bytes) or (b"\x7f",):
+            kind, layer = unit[0] >> 1 & 63, (unit[0] & 1) << 5 | (unit[1] >> 3 if len(unit) > 1 else 0)
+            if layer == 0 and kind in _HEVC_SLICES:
+                slices.append(kind)
+            elif layer == 0 and kind in _HEVC_PARAMETERS:
                 parameters.append(unit)
-            elif kind not in _HEVC_PASSIVE:
-                return _UNKNOWN
+            elif layer or kind not in _HEVC_PASSIVE:
+                return _unknown(packet)
+        restarts = bool(slices) and all(kind in _HEVC_IDR for kind in slices)
         return CodedPicture(restarts, True, _START_CODE.join(parameters))
 
     return read
@@ -103,7 +122,7 @@ def _read_mpeg2(packet: bytes) -> CodedPicture:
     and are shown before it refer to what came before.
     """
     kinds, parameters = [], []
-    for unit in _units(packet, None):
+    for unit in _units(packet, None) or ():
         code = unit[0]
         if code == _MPEG2_PICTURE and len(unit) > 2:
             kinds.append(unit[2] >> 3 & 7)
@@ -112,24 +131,24 @@ def _read_mpeg2(packet: bytes) -> CodedPicture:
         ):
             parameters.append(unit)
     if not kinds:
-        return _UNKNOWN
+        return _unknown(packet)
     return CodedPicture(
-        restarts=kinds[0] == _MPEG2_I,
+        restarts=all(kind == _MPEG2_I for kind in kinds),
         referenced=any(kind != _MPEG2_B for kind in kinds),
         parameters=_START_CODE.join(parameters),
     )
 
 
-def _units(packet: bytes, length_bytes: int | None) -> Iterator[bytes]:
-    """The units of a packet, each behind its length, or without lengths behind start codes; none is empty."""
+def _units(packet: bytes, length_bytes: int | None) -> list[bytes] | None:
+    """The units of a packet, each behind its length, or without lengths behind start codes; none is empty.
+
+    None where lengths do not fit the packet.
+    """
     if length_bytes is None:
-        for unit in packet.split(_START_CODE)[1:]:
-            if unit := unit.rstrip(b"\x00"):
-                yield unit
-        return
-    place = 0
+        return [unit for part in packet.split(_START_CODE)[1:] if (unit := part.rstrip(b"\x00"))]
+    units, place = [], 0
     while place + length_bytes < len(packet):
         start = place + length_bytes
         place = start + int.from_bytes(packet[place:start])
-        if start < place:
-            yield packet[start:place]
+        units.append(packet[start:place])
+    return units if place == len(packet) and all(units) else None

@@ -66,7 +66,7 @@ class DecodeOptions:
         rate_hz: frames a second, as ``sampling.Sampler`` chooses them; None gives all.
         skip: leave out of the decoding what no frame given needs, where that is proven to change nothing.
         deinterlace: make whole pictures of the two fields of frames that are marked as interlaced.
-        threads: decoder threads. Two cores are busy with four: each waits for pictures that it refers to.
+        threads: decoder threads. Four keep two cores busy: each waits for the pictures that it refers to.
     """
 
     rate_hz: float | None = None

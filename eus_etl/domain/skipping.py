@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from eus_etl.domain.coded_pictures import PacketReader, packet_reader
 from eus_etl.domain.decoded import DecodeCounts, DecodeOptions
-from eus_etl.domain.packet_times import PacketTimes, walk_packets
+from eus_etl.domain.packet_times import PacketTimes, VideoPacket, walk_packets
 from eus_etl.domain.sampling import Sampler
 
 _AFTER_ALL = 2**63
@@ -71,7 +71,8 @@ def needed_packets(
 
     Left out are frames that none refers to, and stretches that end where decoding can begin anew, with no
     wanted frame behind them that looks back over that place. Packets that change the parameters of later
-    ones are never left out.
+    ones are never left out; nor is what may be a wanted frame's second field, so that it is missed if the
+    decoder makes one picture of both.
 
     Args:
         packets: all of a stream, in the order of decoding.
@@ -82,7 +83,7 @@ def needed_packets(
     awaited = set(to_come)
     stretch: list[_Packet] = []  # needed if a wanted frame comes before the next restart
     stretch_bytes = 0
-    parameters = b""
+    parameters, unfinished = b"", False
     for packet in packets:
         content = bytes(packet)
         coded = read(content)
@@ -92,14 +93,23 @@ def needed_packets(
             stretch, stretch_bytes = [], 0
         new_parameters = bool(coded.parameters) and coded.parameters != parameters
         parameters = coded.parameters or parameters
-        if packet.pts in awaited or new_parameters or stretch_bytes > _HELD_BYTES:
+        if packet.pts in awaited or new_parameters or unfinished or stretch_bytes > _HELD_BYTES:
             yield from stretch
             stretch, stretch_bytes = [], 0
             yield packet
+            unfinished = coded.unfinished and packet.pts in awaited
             awaited.discard(packet.pts)
         elif coded.referenced:
             stretch.append(packet)
             stretch_bytes += len(content)
+
+
+def _of_one_description(packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
+    """The packets; an MP4 that describes a second stretch of its samples otherwise is decoded whole."""
+    for packet in packets:
+        if packet.has_sidedata("new_extradata"):
+            raise SkippingUnsoundError
+        yield packet
 
 
 def decode_wanted(
@@ -127,7 +137,8 @@ def decode_wanted(
     # a damaged header may spoil what follows without a word: here each fault the decoder sees is an error
     context.options = {"err_detect": "explode"}
     inside = 0  # pictures that went into the decoder and did not come out yet
-    for packet in chain(needed_packets(walk_packets(container, stream, counts), wanted, read), (None,)):
+    packets = _of_one_description(walk_packets(container, stream, counts))
+    for packet in chain(needed_packets(packets, wanted, read), (None,)):
         try:
             frames = stream.decode(packet)
         except av.FFmpegError:

@@ -83,6 +83,45 @@ def test_any_bytes_can_be_read(codec: str, extradata: bytes | None, content: byt
     reader(content)
 
 
+@pytest.mark.parametrize(
+    ("codec", "extradata", "content"),
+    [
+        ("h264", None, b"\0\0\1\x68\xee\0\0\1\x65\x80\0\0\1\x18\x55"),  # a unit of an unknown kind
+        ("h264", b"\1\x64\0\x1e\xff\xe1\0\1\x67", b"\0\0\0\1\x61\xe0\x10\x20"),  # no lengths
+        ("h264", b"\1\x64\0\x1e\xff\xe1\0\1\x67", b""),
+        (
+            "hevc",
+            None,
+            b"\0\0\1\x02\1\x80\0\0\1\x26\x09\x80",
+        ),  # a second layer starts anew, the first does not
+        ("mpeg2video", None, b"\0\0\1\xb3\x10\x20\x30"),  # headers alone
+    ],
+)
+def test_what_is_not_known_is_always_given(codec: str, extradata: bytes | None, content: bytes) -> None:
+    reader = packet_reader(codec, extradata)
+    assert reader
+    coded = reader(content)
+    assert (coded.restarts, coded.referenced, coded.parameters) == (False, True, content)
+
+
+def test_early_records_of_hevc_are_not_taken_for_start_codes() -> None:
+    reader = packet_reader("hevc", b"\0\1\x60" + bytes(18) + b"\xff" + bytes(8))
+    assert reader
+    trailing = b"\x02\1" + b"\x55" * 294
+    assert reader(len(trailing).to_bytes(4) + trailing) == CodedPicture(False, True, b"")
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "ts"])
+@pytest.mark.parametrize(
+    ("options", "fields"), [("tff=1", True), ("", False), ("cqm=jvt", False), ("cqm=jvt:tff=1", True)]
+)
+def test_pictures_may_be_of_fields_where_the_sequence_says_so(
+    tmp_path: Path, suffix: str, options: str, fields: bool
+) -> None:
+    packets = read_file(encode(tmp_path / f"video.{suffix}", f"bframes=2:{options}"))
+    assert {coded.unfinished for _, _, coded, _ in packets} == {fields}
+
+
 class Packet(NamedTuple):
     """A packet of an invented stream, that says of itself what its headers would say."""
 
@@ -91,25 +130,27 @@ class Packet(NamedTuple):
     coded: CodedPicture
 
     def __bytes__(self) -> bytes:
-        return bytes([self.coded.restarts, self.coded.referenced]) + self.coded.parameters
+        restarts, referenced, parameters, unfinished = self.coded
+        return bytes([restarts, referenced, unfinished]) + parameters
 
 
 def read(content: bytes) -> CodedPicture:
-    return CodedPicture(bool(content[0]), bool(content[1]), content[2:])
+    return CodedPicture(bool(content[0]), bool(content[1]), content[3:], bool(content[2]))
 
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[Packet]:
     """Segments that each start anew, shown in some order: their start may be shown after what follows it."""
     packets: list[Packet] = []
-    first = 0
+    first, fields = 0, draw(st.booleans())
     for segment in range(draw(st.integers(1, 5))):
         count = draw(st.integers(1, 8))
         order = draw(st.permutations(range(count)))
         for place, shown in enumerate(order):
             carried = draw(st.sampled_from([b"", b"", b"a", b"b"]))
             referenced = place == 0 or draw(st.booleans())
-            packets.append(Packet(first + shown, segment, CodedPicture(place == 0, referenced, carried)))
+            coded = CodedPicture(place == 0, referenced, carried, fields)
+            packets.append(Packet(first + shown, segment, coded))
         first += count
     return packets
 
@@ -131,12 +172,13 @@ def test_all_that_a_wanted_frame_may_refer_to_is_given_and_little_else(
             looks_back = packet.segment - (packet.pts < starts[packet.segment])
             before = [other for other in packets[:place] if other.segment >= looks_back]
             needed |= {packet, *(other for other in before if other.coded.referenced)}
+        if packet.coded.unfinished and place and packets[place - 1].pts in wanted:
+            needed.add(packet)
         if packet.coded.parameters not in (b"", parameters):
             needed.add(packet)
             parameters = packet.coded.parameters
     assert needed <= set(given)
     assert all(packet in needed or packet.coded.referenced for packet in given)
-    if not any(packet.coded.parameters for packet in packets) and not any(
-        packet.pts < starts[packet.segment] for packet in packets
-    ):
+    plain = not any(packet.coded.parameters or packet.coded.unfinished for packet in packets)
+    if plain and not any(packet.pts < starts[packet.segment] for packet in packets):
         assert needed == set(given)
