@@ -3,14 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+# packages are compiled to bytecode here, once: every run is a process, and may not keep what it compiles
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
 
-.PHONY: help demo ui test format lock clean
+.PHONY: help demo ui test test-slow format lock clean
 
 help:
 	@echo "make demo    make a synthetic hospital and run both studies through the asset graph"
 	@echo "make ui      open the demo in Dagster's page (with sensors and automation running)"
 	@echo "make test    every check: format, lint, types, layers, docs, tests"
+	@echo "make test-slow  tests that take many seconds each: a real daemon, a real browser, planted text"
 	@echo "make format  format the code and mend what the linter can"
 	@echo "make lock    pin the newest allowed versions of all dependencies, with hashes"
 
@@ -29,7 +33,10 @@ test: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m eus_etl.docs --check
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(PYTEST) -m "not slow"
+
+test-slow: $(VENV)/dev
+	$(PYTEST) -m slow
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
@@ -44,12 +51,12 @@ $(BIN)/uv: requirements/bootstrap.txt
 	@touch $@
 
 $(VENV)/runtime: requirements/runtime.txt pyproject.toml $(BIN)/uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(INSTALL) --compile-bytecode --require-hashes -r requirements/runtime.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev: requirements/dev.txt $(VENV)/runtime
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(INSTALL) --compile-bytecode --require-hashes -r requirements/dev.txt
 	@touch $@
 
 lock: $(BIN)/uv

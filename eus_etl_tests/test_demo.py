@@ -2,14 +2,10 @@
 
 from pathlib import Path
 
-import pytest
-
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.session import StudySession
 from eus_etl.domain import tables
 from eus_etl_tests.demo_run import Demo, DemoStudy, run_command
-
-pytestmark = pytest.mark.slow
 
 Listing = dict[str, tuple[int, int]]
 

@@ -9,8 +9,6 @@ from eus_etl.domain import tables
 from eus_etl.sample.plan import EPISODE_KINDS
 from eus_etl_tests.demo_run import Demo, DemoStudy
 
-pytestmark = pytest.mark.slow
-
 RATE_HZ = 5
 TOLERANCE_S = 1.0
 """Labels are floored to whole seconds, and a stop is the last tick plus one."""

@@ -19,8 +19,6 @@ from eus_etl.sample.plan import DOCTOR
 from eus_etl.settings import CsvFileSource, JsonFileSource
 from eus_etl_tests.demo_run import Demo, DemoStudy, run_command
 
-pytestmark = pytest.mark.slow
-
 _MAY_NAME_UPLOADS = (
     "raw_data/",
     "master-dataset/Data/videos.csv",

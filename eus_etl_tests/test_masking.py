@@ -14,8 +14,6 @@ from eus_etl.domain import tables
 from eus_etl.sample import barcode
 from eus_etl_tests.demo_run import DemoStudy, filled, parse_outline, read_picture
 
-pytestmark = pytest.mark.slow
-
 SLACK_PX = 2
 """Rounding of an outline's corners in the output."""
 FAITHFUL = 3.0

@@ -78,6 +78,7 @@ def wait_for_media(server: DriveServer, wanted: int, process: subprocess.Popen[b
         time.sleep(0.001)
 
 
+@pytest.mark.slow
 def test_a_campaign_of_faults_and_kills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     drive, folder = filled_drive()
     ideal = ideal_requests(drive, folder, tmp_path)
