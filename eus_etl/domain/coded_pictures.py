@@ -41,11 +41,15 @@ PacketReader = Callable[[bytes], CodedPicture]
 """From the bytes of a packet, in the order of decoding. What it does not know counts as parameters."""
 
 
-def packet_reader(codec: str, extradata: bytes | None) -> PacketReader | None:
-    """How to read a stream's packets; None for a codec whose headers are not known here.
+READABLE_CODECS = frozenset({"h264", "hevc", "mpeg2video"})
+"""FFmpeg's names of the codecs whose headers are known here."""
+
+
+def packet_reader(codec: str, extradata: bytes | None) -> PacketReader:
+    """How to read a stream's packets.
 
     Args:
-        codec: FFmpeg's name of it.
+        codec: one of ``READABLE_CODECS``.
         extradata: what the container holds for the decoder: it says how units are told apart.
     """
     held = extradata or b""
@@ -55,7 +59,7 @@ def packet_reader(codec: str, extradata: bytes | None) -> PacketReader | None:
         return _h264_reader(held, (held[4] & 3) + 1 if in_record else None)
     if codec == "hevc":
         return _hevc_reader((held[21] & 3) + 1 if in_record and len(held) > 21 else None)
-    return _read_mpeg2 if codec == "mpeg2video" else None
+    return _read_mpeg2
 
 
 def _unknown(packet: bytes) -> CodedPicture:

@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from eus_etl.domain.coded_pictures import PacketReader, packet_reader
+from eus_etl.domain.coded_pictures import READABLE_CODECS, PacketReader, packet_reader
 from eus_etl.domain.decoded import DecodeCounts, DecodeOptions
 from eus_etl.domain.packet_times import PacketTimes, VideoPacket, walk_packets
 from eus_etl.domain.sampling import Sampler
@@ -53,7 +53,7 @@ def wanted_pts(stream: VideoStream, times: PacketTimes, options: DecodeOptions) 
     if (
         not options.skip
         or options.deinterlace  # a deinterlaced picture is made of its neighbours too
-        or packet_reader(stream.codec_context.name, None) is None
+        or stream.codec_context.name not in READABLE_CODECS
         or times.discarded
         or len(held) == 0
     ):
@@ -119,7 +119,7 @@ def decode_wanted(
 
     Args:
         container: just opened.
-        stream: its video.
+        stream: its video, of one of ``READABLE_CODECS``.
         wanted: pts of the frames that must come out, sorted.
         held: pts of all frames, sorted and distinct.
 
@@ -132,8 +132,6 @@ def decode_wanted(
     counts = DecodeCounts()
     context = stream.codec_context
     read = packet_reader(context.name, context.extradata)
-    if read is None:
-        raise SkippingUnsoundError
     # a damaged header may spoil what follows without a word: here each fault the decoder sees is an error
     context.options = {"err_detect": "explode"}
     inside = 0  # pictures that went into the decoder and did not come out yet
