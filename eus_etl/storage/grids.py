@@ -1,12 +1,12 @@
 """The cell grids of one video on disk: small, written while decoding goes on, equal for equal input.
 
 ``grid.bin`` holds blocks of at most 256 frames of one segment: the change of each byte to the frame before
-(recordings stand still in most of the screen), deflated. ``grid.json`` says which block is what. What
-cells mean belongs to ``domain.grid``.
+(recordings stand still in most of the screen), packed by Zstandard: of noise its lowest level leaves less than
+zlib does, in a tenth of the time. ``grid.json`` says which block is what. What cells mean belongs to
+``domain.grid``.
 """
 
 import json
-import zlib
 from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import pairwise
@@ -15,12 +15,13 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+import zstandard
 
 from eus_etl.domain.grid import STATISTICS, CellGrid, Codes, GridGeometry
 
-FORMAT = 1
+FORMAT = 2
 _BLOCK_FRAMES = 256
-_LEVEL = 6
+_LEVEL = 1
 _BLOCKS = "grid.bin"
 _INDEX = "grid.json"
 
@@ -69,7 +70,7 @@ class GridWriter:
         if self._waiting:
             block = np.stack(self._waiting)
             block[1:] -= block[:-1].copy()  # wraps around, and so does the sum on reading
-            packed = zlib.compress(block.tobytes(), _LEVEL)
+            packed = zstandard.compress(block.tobytes(), _LEVEL)
             self._file.write(packed)
             self._blocks.append([len(block), len(packed)])
             self._waiting = []
@@ -104,7 +105,7 @@ def load_grids(folder: Path) -> list[CellGrid]:
             for frames, size in segment["blocks"]:
                 block = codes[start : start + frames]
                 packed = file.read(size)
-                block[:] = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(block.shape)
+                block[:] = np.frombuffer(zstandard.decompress(packed), np.uint8).reshape(block.shape)
                 # frame by frame: numpy's cumsum along the first axis takes three times as long
                 for before, frame in pairwise(block):
                     frame += before
