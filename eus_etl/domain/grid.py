@@ -154,8 +154,8 @@ class CellGrid:
         cells = np.flatnonzero(share)  # of a region, most cells of the screen are not
         for start in range(0, self.frames, _FRAMES_AT_ONCE):
             part = slice(start, start + _FRAMES_AT_ONCE)
-            codes = self.codes[part, plane].reshape(-1, share.size)[:, cells]
-            means[part] = values[codes] @ share[cells]
+            codes = self.codes[part, plane].reshape(-1, share.size).take(cells, axis=1)
+            means[part] = np.asarray(cv2.LUT(codes, values)) @ share[cells]
         return means
 
 

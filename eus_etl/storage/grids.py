@@ -1,8 +1,8 @@
 """The cell grids of one video on disk: small, written while decoding goes on, equal for equal input.
 
 ``grid.bin`` holds blocks of at most 256 frames of one segment: the change of each byte to the frame before
-(recordings stand still in most of the screen), packed by Zstandard: of noise its lowest level leaves less than
-zlib does, in a tenth of the time. ``grid.json`` says which block is what. What cells mean belongs to
+(recordings stand still in most of the screen), packed by Zstandard: of noise its lowest level leaves less
+than zlib does, in a tenth of the time. ``grid.json`` says which block is what. What cells mean belongs to
 ``domain.grid``.
 """
 
