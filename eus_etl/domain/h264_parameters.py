@@ -34,6 +34,11 @@ class _Bits:
         self._place += zeros
         return self.number(zeros + 1) - 1
 
+    def pass_golombs(self, count: int) -> None:
+        """Read so many and forget them."""
+        for _ in range(count):
+            self.golomb()
+
     def signed_golomb(self) -> int:
         """A signed one (9.1.1)."""
         code = self.golomb()
@@ -48,7 +53,8 @@ def _frame_mbs_only(bits: _Bits) -> bool:
         chroma = bits.golomb()
         if chroma == 3:
             bits.number(1)
-        bits.golomb(), bits.golomb(), bits.number(1)  # bit depths, transform bypass
+        bits.pass_golombs(2)  # bit depths
+        bits.number(1)  # transform bypass
         if bits.number(1):
             for place in range(12 if chroma == 3 else 8):
                 if bits.number(1):
@@ -58,10 +64,12 @@ def _frame_mbs_only(bits: _Bits) -> bool:
     if order == 0:
         bits.golomb()
     elif order == 1:
-        bits.number(1), bits.signed_golomb(), bits.signed_golomb()
-        for _ in range(bits.golomb()):
-            bits.signed_golomb()
-    bits.golomb(), bits.number(1), bits.golomb(), bits.golomb()  # references, gaps, width, height
+        bits.number(1)
+        bits.pass_golombs(2)  # offsets; signed codes are as long as unsigned ones
+        bits.pass_golombs(bits.golomb())
+    bits.golomb()  # reference frames
+    bits.number(1)  # gaps
+    bits.pass_golombs(2)  # width, height
     return bool(bits.number(1))
 
 
