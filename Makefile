@@ -14,7 +14,7 @@ help:
 	@echo "make demo    make a synthetic hospital and run both studies through the asset graph"
 	@echo "make ui      open the demo in Dagster's page (with sensors and automation running)"
 	@echo "make test    every check: format, lint, types, layers, docs, tests"
-	@echo "make test-slow  tests that take many seconds each: a real daemon, a real browser, planted text"
+	@echo "make test-slow  tests that take many seconds each: daemon, browser, sources and clips end to end"
 	@echo "make format  format the code and mend what the linter can"
 	@echo "make lock    pin the newest allowed versions of all dependencies, with hashes"
 

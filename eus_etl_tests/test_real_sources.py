@@ -38,6 +38,8 @@ from eus_etl_tests.small_videos import read_number
 from eus_etl_tests.test_leaks import database_texts, text_of
 from eus_etl_tests.tiny_hospital import ALIAS_TWO, ONE, TWO
 
+pytestmark = pytest.mark.slow
+
 KEPT = 10
 """Frames kept of each video: two seconds at 5 Hz."""
 CHAIN = {"raw_videos", "labels", "patients", "frames", "regions", "frame_table", "preprocessed_frames"}
