@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from eus_etl.domain.decoded import Luma, Picture
 from eus_etl.domain.grid_geometry import (
     GridGeometry,
+    Integral,
     cells_of_copy,
     cells_of_hash,
     grid_geometry,
@@ -187,7 +188,7 @@ def measure(picture: Picture, config: GridConfig, luma: Luma | None = None) -> F
     height, width = picture.shape[:2]
     geometry = grid_geometry(width, height, config)
     grey = _reduced_grey(luma or Luma.of(picture), geometry)
-    sums, squares = (np.asarray(integral, np.float64) for integral in cv2.integral2(grey))
+    sums, squares = (np.asarray(integral) for integral in cv2.integral2(grey))
     cells = cells_of_copy(geometry)
     brightness = means_of_integral(sums, cells)
     variance = means_of_integral(squares, cells) - brightness**2
@@ -251,6 +252,6 @@ def _code(values: NDArray[np.floating]) -> Codes:
     return np.asarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
 
 
-def _dhash(sums: NDArray[np.float64], geometry: GridGeometry) -> str:
+def _dhash(sums: Integral, geometry: GridGeometry) -> str:
     small = np.rint(means_of_integral(sums, cells_of_hash(geometry)))
     return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()

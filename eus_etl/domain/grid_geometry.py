@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from eus_etl.settings import GridConfig
 
+Integral = NDArray[np.integer | np.floating]
+"""The integral image of a plane, a row and a column larger, in whatever type OpenCV gives it."""
+
 
 @dataclass(frozen=True, slots=True)
 class GridGeometry:
@@ -112,8 +115,8 @@ def cells_of_hash(geometry: GridGeometry) -> Cells:
     return _cells_between(rows, cols)
 
 
-def means_of_integral(integral: NDArray[np.float64], cells: Cells) -> NDArray[np.float64]:
-    """Mean of each cell of a plane, of which the integral image (a row and a column larger) is given."""
+def means_of_integral(integral: Integral, cells: Cells) -> NDArray[np.float64]:
+    """Mean of each cell of a plane, of which the integral image is given."""
     corners = integral.take(cells.corners)
     bands = corners[1:] - corners[:-1]
     return np.asarray((bands[:, 1:] - bands[:, :-1]) / cells.pixels, np.float64)

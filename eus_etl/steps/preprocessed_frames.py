@@ -39,7 +39,7 @@ FORMAT = 3
 
 _THREADS = 2
 # on ultrasound runs of equal bytes are all that deflate finds: half the time of zlib's level 1, and smaller
-PNG_OPTIONS = (
+_PNG_OPTIONS = (
     cv2.IMWRITE_PNG_COMPRESSION,
     1,
     cv2.IMWRITE_PNG_STRATEGY,
@@ -227,7 +227,7 @@ def _make_image(job: _Job, partial: Path, task: _Task) -> dict[str, object]:
         prepared = preprocessor.apply(picture)
     except ValueError as error:
         raise FramesMissingError(frame_id, str(error), "make the asset regions of this visit again") from None
-    _, png = cv2.imencode(".png", prepared.picture, PNG_OPTIONS)
+    _, png = cv2.imencode(".png", prepared.picture, _PNG_OPTIONS)
     data = png.tobytes()
     name = Path(task.path).with_suffix(".png").name
     (partial / name).write_bytes(data)
