@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
-# packages are compiled to bytecode here, once: every run is a process, and may not keep what it compiles
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
@@ -43,7 +42,8 @@ format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/python -m eus_etl.docs
 
-# uv comes first, from its own lock; then everything else in one go
+# uv comes first, from its own lock; then everything else in one go. Packages are compiled to bytecode here, once:
+# every run is a process, and may not keep what it compiles
 $(BIN)/uv: requirements/bootstrap.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "Debian keeps venv in a package of its own: apt-get install python3-venv"; exit 1; }

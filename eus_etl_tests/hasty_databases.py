@@ -36,8 +36,10 @@ def databases_in_a_hurry() -> Iterator[None]:
         return sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, connect_args={"timeout": 60})
 
     event.listen(Engine, "connect", hurry)
-    with pytest.MonkeyPatch.context() as patch:
-        for name in _OPEN_ENGINES:
-            patch.setattr(name, lambda url, **_: engine_of(url))
-        yield
-    event.remove(Engine, "connect", hurry)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in _OPEN_ENGINES:
+                patch.setattr(name, lambda url, **_: engine_of(url))
+            yield
+    finally:
+        event.remove(Engine, "connect", hurry)

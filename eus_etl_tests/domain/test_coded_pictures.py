@@ -82,11 +82,8 @@ def test_any_bytes_can_be_read(codec: str, extradata: bytes | None, content: byt
         ("h264", None, b"\0\0\1\x68\xee\0\0\1\x65\x80\0\0\1\x18\x55"),  # a unit of an unknown kind
         ("h264", b"\1\x64\0\x1e\xff\xe1\0\1\x67", b"\0\0\0\1\x61\xe0\x10\x20"),  # no lengths
         ("h264", b"\1\x64\0\x1e\xff\xe1\0\1\x67", b""),
-        (
-            "hevc",
-            None,
-            b"\0\0\1\x02\1\x80\0\0\1\x26\x09\x80",
-        ),  # a second layer starts anew, the first does not
+        # a second layer starts anew, the first does not
+        ("hevc", None, b"\0\0\1\x02\1\x80\0\0\1\x26\x09\x80"),
         ("mpeg2video", None, b"\0\0\1\xb3\x10\x20\x30"),  # headers alone
     ],
 )
