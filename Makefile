@@ -31,7 +31,7 @@ test: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m eus_etl.docs --check
+	$(BIN)/python -m eus_etl.docgen --check
 	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/dev
@@ -40,7 +40,7 @@ test-slow: $(VENV)/dev
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/python -m eus_etl.docs
+	$(BIN)/python -m eus_etl.docgen
 
 # uv comes first, from its own lock; then everything else in one go. Packages are compiled to bytecode here, once:
 # every run is a process, and may not keep what it compiles

@@ -20,8 +20,8 @@ from pathlib import Path
 
 SERVE = """
 import random, sys, time
-from eus_etl_tests.drive_files import Drive
-from eus_etl_tests.drive_server import serve
+from benchmarks.support.servers.drive_files import Drive
+from benchmarks.support.servers.drive_server import serve
 drive = Drive()
 folder = drive.folder("study")
 file = drive.upload("video.mp4", folder, random.Random(1).randbytes(1 << 20) * int(sys.argv[1]))
@@ -35,7 +35,7 @@ FETCH = """
 import resource, sys, time
 from pathlib import Path
 from google.auth.credentials import AnonymousCredentials
-from eus_etl.sources.google_drive import GoogleDrive
+from eus_etl.sources.videos.google_drive.source import GoogleDrive
 api_root, folder, root, target = sys.argv[1:]
 with GoogleDrive(folder, Path(root) / "mirror", AnonymousCredentials(), api_root=api_root) as drive:
     (file,) = drive.list_files().files

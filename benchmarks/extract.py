@@ -25,12 +25,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from eus_etl.domain.decoded import DecodeOptions, Picture
-from eus_etl.domain.grid import codes_with_motion, measure
-from eus_etl.domain.image_codec import encode_image, read_image
-from eus_etl.domain.video import decode
+from eus_etl.domain.cells.statistics import codes_with_motion, measure
+from eus_etl.domain.images.codec import encode_image, read_image
+from eus_etl.domain.video.reader import decode
+from eus_etl.domain.video.types import DecodeOptions, Picture
 from eus_etl.settings import ExtractionConfig, ImageConfig
-from eus_etl.steps.video_pass import extract_video
+from eus_etl.steps.frame_extraction import extract_video
 
 # OpenCV's reader complains of each interlaced frame; it reads this when the first video is opened
 os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"

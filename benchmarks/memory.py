@@ -27,7 +27,7 @@ EXTRACT = """
 import sys
 from pathlib import Path
 from eus_etl.settings import ExtractionConfig
-from eus_etl.steps.video_pass import extract_video
+from eus_etl.steps.frame_extraction import extract_video
 
 video, folder, rate_hz = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 images, grid = folder / "images", folder / "grid"

@@ -15,8 +15,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from eus_etl.steps.ocr import reader
-from eus_etl_tests.planted_text import (
+from benchmarks.support.places import SHARED
+from benchmarks.support.screens.planted_text import (
     Clip,
     looked_at,
     plant,
@@ -26,6 +26,7 @@ from eus_etl_tests.planted_text import (
     survivors,
     synthetic_clip,
 )
+from eus_etl.steps.text_check.tesseract import reader
 
 STRINGS_A_SCREEN = 16
 SEEDS = (901, 902, 903)
@@ -92,7 +93,7 @@ def _flagged(clip: Clip, size_px: int) -> bool:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--shared", type=Path, default=Path(__file__).resolve().parents[2] / "shared")
+    arguments.add_argument("--shared", type=Path, default=SHARED)
     arguments.add_argument("--outside", type=int, default=500)
     arguments.add_argument("--inside", type=int, default=100)
     arguments.add_argument("--seed", type=int, default=0)

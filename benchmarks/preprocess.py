@@ -24,17 +24,17 @@ import cv2
 import numpy as np
 import polars as pl
 
-from eus_etl.domain.decoded import Picture
-from eus_etl.domain.image_codec import encode_image, read_image
+from benchmarks.support.hospitals.visits import PATIENT, make_study, put_video
+from benchmarks.support.screens.sample_screens import sample_screen
+from eus_etl.domain.images.codec import encode_image, read_image
+from eus_etl.domain.images.threads import one_thread_a_picture
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.picture_threads import one_thread_a_picture
-from eus_etl.domain.tables import REGIONS
-from eus_etl.domain.video import decode
+from eus_etl.domain.tables.catalog import REGIONS
+from eus_etl.domain.video.reader import decode
+from eus_etl.domain.video.types import Picture
 from eus_etl.settings import ImageConfig, RecipeConfig, StudyConfig
 from eus_etl.steps.preprocessed_frames import preprocess_patient
 from eus_etl.steps.regions import find_regions
-from eus_etl_tests.sample_screens import sample_screen
-from eus_etl_tests.visits import PATIENT, make_study, put_video
 
 VIDEO = "aaaaaaaaaaaa"
 SIZE_PX = 512

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import polars as pl
 
+from benchmarks.support.places import SHARED
+from benchmarks.support.videos.assessed_videos import assess_videos, has_reason
+from benchmarks.support.videos.sample_recordings import KINDS, sample_recording
+from benchmarks.support.videos.worsened_clips import OWN_COLOR, SPANS_S, off_frames, worsen
 from eus_etl.sample.plan import EPISODE_KINDS
-from eus_etl_tests.assessed_videos import assess_videos, has_reason
-from eus_etl_tests.sample_recordings import KINDS, sample_recording
-from eus_etl_tests.worsened_clips import OWN_COLOR, SPANS_S, off_frames, worsen
 
-SHARED_CLIPS = Path(__file__).resolve().parents[2] / "shared" / "clips"
+SHARED_CLIPS = SHARED / "clips"
 RATE_HZ = 5.0
 SET_ON = range(1, 9)
 SUFFIXES = (".mov", ".mp4", ".mpeg", ".avi")

@@ -18,18 +18,18 @@ from unittest import mock
 import boto3
 import dagster as dg
 
+from benchmarks.support.hospitals.hasty_databases import databases_in_a_hurry
+from benchmarks.support.hospitals.large_study import record_made, record_versions, record_visits, visit_ids
+from benchmarks.support.hospitals.tiny_hospital import TinyHospital
+from benchmarks.support.servers.aws_server import REGION, aws_server, create_table
+from benchmarks.support.servers.sheet_server import Cell, SheetServer, Spreadsheet, sheet_server
+from eus_etl.defs.assets.patient import LABELS, PATIENTS
 from eus_etl.defs.graph import StudyGraph, study_graph
 from eus_etl.defs.instance import open_instance
-from eus_etl.defs.patient_assets import LABELS, PATIENTS
-from eus_etl.defs.sensors import edits_sensor
-from eus_etl.steps.connections import connect
-from eus_etl.steps.observe import observe
-from eus_etl.steps.observed import LABEL_ITEMS, PATIENT_ROWS
-from eus_etl_tests.aws_server import REGION, aws_server, create_table
-from eus_etl_tests.hasty_databases import databases_in_a_hurry
-from eus_etl_tests.large_study import record_made, record_versions, record_visits, visit_ids
-from eus_etl_tests.sheet_server import Cell, SheetServer, Spreadsheet, sheet_server
-from eus_etl_tests.tiny_hospital import TinyHospital
+from eus_etl.defs.triggers.sensors import edits_sensor
+from eus_etl.steps.observation.connect import connect
+from eus_etl.steps.observation.observe import observe
+from eus_etl.steps.observation.snapshot import LABEL_ITEMS, PATIENT_ROWS
 
 TABLE, SHEET = "patient", "sheet-of-the-study"
 _PUT_AT_ONCE = 25

@@ -16,16 +16,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from eus_etl.domain.field_geometry import filled, overlap
-from eus_etl.domain.marks import find_marks
-from eus_etl.domain.region import Region, find_region
-from eus_etl.domain.seen_area import Mask
+from benchmarks.support.places import SHARED
+from benchmarks.support.screens.real_fields import FIELDS, TEXTS, spread_pictures
+from benchmarks.support.screens.sample_screens import sample_screen
+from eus_etl.domain.screen.field_fit import filled, overlap
+from eus_etl.domain.screen.motion_mask import Mask
+from eus_etl.domain.screen.overlays import find_marks
+from eus_etl.domain.screen.region import Region, find_region
 from eus_etl.sample.fields import FieldKind
 from eus_etl.settings import RegionConfig
-from eus_etl_tests.real_fields import FIELDS, TEXTS, spread_pictures
-from eus_etl_tests.sample_screens import sample_screen
 
-ROOT = Path(__file__).resolve().parents[1]
 CONFIG = RegionConfig()
 KINDS: tuple[FieldKind, ...] = ("linear", "convex", "radial")
 
@@ -110,7 +110,7 @@ def main() -> None:
     )
     parser.add_argument("--screens", type=int, default=10, help="of each kind of field")
     parser.add_argument("--first-seed", type=int, default=5000)
-    parser.add_argument("--clips", type=Path, default=ROOT.parent / "shared" / "clips")
+    parser.add_argument("--clips", type=Path, default=SHARED / "clips")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     report_screens(arguments.screens, arguments.first_seed)

@@ -18,21 +18,21 @@ from unittest import mock
 
 import dagster as dg
 
+from benchmarks.support.hospitals.hasty_databases import databases_in_a_hurry
+from benchmarks.support.hospitals.large_study import record_made, record_versions, record_visits, visit_ids
+from benchmarks.support.hospitals.real_hospital import drive_source
+from benchmarks.support.hospitals.tiny_hospital import TinyHospital
+from benchmarks.support.servers.drive_client import HASTE
+from benchmarks.support.servers.drive_files import Drive
+from benchmarks.support.servers.drive_server import DriveServer, serve
+from benchmarks.support.servers.drive_tokens import TokenOffice
+from eus_etl.defs.assets.patient import LABELS, PATIENTS
 from eus_etl.defs.graph import StudyGraph, study_graph
 from eus_etl.defs.instance import open_instance
-from eus_etl.defs.patient_assets import LABELS, PATIENTS
-from eus_etl.defs.sensors import edits_sensor, videos_sensor
-from eus_etl.steps.connections import connect
-from eus_etl.steps.observe import observe
-from eus_etl.steps.observed import LABEL_ITEMS
-from eus_etl_tests.drive_client import HASTE
-from eus_etl_tests.drive_files import Drive
-from eus_etl_tests.drive_server import DriveServer, serve
-from eus_etl_tests.drive_tokens import TokenOffice
-from eus_etl_tests.hasty_databases import databases_in_a_hurry
-from eus_etl_tests.large_study import record_made, record_versions, record_visits, visit_ids
-from eus_etl_tests.real_hospital import drive_source
-from eus_etl_tests.tiny_hospital import TinyHospital
+from eus_etl.defs.triggers.sensors import edits_sensor, videos_sensor
+from eus_etl.steps.observation.connect import connect
+from eus_etl.steps.observation.observe import observe
+from eus_etl.steps.observation.snapshot import LABEL_ITEMS
 
 Ticking = Callable[[str | None], tuple[str | None, str | None]]
 """A tick: from a cursor to the next, and why it skipped."""
@@ -75,7 +75,7 @@ def of_videos(
 ) -> tuple[float, float]:
     """Time of an idle tick in ms, and its requests."""
     tick = ticking(videos_sensor(graph), instance, report=False)
-    with mock.patch("eus_etl.defs.sensors.RUNS_A_TICK", visits):  # asks for all at once
+    with mock.patch("eus_etl.defs.triggers.sensors.RUNS_A_TICK", visits):  # asks for all at once
         cursor, _ = tick(None)
     before = server.requests
     taken_ms = idle(tick, cursor, ticks, "nothing new")
@@ -119,7 +119,7 @@ def main() -> None:
     options = parser.parse_args()
     # what is timed writes nothing: setting it up should not wait for the disk file by file; and of ticks that
     # follow one another at once, the pace that the real Drive wants would be all that is seen
-    pace = mock.patch("eus_etl.sources.google_drive.Pace", return_value=HASTE)
+    pace = mock.patch("eus_etl.sources.videos.google_drive.source.Pace", return_value=HASTE)
     with databases_in_a_hurry(), mock.patch.object(os, "fsync"), pace:
         found = {visits: measure(visits, options.ticks) for visits in options.visits}
     print("| visits | videos: ms a tick | requests a tick | edits: ms a tick |\n|---|---|---|---|")

@@ -1,6 +1,6 @@
 """Joining at scale: the frame table of one long visit, and the dataset of a large study.
 
-    python benchmarks/tables.py [--visit-frames 200000] [--rows 100000 1000000 10000000]
+    python benchmarks/catalog.py [--visit-frames 200000] [--rows 100000 1000000 10000000]
 
 All tables are made up, and so are the cells of the visit; there is no image. Each row is measured in a
 process of its own, which reads the tables from the disk: CPU seconds of all its threads, and the most memory
@@ -23,18 +23,18 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from eus_etl.domain import tables
+from eus_etl.domain.cells.statistics import CellGrid, grid_geometry
 from eus_etl.domain.frame_table import build_frame_table
-from eus_etl.domain.grid import CellGrid, grid_geometry
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.quality import SCORES
-from eus_etl.domain.table import NUMBER, Table
+from eus_etl.domain.quality.scores import SCORES
+from eus_etl.domain.tables import catalog
+from eus_etl.domain.tables.schema import NUMBER, Table
 from eus_etl.settings import GridConfig, StudyConfig, load_study, shipped
 from eus_etl.steps.dataset import make_dataset
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.study_tables import assemble_preprocess_metadata
-from eus_etl.storage.extractions import load_rows, write_rows
-from eus_etl.storage.grids import save_grids
+from eus_etl.storage.cell_store import save_grids
+from eus_etl.storage.extraction_store import load_rows, write_rows
 from eus_etl.storage.parts import load_part, write_part
 from eus_etl.storage.table_files import write_csv, write_parquet
 
@@ -135,13 +135,13 @@ def make_long_visit(study: StudyConfig, frames: int) -> None:
         }
         for number in range(int(frames / RATE_HZ / STATION_S))
     ]
-    for table, rows in ((tables.VIDEOS, videos), (tables.LAYOUTS, layouts), (tables.LABELS, intervals)):
+    for table, rows in ((catalog.VIDEOS, videos), (catalog.LAYOUTS, layouts), (catalog.LABELS, intervals)):
         write_part(paths, table, patient_id, table.frame(rows))
 
 
 def make_large_study(study: StudyConfig, rows: int) -> None:
     """Frame tables, preprocessed parts and patients of as many visits as it takes."""
-    paths, people = StudyPaths(study.root), tables.patients(study.patients.columns)
+    paths, people = StudyPaths(study.root), catalog.patients(study.patients.columns)
     paths.frames.mkdir(parents=True)
     for number in range(-(-rows // VISIT_FRAMES)):
         patient_id, video_id = patient_of(number), f"{number:012x}"
@@ -158,7 +158,7 @@ def make_large_study(study: StudyConfig, rows: int) -> None:
                 for family, labels in study.families.items()
             ),
         )
-        table = columns_of(tables.frame_table(study.families), labelled)
+        table = columns_of(catalog.frame_table(study.families), labelled)
         table.write_parquet(paths.frame_table(patient_id).with_suffix(".parquet"), compression="zstd")
         made = pl.concat(
             frames.select("frame_id", "patient_id", "video_id").with_columns(
@@ -169,12 +169,12 @@ def make_large_study(study: StudyConfig, rows: int) -> None:
             )
             for recipe in study.preprocess.recipes
         )
-        write_part(paths, tables.PREPROCESSED, patient_id, columns_of(tables.PREPROCESSED, made))
+        write_part(paths, catalog.PREPROCESSED, patient_id, columns_of(catalog.PREPROCESSED, made))
         write_part(paths, people, patient_id, people.frame([{"patient_id": patient_id}]))
 
 
 def frame_table_of(study: StudyConfig) -> None:
-    make_frame_table(study, patient_of(0), tables.SYNC.empty(), None)
+    make_frame_table(study, patient_of(0), catalog.SYNC.empty(), None)
 
 
 def join_again(study: StudyConfig) -> None:
@@ -185,9 +185,9 @@ def join_again(study: StudyConfig) -> None:
     table = build_frame_table(
         load_rows(paths, patient_id),
         scores,
-        load_part(paths, tables.VIDEOS, patient_id),
-        load_part(paths, tables.LABELS, patient_id),
-        tables.SYNC.empty(),
+        load_part(paths, catalog.VIDEOS, patient_id),
+        load_part(paths, catalog.LABELS, patient_id),
+        catalog.SYNC.empty(),
         None,
         list(study.families),
         study.timeline,

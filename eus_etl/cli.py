@@ -11,21 +11,21 @@ import polars as pl
 import polars.selectors as cs
 
 from eus_etl import terminal
+from eus_etl.commands.adopt.run import adopt_root
+from eus_etl.commands.calibrate import calibrate as calibrate_study
+from eus_etl.commands.demo import run_demo
+from eus_etl.commands.doctor.run import examine
+from eus_etl.commands.extract import extract_files
+from eus_etl.commands.review_regions import SHOWN, lines_to_sign, review_regions, reviewable
 from eus_etl.defs.instance import daemon_seen, dagster_home, open_instance
-from eus_etl.defs.session import StudySession
+from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl.defs.status import unassigned_status, visits_status
-from eus_etl.demo import run_demo
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ConfigError, EusEtlError
 from eus_etl.settings import ExtractionConfig, StudyConfig, load_study, shipped, study_files
-from eus_etl.steps.adopt import adopt_root
-from eus_etl.steps.calibrate import calibrate as calibrate_study
-from eus_etl.steps.doctor.examination import examine
-from eus_etl.steps.extract import extract_files
 from eus_etl.steps.labels import labels_from_export
-from eus_etl.steps.observed import resolve_patient
-from eus_etl.steps.region_review import SHOWN, lines_to_sign, review_regions, reviewable
-from eus_etl.steps.text_check import why_no_text_check
+from eus_etl.steps.observation.snapshot import resolve_patient
+from eus_etl.steps.text_check.check import why_no_text_check
 from eus_etl.storage.table_files import write_csv
 
 _FILE = click.Path(dir_okay=False, path_type=Path)

@@ -17,8 +17,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from eus_etl.defs.session import Progress as Tell
-from eus_etl.defs.session import RunReport
+from eus_etl.defs.reconcile.local_session import Progress as Tell
+from eus_etl.defs.reconcile.local_session import RunReport
 from eus_etl.defs.status import VisitStatus
 
 # a pipe has no width: wide enough for a row a visit

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from eus_etl_tests.demo_run import STUDIES, Demo, DemoStudy, make_demo
-from eus_etl_tests.hasty_databases import databases_in_a_hurry
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+from benchmarks.support.hospitals.hasty_databases import databases_in_a_hurry
+from benchmarks.support.places import SHARED
+from eus_etl_tests.support.hospitals.demo_run import STUDIES, Demo, DemoStudy, make_demo
 
 # no test fails because the machine is busy
 settings.register_profile("no_deadline", deadline=None)
@@ -31,7 +30,7 @@ def _nobodys_settings() -> Iterator[None]:
 def _no_waiting() -> Iterator[None]:
     """Nothing in this process waits for the disk of Dagster's databases, or for files to stand still."""
     with pytest.MonkeyPatch.context() as patch, databases_in_a_hurry():
-        patch.setattr("eus_etl.storage.settled.QUIET_S", 0.0)
+        patch.setattr("eus_etl.storage.stable_read.QUIET_S", 0.0)
         yield
 
 

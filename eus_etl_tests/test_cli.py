@@ -12,13 +12,13 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
+from benchmarks.support.hospitals.tiny_hospital import ALIAS_TWO, ONE, TWO, TinyHospital
+from benchmarks.support.videos.small_videos import read_number, write_video
 from eus_etl.cli import main
 from eus_etl.defs.instance import dagster_home, open_instance
-from eus_etl.defs.runs import runs_under_way
-from eus_etl.defs.session import StudySession
-from eus_etl_tests.demo_run import read_picture
-from eus_etl_tests.small_videos import read_number, write_video
-from eus_etl_tests.tiny_hospital import ALIAS_TWO, ONE, TWO, TinyHospital
+from eus_etl.defs.reconcile.local_session import StudySession
+from eus_etl.defs.reconcile.run_health import runs_under_way
+from eus_etl_tests.support.hospitals.demo_run import read_picture
 
 
 def call(*arguments: str | Path) -> Result:
@@ -182,8 +182,8 @@ import os, signal, sys
 from eus_etl.steps import frames
 from eus_etl.cli import main
 from eus_etl.defs.instance import dagster_home, open_instance
-from eus_etl.defs.runs import runs_under_way
-from eus_etl.defs.session import StudySession
+from eus_etl.defs.reconcile.run_health import runs_under_way
+from eus_etl.defs.reconcile.local_session import StudySession
 frames.extract_video = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 main(["run", "--config", {str(hospital.config)!r}])
 """

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import dagster as dg
 
-from eus_etl.defs.builders import StepSpec, build_asset
-from eus_etl.defs.names import asset_key
-from eus_etl.defs.observed import UNASSIGNED, observed_specs
-from eus_etl.defs.patient_assets import patient_assets
-from eus_etl.defs.state import Node
-from eus_etl.defs.study_assets import study_assets
+from eus_etl.defs.assets.external import UNASSIGNED, observed_specs
+from eus_etl.defs.assets.factory import StepSpec, build_asset
+from eus_etl.defs.assets.patient import patient_assets
+from eus_etl.defs.assets.study import study_assets
+from eus_etl.defs.keys import asset_key
+from eus_etl.defs.reconcile.staleness import Node
 from eus_etl.errors import ConfigError
 from eus_etl.settings import StudyConfig, load_study
-from eus_etl.steps.observed import SOURCES
+from eus_etl.steps.observation.snapshot import SOURCES
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from typing import Literal
 import polars as pl
 from dagster import DagsterEventType
 
-from eus_etl.defs.session import StudySession, failed_asset, failure_text
+from eus_etl.defs.reconcile.local_session import StudySession, failed_asset, failure_text
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables import REJECTED
+from eus_etl.domain.tables.catalog import REJECTED
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.observed import aliases
+from eus_etl.steps.observation.snapshot import aliases
 
 Standing = Literal["done", "stale", "missing", "failed", "no video"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import dagster as dg
 
 from eus_etl.defs.graph import study_graph
-from eus_etl.defs.schedules import nightly_schedule
-from eus_etl.defs.sensors import edits_sensor, videos_sensor
+from eus_etl.defs.triggers.schedules import nightly_schedule
+from eus_etl.defs.triggers.sensors import edits_sensor, videos_sensor
 from eus_etl.settings import StudyConfig
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TypeAlias
 
-from eus_etl.domain import tables
-from eus_etl.domain.label_keys import is_missing, procedure_stop, seconds_of
+from eus_etl.domain.labels.item_keys import is_missing, procedure_stop, seconds_of
+from eus_etl.domain.tables import catalog
 from eus_etl.settings import PatientColumnConfig, PatientsConfig
 
 MORPHOLOGY = ("Normal", "CCP", "Cysts", "Mass", "Others")
@@ -65,11 +65,11 @@ def patient_row(
         config: the sheet's columns.
 
     Returns:
-        The row, a value or None for each column of ``tables.patients``; and what was not taken, as rows of
-        ``tables.REJECTED`` without patient and stage: ``item`` is the column, ``reason`` one of ``REASONS``.
+        The row, a value or None for each column of ``catalog.patients``; and what was not taken, as rows of
+        ``catalog.REJECTED`` without patient and stage: ``item`` is the column, ``reason`` one of ``REASONS``.
     """
     rejected: list[dict[str, str]] = []
-    row: dict[str, Value | None] = dict.fromkeys(tables.patients(config.columns).names)
+    row: dict[str, Value | None] = dict.fromkeys(catalog.patients(config.columns).names)
     row["patient_id"] = patient_id
     for name, value, read in _facts(attributes or {}):
         try:

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from eus_etl.domain.marks import Boxes, boxes_mask
-from eus_etl.domain.region import Polygon, mask
-from eus_etl.domain.seen_area import Picture
+from eus_etl.domain.screen.motion_mask import Picture
+from eus_etl.domain.screen.overlays import Boxes, boxes_mask
+from eus_etl.domain.screen.region import Polygon, mask
 from eus_etl.settings import RecipeConfig
 
 _CLAHE_TILES = (8, 8)

@@ -13,15 +13,7 @@ import polars as pl
 
 from eus_etl.sample.fields import make_field, split_fields
 from eus_etl.sample.phantom import make_report, make_screen, make_split_screen
-from eus_etl.sample.plan import (
-    EPISODE_KINDS,
-    OTHER_SCREENS,
-    BadFile,
-    Recording,
-    StudyPlan,
-    Timer,
-    Visit,
-)
+from eus_etl.sample.plan import EPISODE_KINDS, OTHER_SCREENS, BadFile, Recording, StudyPlan, Timer, Visit
 from eus_etl.sample.screen import TextBox
 
 

@@ -7,20 +7,14 @@ from functools import partial
 
 import polars as pl
 
-from eus_etl.domain import tables
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables import catalog
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.contact_sheets import SHOWN_BYTES, draw_contact_sheet, in_small
+from eus_etl.steps.previews.contact_sheets import SHOWN_BYTES, draw_contact_sheet, in_small
+from eus_etl.steps.previews.visit import draw
 from eus_etl.steps.result import StepResult, version_of
-from eus_etl.steps.study_tables import (
-    assemble,
-    load_frame_columns,
-    patients_in,
-    scan_parts,
-    visit_by_visit,
-)
-from eus_etl.steps.text_check import blocked_patients
-from eus_etl.steps.visit_pictures import draw
+from eus_etl.steps.study_tables import assemble, load_frame_columns, patients_in, scan_parts, visit_by_visit
+from eus_etl.steps.text_check.check import blocked_patients
 from eus_etl.storage.atomic import write_atomically
 from eus_etl.storage.parts import load_part
 
@@ -36,7 +30,7 @@ def make_dataset(study: StudyConfig) -> StepResult:
     """
     paths = StudyPaths(study.root)
     recipes = list(study.preprocess.recipes)
-    index = assemble(study, tables.dataset(study.families, recipes), _index(study, recipes), twin=True)
+    index = assemble(study, catalog.dataset(study.families, recipes), _index(study, recipes), twin=True)
     written = pl.scan_parquet(paths.table("dataset").with_suffix(".parquet"))
     sheets = [
         draw(
@@ -63,14 +57,14 @@ def make_dataset(study: StudyConfig) -> StepResult:
 
 
 def _index(study: StudyConfig, recipes: list[str]) -> pl.LazyFrame:
-    paths, table = StudyPaths(study.root), tables.dataset(study.families, recipes)
-    people = scan_parts(study, tables.patients(study.patients.columns)).select("patient_id", "subject_id")
+    paths, table = StudyPaths(study.root), catalog.dataset(study.families, recipes)
+    people = scan_parts(study, catalog.patients(study.patients.columns)).select("patient_id", "subject_id")
     subjects, blocked = dict(people.collect().iter_rows()), blocked_patients(study)
-    of_frames = [name for name in table.names if name in tables.frame_table(study.families).names]
+    of_frames = [name for name in table.names if name in catalog.frame_table(study.families).names]
 
     def rows_of(patient_id: str) -> pl.DataFrame:
         frames = load_frame_columns(study, patient_id, of_frames)
-        made = load_part(paths, tables.PREPROCESSED, patient_id)
+        made = load_part(paths, catalog.PREPROCESSED, patient_id)
         for recipe in recipes:
             images = made.filter(pl.col("recipe") == recipe)
             images = images.select("frame_id", pl.col("path").alias(f"path_{recipe}"))
@@ -124,10 +118,10 @@ def _grey_levels(study: StudyConfig) -> Mapping[str, Mapping[str, float | int | 
     paths = StudyPaths(study.root)
     mean, std = pl.col("mean"), pl.col("std")
     sums = [pl.DataFrame(schema=_GREY_SUMS)]
-    for patient_id in patients_in(paths.parts(tables.PREPROCESSED.name)):
+    for patient_id in patients_in(paths.parts(catalog.PREPROCESSED.name)):
         fit = load_frame_columns(study, patient_id, ["frame_id", "disturbed"]).filter(~pl.col("disturbed"))
         of_visit = (
-            load_part(paths, tables.PREPROCESSED, patient_id)
+            load_part(paths, catalog.PREPROCESSED, patient_id)
             .join(fit, on="frame_id", how="semi")
             .group_by("recipe")
             .agg(

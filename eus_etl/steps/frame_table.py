@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from eus_etl.domain.cells.statistics import CellGrid
 from eus_etl.domain.frame_table import (
     build_frame_table,
     intervals_outside,
@@ -17,18 +18,17 @@ from eus_etl.domain.frame_table import (
     reason_counts,
     synchronised,
 )
-from eus_etl.domain.grid import CellGrid
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.quality import SCORES, assess_frames
-from eus_etl.domain.region import NO_POLYGON, parse_polygon
-from eus_etl.domain.tables import EXTRACTED, FRAMES, LABELS, LAYOUTS, VIDEOS
+from eus_etl.domain.quality.scores import SCORES, assess_frames
+from eus_etl.domain.screen.region import NO_POLYGON, parse_polygon
+from eus_etl.domain.tables.catalog import EXTRACTED, FRAMES, LABELS, LAYOUTS, VIDEOS
 from eus_etl.domain.timeline import needs_sync, recording_length
 from eus_etl.settings import QualityConfig, StudyConfig
+from eus_etl.steps.previews.visit import timeline_of_visit
 from eus_etl.steps.result import Check, StepResult, version_of
-from eus_etl.steps.visit_pictures import timeline_of_visit
+from eus_etl.storage.cell_store import load_grids
 from eus_etl.storage.checksums import file_sha256
-from eus_etl.storage.extracted import ExtractedVideo, extracted_videos
-from eus_etl.storage.grids import load_grids
+from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos
 from eus_etl.storage.parts import load_part
 from eus_etl.storage.table_files import write_csv, write_parquet
 

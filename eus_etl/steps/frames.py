@@ -14,13 +14,13 @@ from pathlib import Path
 import polars as pl
 
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables import DECODED, VIDEOS
+from eus_etl.domain.tables.catalog import DECODED, VIDEOS
 from eus_etl.errors import SourceUnavailableError, VideoUnreadableError
 from eus_etl.settings import ExtractionConfig, StudyConfig
+from eus_etl.steps.frame_extraction import FramesDecoded, extract_video, manifest_of
 from eus_etl.steps.result import Check, StepResult, version_of
-from eus_etl.steps.video_pass import FramesDecoded, extract_video, manifest_of
 from eus_etl.storage.atomic import publish_folder, remove_partials
-from eus_etl.storage.extractions import (
+from eus_etl.storage.extraction_store import (
     Manifest,
     count_files,
     count_rows,

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import polars as pl
 
-from eus_etl.domain.label_keys import procedure_end_s
-from eus_etl.domain.label_problems import PROBLEMS
-from eus_etl.domain.labels import intervals_from_item
+from eus_etl.domain.labels.intervals import intervals_from_item
+from eus_etl.domain.labels.item_keys import procedure_end_s
+from eus_etl.domain.labels.problems import PROBLEMS
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables import LABELS
+from eus_etl.domain.tables.catalog import LABELS
 from eus_etl.settings import JsonFileSource, StudyConfig
-from eus_etl.sources.json_items import JsonItems
-from eus_etl.sources.label_items import ItemScan
+from eus_etl.sources.label_items.base import ItemScan
+from eus_etl.sources.label_items.json_file import JsonItems
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.parts import write_part, write_rejected
 

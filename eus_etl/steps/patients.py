@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from eus_etl.domain import tables
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.patients import patient_row
+from eus_etl.domain.tables import catalog
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.parts import write_part, write_rejected
@@ -31,7 +31,7 @@ def make_patient(
         subject_id: keyed id of the person, None where it is not known.
     """
     paths = StudyPaths(study.root)
-    table = tables.patients(study.patients.columns)
+    table = catalog.patients(study.patients.columns)
     row, rejected = patient_row(patient_id, attributes, rows, study.patients)
     part = write_part(paths, table, patient_id, table.frame([row | {"subject_id": subject_id}]))
     recorded = write_rejected(paths, STAGE, patient_id, rejected)

@@ -15,22 +15,27 @@ from pathlib import Path
 import cv2
 import polars as pl
 
-from eus_etl.domain.marks import parse_boxes
+from eus_etl.domain.images.threads import one_thread_a_picture
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.picture_threads import one_thread_a_picture
 from eus_etl.domain.preprocess import Preprocessor
-from eus_etl.domain.region import parse_polygon
-from eus_etl.domain.tables import LAYOUTS, PREPROCESSED
+from eus_etl.domain.screen.overlays import parse_boxes
+from eus_etl.domain.screen.region import parse_polygon
+from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED
 from eus_etl.errors import FramesMissingError
 from eus_etl.settings import RecipeConfig, StudyConfig
-from eus_etl.steps.masked_pictures import mask_facts
+from eus_etl.steps.previews.safe_images import mask_facts
+from eus_etl.steps.previews.visit import sheets_of_visit
 from eus_etl.steps.result import Check, StepResult, version_of
-from eus_etl.steps.text_check import check_text, require_reader
-from eus_etl.steps.visit_pictures import sheets_of_visit
+from eus_etl.steps.text_check.check import check_text, require_reader
 from eus_etl.storage.atomic import publish_folder, sync_folder, write_atomically
 from eus_etl.storage.checksums import sha256_of
-from eus_etl.storage.extracted import ExtractedVideo, extracted_videos, read_image
-from eus_etl.storage.extractions import count_files, folder_beside
+from eus_etl.storage.extraction_store import (
+    ExtractedVideo,
+    count_files,
+    extracted_videos,
+    folder_beside,
+    read_image,
+)
 from eus_etl.storage.parts import load_part, write_part
 from eus_etl.storage.table_files import read_part, write_parquet
 

@@ -9,13 +9,13 @@ import polars as pl
 from pydantic import BaseModel
 
 from eus_etl.domain.paths import StudyPaths, safe_file_name
-from eus_etl.domain.tables import VIDEOS
+from eus_etl.domain.tables.catalog import VIDEOS
 from eus_etl.domain.timeline import place_videos
-from eus_etl.domain.video import probe
+from eus_etl.domain.video.reader import probe
 from eus_etl.errors import DownloadRefusedError, EusEtlError, VideoUnreadableError
 from eus_etl.settings import StudyConfig
-from eus_etl.sources.videos import PART, VideoSource
-from eus_etl.steps.observed import ObservedFile
+from eus_etl.sources.videos.base import PART, VideoSource
+from eus_etl.steps.observation.snapshot import ObservedFile
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.atomic import remove_partials, write_atomically
 from eus_etl.storage.checksums import md5_of

@@ -13,23 +13,23 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from eus_etl.domain.grid import CellGrid
-from eus_etl.domain.layouts import Layout, cut_layouts
-from eus_etl.domain.marks import NO_MARKS, Marks, find_marks, format_boxes
+from eus_etl.domain.cells.statistics import CellGrid
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.pictures import region_outline
-from eus_etl.domain.quality import Screen
-from eus_etl.domain.region import Region, find_region, format_polygon, region_by_hand
-from eus_etl.domain.region_rows import Shown, rows_that_hold
+from eus_etl.domain.plots.contact_sheet import region_outline
+from eus_etl.domain.quality.scores import Screen
 from eus_etl.domain.sampling import spread
-from eus_etl.domain.screens import same_screen
-from eus_etl.domain.seen_area import Picture
-from eus_etl.domain.tables import LAYOUTS
+from eus_etl.domain.screen.appearance import same_screen
+from eus_etl.domain.screen.layouts import Layout, cut_layouts
+from eus_etl.domain.screen.motion_mask import Picture
+from eus_etl.domain.screen.overlays import NO_MARKS, Marks, find_marks, format_boxes
+from eus_etl.domain.screen.region import Region, find_region, format_polygon, region_by_hand
+from eus_etl.domain.screen.region_overrides import Shown, rows_that_hold
+from eus_etl.domain.tables.catalog import LAYOUTS
 from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.atomic import write_atomically
-from eus_etl.storage.extracted import ExtractedVideo, extracted_videos, read_image
-from eus_etl.storage.grids import load_grids
+from eus_etl.storage.cell_store import load_grids
+from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos, read_image
 from eus_etl.storage.parts import write_part, write_rejected
 
 STAGE = "regions"

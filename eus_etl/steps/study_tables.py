@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from eus_etl.domain import tables
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.table import Table
+from eus_etl.domain.tables import catalog
+from eus_etl.domain.tables.schema import Table
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.storage.atomic import atomic_path
@@ -23,24 +23,24 @@ from eus_etl.storage.table_files import scan_tables, write_csv
 
 def assemble_labels(study: StudyConfig) -> StepResult:
     """``labels.csv``: every visit's intervals."""
-    return assemble(study, tables.LABELS, scan_parts(study, tables.LABELS))
+    return assemble(study, catalog.LABELS, scan_parts(study, catalog.LABELS))
 
 
 def assemble_patients(study: StudyConfig) -> StepResult:
     """``patients.csv``: a row a visit."""
-    table = tables.patients(study.patients.columns)
+    table = catalog.patients(study.patients.columns)
     return assemble(study, table, scan_parts(study, table))
 
 
 def assemble_videos(study: StudyConfig) -> StepResult:
     """``videos.csv``: probed facts joined with what the extraction counted."""
-    counted = scan_parts(study, tables.DECODED).drop("frames_kept")
+    counted = scan_parts(study, catalog.DECODED).drop("frames_kept")
     videos = (
-        scan_parts(study, tables.VIDEOS)
-        .drop(*(set(tables.DECODED.names) & set(tables.VIDEOS.names) - {"patient_id", "video_id"}))
+        scan_parts(study, catalog.VIDEOS)
+        .drop(*(set(catalog.DECODED.names) & set(catalog.VIDEOS.names) - {"patient_id", "video_id"}))
         .join(counted, on=["patient_id", "video_id"], how="left", maintain_order="left")
     )
-    return assemble(study, tables.VIDEOS, videos)
+    return assemble(study, catalog.VIDEOS, videos)
 
 
 def assemble_preprocess_metadata(study: StudyConfig) -> StepResult:
@@ -49,16 +49,16 @@ def assemble_preprocess_metadata(study: StudyConfig) -> StepResult:
     Also ``layouts.csv`` and ``text_checks.csv``.
     """
     families = list(study.families)
-    paths, table = StudyPaths(study.root), tables.preprocess_metadata(families)
+    paths, table = StudyPaths(study.root), catalog.preprocess_metadata(families)
 
     def rows_of(patient_id: str) -> pl.DataFrame:
-        made = load_part(paths, tables.PREPROCESSED, patient_id)
+        made = load_part(paths, catalog.PREPROCESSED, patient_id)
         frames = load_frame_columns(study, patient_id, ["frame_id", *families, "status"])
         return made.join(frames, on="frame_id", how="left", maintain_order="left")
 
-    layouts = assemble(study, tables.LAYOUTS, scan_parts(study, tables.LAYOUTS))
-    texts = assemble(study, tables.TEXT_CHECKS, scan_parts(study, tables.TEXT_CHECKS))
-    patients = patients_in(paths.parts(tables.PREPROCESSED.name))
+    layouts = assemble(study, catalog.LAYOUTS, scan_parts(study, catalog.LAYOUTS))
+    texts = assemble(study, catalog.TEXT_CHECKS, scan_parts(study, catalog.TEXT_CHECKS))
+    patients = patients_in(paths.parts(catalog.PREPROCESSED.name))
     result = assemble(study, table, visit_by_visit(table, patients, rows_of), twin=True)
     return StepResult(
         version_of(result.version, layouts.version, texts.version),
@@ -69,13 +69,13 @@ def assemble_preprocess_metadata(study: StudyConfig) -> StepResult:
 def assemble_rejected(study: StudyConfig) -> StepResult:
     """``rejected.csv``: what could not be used, or was used with a doubt, and why."""
     paths = StudyPaths(study.root)
-    files = sorted(paths.parts(tables.REJECTED.name).glob("*/*.parquet"))
+    files = sorted(paths.parts(catalog.REJECTED.name).glob("*/*.parquet"))
     rows = (
-        scan_tables(files, tables.REJECTED)
+        scan_tables(files, catalog.REJECTED)
         .collect()
         .sort("stage", "patient_id", "item", "reason", nulls_last=True)
     )
-    path = paths.table(tables.REJECTED.name)
+    path = paths.table(catalog.REJECTED.name)
     write_csv(rows, path)
     metadata: dict[str, int | float | str | bool] = {"rows": rows.height, "path": paths.relative(path)}
     for stage, count in rows["stage"].value_counts(sort=True).iter_rows():
@@ -96,7 +96,7 @@ def patients_in(folder: Path) -> list[str]:
 def load_frame_columns(study: StudyConfig, patient_id: str, columns: Sequence[str]) -> pl.DataFrame:
     """Columns of one visit's frame table, from its Parquet twin; no rows where it is not made yet."""
     file = StudyPaths(study.root).frame_table(patient_id).with_suffix(".parquet")
-    frames = scan_tables([file] if file.is_file() else [], tables.frame_table(study.families))
+    frames = scan_tables([file] if file.is_file() else [], catalog.frame_table(study.families))
     return frames.select(columns).collect()
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.table import Table
-from eus_etl.domain.tables import REJECTED
+from eus_etl.domain.tables.catalog import REJECTED
+from eus_etl.domain.tables.schema import Table
 from eus_etl.storage.table_files import read_part, write_parquet
 
 NOBODY = "_nobody"

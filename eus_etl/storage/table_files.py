@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
-from eus_etl.domain.table import Table
+from eus_etl.domain.tables.schema import Table
 from eus_etl.errors import ConfigError
 from eus_etl.storage.atomic import write_atomically
-from eus_etl.storage.settled import read_settled
+from eus_etl.storage.stable_read import read_settled
 
 
 def write_csv(frame: pl.DataFrame, path: Path) -> bool:

@@ -1,6 +1,7 @@
 import polars as pl
 import pytest
 
+from benchmarks.support.hospitals.visits import PATIENT, intervals
 from eus_etl.domain.frame_table import (
     build_frame_table,
     intervals_outside,
@@ -8,11 +9,10 @@ from eus_etl.domain.frame_table import (
     reason_counts,
     synchronised,
 )
-from eus_etl.domain.quality import SCORES
-from eus_etl.domain.tables import EXTRACTED, LABELS, SYNC, VIDEOS, frame_table
+from eus_etl.domain.quality.scores import SCORES
+from eus_etl.domain.tables.catalog import EXTRACTED, LABELS, SYNC, VIDEOS, frame_table
 from eus_etl.errors import OverlapError
 from eus_etl.settings import TimelineConfig
-from eus_etl_tests.visits import PATIENT, intervals
 
 FAMILIES = ["station", "position"]
 ONE, TWO = "aaaaaaaaaaaa", "bbbbbbbbbbbb"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eus_etl.domain import tables
 from eus_etl.domain.patients import REASONS, Value, patient_row
+from eus_etl.domain.tables import catalog
 from eus_etl.settings import PatientColumnConfig, PatientsConfig, load_study, shipped
 
 EUS = load_study(shipped("configs") / "eus_config.yaml").patients
@@ -19,7 +19,7 @@ NO_SHEET = PatientsConfig(key_header="Patient")
 def facts(attributes: Mapping[str, object]) -> tuple[dict[str, Value], list[tuple[str, str]]]:
     """Values that are not null, and (column, reason) of what was not taken."""
     row, rejected = patient_row("p1", attributes, [], NO_SHEET)
-    assert list(row) == tables.patients(()).names
+    assert list(row) == catalog.patients(()).names
     assert row.pop("patient_id") == "p1"
     return _told(row, rejected)
 
@@ -70,7 +70,7 @@ def test_an_item_of_today() -> None:
 
 def test_an_item_is_not_needed() -> None:
     row, rejected = patient_row("p1", None, [], NO_SHEET)
-    assert row == {**dict.fromkeys(tables.patients(()).names), "patient_id": "p1"}
+    assert row == {**dict.fromkeys(catalog.patients(()).names), "patient_id": "p1"}
     assert rejected == []
 
 
@@ -233,7 +233,7 @@ def test_a_bad_cell_hides_no_good_one() -> None:
 )
 def test_any_item_and_any_cells_give_a_row(item: dict[str, object], rows: list[dict[str, str]]) -> None:
     row, rejected = patient_row("p1", item, rows, LIVER)
-    assert tables.patients(LIVER.columns).frame([row]).height == 1
+    assert catalog.patients(LIVER.columns).frame([row]).height == 1
     _told(row, rejected)
     for name, low, high in (("cap_db_m", 100, 400), ("stiffness_kpa", 0, 100)):
         value = row[name]

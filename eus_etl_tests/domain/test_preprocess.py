@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.support.screens.screens import HEIGHT, SECTOR, WIDTH, Picture, colored, screen, speckle
 from eus_etl.domain.preprocess import Geometry, Preprocessor
-from eus_etl.domain.region import mask
+from eus_etl.domain.screen.region import mask
 from eus_etl.settings import RecipeConfig
-from eus_etl_tests.screens import HEIGHT, SECTOR, WIDTH, Picture, colored, screen, speckle
 
 GREY = RecipeConfig(version=1, size_px=128)
 CORNERS = st.lists(

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eus_etl.domain.tables import SYNC
+from eus_etl.domain.tables.catalog import SYNC
 from eus_etl.domain.timeline import (
     label_uncertainty,
     needs_sync,

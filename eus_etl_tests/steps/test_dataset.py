@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eus_etl.domain import tables
+from benchmarks.support.hospitals.visits import make_study
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.table import Table
+from eus_etl.domain.tables import catalog
+from eus_etl.domain.tables.schema import Table
 from eus_etl.settings import RecipeConfig, StudyConfig
 from eus_etl.steps.dataset import make_dataset
 from eus_etl.steps.study_tables import assemble_preprocess_metadata
 from eus_etl.storage.parts import write_part
-from eus_etl_tests.visits import make_study
 
 RECIPES = ("coarse", "fine")
 
@@ -47,7 +47,7 @@ def put_visit(study: StudyConfig, patient_id: str, frames: int, seed: int) -> No
         }
         for number in range(frames)
     ]
-    frame_table = tables.frame_table(study.families).frame(rows)
+    frame_table = catalog.frame_table(study.families).frame(rows)
     paths.frames.mkdir(parents=True, exist_ok=True)
     frame_table.write_parquet(paths.frame_table(patient_id).with_suffix(".parquet"))
     made = [
@@ -65,8 +65,8 @@ def put_visit(study: StudyConfig, patient_id: str, frames: int, seed: int) -> No
         for row in rows
         if rng.random() < 0.7
     ]
-    write_part(paths, tables.PREPROCESSED, patient_id, tables.PREPROCESSED.frame(made))
-    people = tables.patients(study.patients.columns)
+    write_part(paths, catalog.PREPROCESSED, patient_id, catalog.PREPROCESSED.frame(made))
+    people = catalog.patients(study.patients.columns)
     person = {"patient_id": patient_id, "subject_id": f"subject of {patient_id}" if seed % 2 else None}
     write_part(paths, people, patient_id, people.frame([person]))
 
@@ -92,14 +92,14 @@ def test_tables_hold_what_one_plain_join_gives(
     paths, families = StudyPaths(study.root), study.families
     for number, length in enumerate(visits):
         put_visit(study, f"patient-{number}", length, number)
-    table = tables.frame_table(families)
+    table = catalog.frame_table(families)
     frames, made = (
         all_of(paths.frames, table),
-        all_of(paths.parts("preprocess_metadata"), tables.PREPROCESSED),
+        all_of(paths.parts("preprocess_metadata"), catalog.PREPROCESSED),
     )
 
     result = assemble_preprocess_metadata(study)
-    metadata = tables.preprocess_metadata(families)
+    metadata = catalog.preprocess_metadata(families)
     joined = made.join(frames.select("frame_id", *families, "status"), on="frame_id", how="left")
     assert result.metadata["rows"] == made.height
     assert written(study, "preprocess_metadata", metadata).equals(
@@ -107,7 +107,7 @@ def test_tables_hold_what_one_plain_join_gives(
     )
 
     result = make_dataset(study)
-    people = all_of(paths.parts("patients"), tables.patients(study.patients.columns))
+    people = all_of(paths.parts("patients"), catalog.patients(study.patients.columns))
     joined = frames.with_columns(release_blocked=False).join(
         people.select("patient_id", "subject_id"), on="patient_id", how="left"
     )
@@ -116,7 +116,7 @@ def test_tables_hold_what_one_plain_join_gives(
             "frame_id", pl.col("path").alias(f"path_{recipe}")
         )
         joined = joined.join(images, on="frame_id", how="left")
-    dataset = tables.dataset(families, RECIPES)
+    dataset = catalog.dataset(families, RECIPES)
     assert result.metadata["rows"] == frames.height
     assert written(study, "dataset", dataset).equals(dataset.conform(joined.sort("frame_id")))
     assert_statistics(study, frames, made)

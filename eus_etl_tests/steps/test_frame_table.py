@@ -6,15 +6,23 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.support.hospitals.visits import PATIENT, RATE_HZ, intervals, make_study, put_video
+from benchmarks.support.screens.screens import (
+    HEIGHT,
+    WIDTH,
+    Picture,
+    colored,
+    moving_screens,
+    screen,
+    speckle,
+)
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables import LABELS, REGIONS, SYNC, frame_table
+from eus_etl.domain.tables.catalog import LABELS, REGIONS, SYNC, frame_table
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.parts import write_part
-from eus_etl_tests.screens import HEIGHT, WIDTH, Picture, colored, moving_screens, screen, speckle
-from eus_etl_tests.visits import PATIENT, RATE_HZ, intervals, make_study, put_video
 
 VIDEO, OTHER = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 CLEAN = 30

@@ -8,17 +8,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from eus_etl.domain.image_codec import read_image
+from benchmarks.support.hospitals.visits_of_videos import PATIENT, contents, lay_out, study_at
+from benchmarks.support.videos.small_videos import evenly, read_number, write_video
+from eus_etl.domain.images.codec import read_image
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables import DECODED, EXTRACTED, REJECTED
+from eus_etl.domain.tables.catalog import DECODED, EXTRACTED, REJECTED
 from eus_etl.errors import DiskFullError, SourceUnavailableError
 from eus_etl.settings import GridConfig, ImageConfig, StudyConfig
 from eus_etl.steps.frames import STAGE, extract_patient
-from eus_etl.storage.extractions import load_rows
-from eus_etl.storage.grids import load_grids
+from eus_etl.storage.cell_store import load_grids
+from eus_etl.storage.extraction_store import load_rows
 from eus_etl.storage.parts import load_part, rejected_part
-from eus_etl_tests.small_videos import evenly, read_number, write_video
-from eus_etl_tests.steps.visits_of_videos import PATIENT, contents, lay_out, study_at
 
 
 @pytest.fixture

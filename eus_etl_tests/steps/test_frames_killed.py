@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.support.hospitals.visits_of_videos import PATIENT, contents, lay_out, study_at
+from benchmarks.support.places import CHECKOUT
+from benchmarks.support.videos.small_videos import evenly, write_video
 from eus_etl.steps.frames import extract_patient
-from eus_etl_tests.small_videos import evenly, write_video
-from eus_etl_tests.steps.visits_of_videos import PATIENT, contents, lay_out, study_at
 
 # runs the step with one function replaced by one that kills the process at its n-th call
 VICTIM = """
 import os, signal, sys
 from pathlib import Path
-from eus_etl.steps import frames, video_pass
-from eus_etl_tests.steps.visits_of_videos import PATIENT, study_at
+from eus_etl.steps import frame_extraction as video_pass
+from eus_etl.steps import frames
+from benchmarks.support.hospitals.visits_of_videos import PATIENT, study_at
 
 root, point, nth = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 module = video_pass if hasattr(video_pass, point) else frames
@@ -56,7 +58,7 @@ def test_a_rerun_gives_what_an_undisturbed_run_gives(
     if earlier:  # images of another configuration lie there
         extract_patient(study_at(tmp_path / "root", rate_hz=2.0), PATIENT)
     command = [sys.executable, "-c", VICTIM, str(study.root), point, str(nth)]
-    died = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, check=False)
+    died = subprocess.run(command, cwd=CHECKOUT, capture_output=True, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
 
     frames = study.root / "master-dataset" / "Frames" / PATIENT
@@ -85,11 +87,11 @@ def test_a_visit_that_is_killed_at_any_moment_completes(tmp_path: Path) -> None:
     lay_out(study, videos)
     code = (
         "import sys; from pathlib import Path; from eus_etl.steps.frames import extract_patient;"
-        "from eus_etl_tests.steps.visits_of_videos import PATIENT, study_at;"
+        "from benchmarks.support.hospitals.visits_of_videos import PATIENT, study_at;"
         "extract_patient(study_at(Path(sys.argv[1])), PATIENT)"
     )
     frames = study.root / "master-dataset" / "Frames" / PATIENT
-    victim = subprocess.Popen([sys.executable, "-c", code, str(study.root)], cwd=Path(__file__).parents[2])
+    victim = subprocess.Popen([sys.executable, "-c", code, str(study.root)], cwd=CHECKOUT)
     while victim.poll() is None and not list(frames.glob(".*.partial/*.jpg")):
         os.sched_yield()
     victim.kill()

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables import LABELS, REJECTED
+from eus_etl.domain.tables.catalog import LABELS, REJECTED
 from eus_etl.errors import SourceError
 from eus_etl.settings import StudyConfig, load_study, shipped
 from eus_etl.steps.labels import labels_from_export, make_labels

@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 import pytest
 
-from eus_etl.domain.marks import parse_boxes
+from benchmarks.support.hospitals.visits import PATIENT, make_study, put_video
+from benchmarks.support.screens.screens import Picture, colored, moving_screens
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables import LAYOUTS, PREPROCESSED, REGIONS
+from eus_etl.domain.screen.overlays import parse_boxes
+from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, REGIONS
 from eus_etl.settings import RecipeConfig, StudyConfig
 from eus_etl.steps.preprocessed_frames import preprocess_patient
 from eus_etl.steps.regions import find_regions
 from eus_etl.storage.parts import load_part
-from eus_etl_tests.screens import Picture, colored, moving_screens
-from eus_etl_tests.visits import PATIENT, make_study, put_video
 
 VIDEO = "aaaaaaaaaaaa"
 CROSS = (160, 130)

@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from eus_etl.domain import tables
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables import catalog
 from eus_etl.settings import StudyConfig, load_study, shipped
 from eus_etl.steps.patients import make_patient
 from eus_etl.steps.result import Check
@@ -23,7 +23,7 @@ def study(tmp_path: Path) -> StudyConfig:
 
 
 def part(study: StudyConfig) -> pl.DataFrame:
-    return load_part(StudyPaths(study.root), tables.patients(study.patients.columns), PATIENT)
+    return load_part(StudyPaths(study.root), catalog.patients(study.patients.columns), PATIENT)
 
 
 def test_item_and_sheet_are_joined(study: StudyConfig) -> None:

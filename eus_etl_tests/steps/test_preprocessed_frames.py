@@ -10,17 +10,17 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.support.hospitals.visits import PATIENT, drop_video, make_study, put_video
+from benchmarks.support.places import CHECKOUT
+from benchmarks.support.screens.screens import HEIGHT, WIDTH, Picture, colored, moving_screens
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables import LAYOUTS, PREPROCESSED, REGIONS
+from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, REGIONS
 from eus_etl.errors import FramesMissingError
 from eus_etl.settings import RecipeConfig, StudyConfig
-from eus_etl.steps import preprocessed_frames
 from eus_etl.steps.preprocessed_frames import preprocess_patient
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.parts import load_part
-from eus_etl_tests.screens import HEIGHT, WIDTH, Picture, colored, moving_screens
-from eus_etl_tests.visits import PATIENT, drop_video, make_study, put_video
 
 VIDEO, OTHER = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 FRAMES = 12
@@ -269,7 +269,7 @@ def test_after_a_kill_the_next_call_gives_what_an_undisturbed_one_gives(
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, point, changed.model_dump_json(), PATIENT],
         check=False,
-        cwd=Path(preprocessed_frames.__file__).parents[2],
+        cwd=CHECKOUT,
         env={**os.environ, "POLARS_MAX_THREADS": "2"},
     )
     assert killed.returncode == -signal.SIGKILL

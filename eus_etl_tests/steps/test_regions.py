@@ -5,16 +5,24 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.support.hospitals.visits import PATIENT, grid_of, make_study, put_video
+from benchmarks.support.screens.screens import (
+    HEIGHT,
+    WIDTH,
+    Picture,
+    colored,
+    field_mask,
+    moving_screens,
+    screen,
+)
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.region import mask, parse_polygon
-from eus_etl.domain.tables import LAYOUTS, REGIONS
+from eus_etl.domain.screen.region import mask, parse_polygon
+from eus_etl.domain.tables.catalog import LAYOUTS, REGIONS
 from eus_etl.errors import FramesMissingError
 from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.regions import find_regions, sample_rows
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.parts import load_part, rejected_part
-from eus_etl_tests.screens import HEIGHT, WIDTH, Picture, colored, field_mask, moving_screens, screen
-from eus_etl_tests.visits import PATIENT, grid_of, make_study, put_video
 
 VIDEO, OTHER = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 BLACK: list[Picture] = [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * 4

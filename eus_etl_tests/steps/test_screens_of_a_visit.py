@@ -8,19 +8,19 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.support.hospitals.visits import PATIENT, make_study, put_video
+from benchmarks.support.screens.screens import HEIGHT, WIDTH, field_mask
+from eus_etl.commands.review_regions import lines_to_sign, review_regions, reviewable
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.region import mask, parse_polygon
-from eus_etl.domain.tables import LAYOUTS, PREPROCESSED, REGIONS, SYNC
+from eus_etl.domain.screen.region import mask, parse_polygon
+from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, REGIONS, SYNC
 from eus_etl.settings import RecipeConfig, StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.preprocessed_frames import preprocess_patient
-from eus_etl.steps.region_review import lines_to_sign, review_regions, reviewable
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.parts import load_part, rejected_part
-from eus_etl_tests.domain.test_layouts import clean, page, split
-from eus_etl_tests.screens import HEIGHT, WIDTH, field_mask
-from eus_etl_tests.visits import PATIENT, make_study, put_video
+from eus_etl_tests.domain.screen.test_layouts import clean, page, split
 
 VIDEO = "aaaaaaaaaaaa"
 SCREENS = ["ultrasound", "split", "ultrasound", "report", "ultrasound"]

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import polars as pl
 
-from eus_etl.domain import tables
+from benchmarks.support.hospitals.tiny_hospital import ONE, TWO, TinyHospital
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.table import Table
+from eus_etl.domain.tables import catalog
+from eus_etl.domain.tables.schema import Table
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.study_tables import (
     assemble_labels,
@@ -16,7 +17,6 @@ from eus_etl.steps.study_tables import (
     assemble_videos,
     load_frame_columns,
 )
-from eus_etl_tests.tiny_hospital import ONE, TWO, TinyHospital
 
 
 def write_older(file: Path, table: Table, row: Mapping[str, object], lacks: str) -> None:
@@ -40,25 +40,25 @@ def test_one_older_part_breaks_no_table(tmp_path: Path) -> None:
     paths = StudyPaths(study.root)
     for older, now in ((ONE, TWO), (TWO, ONE)):  # the first file of a table is one of either kind
         for table, lacks in (
-            (tables.LABELS, "problem"),
-            (tables.VIDEOS, "codec"),
-            (tables.DECODED, "decode_errors"),
-            (tables.PREPROCESSED, "sha256"),
+            (catalog.LABELS, "problem"),
+            (catalog.VIDEOS, "codec"),
+            (catalog.DECODED, "decode_errors"),
+            (catalog.PREPROCESSED, "sha256"),
         ):
             write_older(paths.part(table.name, older), table, {"patient_id": older}, lacks)
             write_now(paths.part(table.name, now), table, {"patient_id": now, lacks: None})
         rejected = {"stage": "frames", "reason": "a reason"}
         for patient in (older, now):
-            file = paths.part(f"{tables.REJECTED.name}/frames", patient)
+            file = paths.part(f"{catalog.REJECTED.name}/frames", patient)
             row = {"patient_id": patient, **rejected}
-            write_older(file, tables.REJECTED, row, "remedy") if patient == older else write_now(
-                file, tables.REJECTED, row
+            write_older(file, catalog.REJECTED, row, "remedy") if patient == older else write_now(
+                file, catalog.REJECTED, row
             )
         for assemble, table in (
-            (assemble_labels, tables.LABELS),
-            (assemble_videos, tables.VIDEOS),
-            (assemble_preprocess_metadata, tables.preprocess_metadata(study.families)),
-            (assemble_rejected, tables.REJECTED),
+            (assemble_labels, catalog.LABELS),
+            (assemble_videos, catalog.VIDEOS),
+            (assemble_preprocess_metadata, catalog.preprocess_metadata(study.families)),
+            (assemble_rejected, catalog.REJECTED),
         ):
             assert assemble(study).metadata["rows"] == 2
             assert [row["patient_id"] for row in read(study, table)] == [ONE, TWO]
@@ -66,7 +66,7 @@ def test_one_older_part_breaks_no_table(tmp_path: Path) -> None:
 
 def test_a_frame_table_without_a_new_family_gives_nulls(tmp_path: Path) -> None:
     study = TinyHospital(tmp_path).study
-    table = tables.frame_table(study.families)
+    table = catalog.frame_table(study.families)
     file = StudyPaths(study.root).frame_table(ONE).with_suffix(".parquet")
     write_older(file, table, {"patient_id": ONE, "frame_id": "a frame"}, "tumor")
     found = load_frame_columns(study, ONE, ["frame_id", "tumor"])

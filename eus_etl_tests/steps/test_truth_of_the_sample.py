@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.support.hospitals.visits import make_study
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.region import mask, parse_polygon
-from eus_etl.domain.tables import LAYOUTS, REGIONS, SYNC, VIDEOS
+from eus_etl.domain.screen.region import mask, parse_polygon
+from eus_etl.domain.tables.catalog import LAYOUTS, REGIONS, SYNC, VIDEOS
 from eus_etl.sample.hospital import HospitalStudy, make_hospital
 from eus_etl.sample.plan import EPISODE_KINDS
 from eus_etl.settings import StudyConfig
@@ -17,7 +18,6 @@ from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.frames import extract_patient
 from eus_etl.steps.regions import find_regions
 from eus_etl.storage.parts import load_part, write_part
-from eus_etl_tests.visits import make_study
 
 
 @pytest.mark.slow

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eus_etl.domain.table import Column, Table
-from eus_etl.domain.tables import SYNC
+from eus_etl.domain.tables.catalog import SYNC
+from eus_etl.domain.tables.schema import Column, Table
 from eus_etl.errors import ConfigError
 from eus_etl.storage.table_files import read_correction, write_csv
 

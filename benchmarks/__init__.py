@@ -1,0 +1,1 @@
+"""Benchmarks: each script prints figures that the docs quote."""

@@ -1,0 +1,1 @@
+"""Small hospitals and studies on disk, made for tests and benchmarks."""

@@ -1,0 +1,1 @@
+"""Screens whose fields and texts are known."""

@@ -1,0 +1,1 @@
+"""Videos with known contents."""

@@ -1,0 +1,1 @@
+"""What only a command does: one module or folder per command."""

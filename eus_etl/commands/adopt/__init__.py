@@ -1,0 +1,1 @@
+"""Taking over a root that the old scripts filled."""

@@ -1,0 +1,149 @@
+"""The demo: a synthetic hospital, both studies run through the asset graph, and a summary."""
+
+import json
+import shutil
+from pathlib import Path
+
+import polars as pl
+import yaml
+
+from eus_etl import terminal
+from eus_etl.defs.instance import open_instance
+from eus_etl.defs.reconcile.local_session import StudySession
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables import catalog
+from eus_etl.errors import ForeignRootError
+from eus_etl.sample.hospital import make_hospital
+from eus_etl.settings import StudyConfig, load_study, shipped, study_files
+from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.table_files import read_part
+
+_MARK = ".eus_etl_demo"
+
+
+def run_demo(root: Path) -> bool:
+    """Make the hospital below ``root`` (once), run both studies, and print what was made and where.
+
+    Returns:
+        Whether everything could be made.
+
+    Raises:
+        ForeignRootError: the folder holds something that is no demo.
+    """
+    if root.is_dir() and any(root.iterdir()) and not (root / _MARK).is_file():
+        raise ForeignRootError(
+            str(root), "the folder is not empty and holds no demo", "name another with --root"
+        )
+    write_atomically(root / _MARK, b"")
+    if not (root / "incoming").is_dir():
+        _make_hospital(root)
+    _write_configs(root)
+    complete = True
+    with open_instance(root / "dagster_home") as instance:
+        for file in study_files(root / "configs"):
+            study = load_study(file)
+            _copy_sync(root, study)
+            with terminal.visits_progress(study.study) as tell:
+                report = StudySession(study, instance).run(progress=tell)
+            _summarise(study)
+            terminal.show_report(study.study, report)
+            complete = complete and report.complete
+    _say_where(root)
+    return complete
+
+
+def _make_hospital(root: Path) -> None:
+    """Make it aside and move it in place, so that an interrupted one is not taken for whole."""
+    aside = root / "incoming.partial"
+    shutil.rmtree(aside, ignore_errors=True)
+    with terminal.steps_progress("synthetic hospital") as tell:
+        make_hospital(aside, progress=tell)
+    shutil.rmtree(root / "truth", ignore_errors=True)
+    (aside / "truth").replace(root / "truth")
+    (aside / "incoming").replace(root / "incoming")
+    aside.rmdir()
+
+
+def _write_configs(root: Path) -> None:
+    """The shipped study files, pointed at the hospital's sources and at a root of their own."""
+    folder = root / "configs"
+    folder.mkdir(exist_ok=True)
+    shutil.copyfile(shipped("configs") / "preprocess_config.yaml", folder / "preprocess_config.yaml")
+    for file in study_files(shipped("configs")):
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+        name = config["study"]
+        config["root"] = f"../{name}"  # beside dagster_home, where `eus-etl run` looks for it
+        config["sources"]["videos"]["path"] = f"../incoming/{name}/videos"
+        config["sources"]["label_items"]["path"] = f"../incoming/{name}/items.json"
+        config["sources"]["patient_rows"]["path"] = f"../incoming/{name}/patients.csv"
+        config["sources"]["poll_s"] = 5
+        write_atomically(folder / file.name, yaml.safe_dump(config, sort_keys=False).encode())
+
+
+def _copy_sync(root: Path, study: StudyConfig) -> None:
+    """Give the study the hospital's hand-written corrections of time, once."""
+    written, target = root / "truth" / study.study / "sync.csv", StudyPaths(study.root).sync_csv
+    if written.is_file() and not target.exists():
+        write_atomically(target, written.read_bytes())
+
+
+def _summarise(study: StudyConfig) -> None:
+    paths = StudyPaths(study.root)
+    rows = [
+        _visit_row(study, paths, path)
+        for path in sorted(paths.parts(catalog.PATIENTS.name).glob("*.parquet"))
+    ]
+    terminal.console.print()
+    terminal.console.print(terminal.data_table(study.title, pl.DataFrame(rows)))
+    rejected = pl.read_csv(paths.table(catalog.REJECTED.name))
+    unassigned = (
+        rejected.filter(pl.col("patient_id").is_null())
+        .group_by("stage", "reason")
+        .len()
+        .sort("stage", "reason")
+    )
+    for stage, reason, count in unassigned.iter_rows():
+        terminal.console.print(f"  given to no visit: {count} {reason} ({stage})")
+    statistics = json.loads(paths.statistics.read_bytes())
+    for family, found in statistics["frames_per_label"].items():
+        counts = ", ".join(
+            f"{label} {n['all']} ({n['ok_and_certain']} ok and certain)" for label, n in found.items()
+        )
+        terminal.console.print(f"  frames of {family}: {counts or 'none'}")
+
+
+def _visit_row(study: StudyConfig, paths: StudyPaths, part: Path) -> dict[str, object]:
+    patient = part.stem
+    facts = pl.read_parquet(part).row(0, named=True)
+    frames = read_part(
+        paths.frame_table(patient).with_suffix(".parquet"), catalog.frame_table(study.families)
+    )
+    intervals = read_part(paths.part(catalog.LABELS.name, patient), catalog.LABELS)
+    rejected = [pl.read_parquet(f) for f in paths.parts(catalog.REJECTED.name).glob(f"*/{patient}.parquet")]
+    reasons = pl.concat([catalog.REJECTED.empty(), *rejected])["reason"].value_counts().sort("reason")
+    return {
+        "visit": patient,
+        "alias": facts["pseudo_name"],
+        "videos": read_part(paths.part(catalog.VIDEOS.name, patient), catalog.VIDEOS).height,
+        "frames": frames.height,
+        "disturbed": int(frames["disturbed"].sum()),
+        "labelled": frames.filter(pl.any_horizontal(pl.col(*study.families).is_not_null())).height,
+        "intervals used": intervals.filter(pl.col("status") != "rejected").height,
+        "rejected": terminal.reasons(dict(reasons.iter_rows())),
+    }
+
+
+def _say_where(root: Path) -> None:
+    terminal.console.print()
+    for file in study_files(root / "configs"):
+        study = load_study(file)
+        paths = StudyPaths(study.root)
+        terminal.console.print(f"{study.study}:")
+        for path, what in (
+            (paths.data, "tables: labels, patients, videos, preprocess_metadata, layouts, rejected, dataset"),
+            (paths.frames, "extracted frames, and a table a visit"),
+            (paths.preprocessed, "masked frames, a folder a recipe"),
+        ):
+            terminal.console.print(f"  {path}  {what}", soft_wrap=True)
+    terminal.console.print(f"known truth: {root / 'truth'}", soft_wrap=True)
+    terminal.console.print("look at it in Dagster's page: make ui", soft_wrap=True)

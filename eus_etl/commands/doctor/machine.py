@@ -1,0 +1,138 @@
+"""The machine: Python and packages, programs, memory and cores, time. The study plays no part here."""
+
+import os
+import platform
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from importlib import metadata
+
+import requests
+
+from eus_etl.commands.doctor.finding import Finding, ok, problem, warning
+from eus_etl.settings import TextCheckConfig, shipped
+from eus_etl.steps.text_check.tesseract import PROGRAM, reader
+
+PROGRAMS: Mapping[str, str] = {
+    "ffprobe": "a second opinion on a video that looks wrong, and some of the tests",
+}
+"""Programs that no run needs, and what they are for. Tesseract is looked at apart: some studies need it."""
+
+_LOCK = "requirements/runtime.txt"
+_PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?: *; *([^\\]+))?", re.MULTILINE)
+# page, daemon, code server and two runs take 0.3 GB each with small videos; large pictures take more
+_ENOUGH_MEMORY = 4 << 30
+_ENOUGH_CORES = 2
+# AWS and Google refuse requests signed by a clock that is further off than this
+_REFUSED_FROM_S = 300
+_NOTABLE_FROM_S = 30
+_GIB = 1 << 30
+
+
+def examine_machine() -> Iterator[Finding]:
+    """Look at packages, programs, memory, cores and time zone."""
+    yield _packages()
+    yield from map(_program, PROGRAMS)
+    yield _size()
+    yield ok("clock", f"it is {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z (UTC%z)} here")
+
+
+def clock_against(server: str, url: str) -> Finding:
+    """This machine's clock against the ``Date`` header of a server (RFC 9110, 6.6.1; whole seconds).
+
+    Args:
+        server: its name in the finding.
+        url: an address there; whatever it answers bears the header.
+    """
+    check = f"clock against {server}"
+    before = time.time()
+    try:
+        answer = requests.head(url, timeout=10, allow_redirects=False)
+        theirs = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    except (requests.RequestException, KeyError, ValueError):
+        return warning(check, "the server does not tell its time", "check the network and proxy settings")
+    off_s = round((before + time.time()) / 2 - theirs)
+    if abs(off_s) < _NOTABLE_FROM_S:
+        return ok(check, "they agree")
+    found = f"this machine is {abs(off_s)} s {'ahead' if off_s > 0 else 'behind'}"
+    remedy = "set the clock, and keep it set with NTP (`timedatectl set-ntp true`)"
+    return problem(check, found, remedy) if abs(off_s) >= _REFUSED_FROM_S else warning(check, found, remedy)
+
+
+def differing_packages(lock: str) -> list[str]:
+    """Packages that are installed otherwise than a lock has them: ``av 18.0.0 for 18.1.0``.
+
+    Args:
+        lock: the text of a requirements file whose lines are ``name==version``, some with a marker. A package
+            that stands there several times may have any of the versions; one whose lines all have markers
+            may be missing.
+    """
+    versions: dict[str, set[str]] = {}
+    required: set[str] = set()
+    for name, version, marker in _PINNED.findall(lock):
+        versions.setdefault(name, set()).add(version)
+        if not marker:
+            required.add(name)
+    installed = {name: _installed(name) for name in versions}
+    return [
+        f"{name} {installed[name] or 'missing'} for {' or '.join(sorted(allowed))}"
+        for name, allowed in versions.items()
+        if installed[name] not in allowed and (installed[name] or name in required)
+    ]
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _packages() -> Finding:
+    check, python = "packages", f"Python {platform.python_version()}"
+    lock = shipped(_LOCK)
+    if not lock.is_file():
+        return ok(check, f"{python}; this installation has no lock to compare the packages with")
+    if differing := differing_packages(lock.read_text(encoding="utf-8")):
+        shown = ", ".join(differing[:5]) + (", ..." if len(differing) > 5 else "")
+        return warning(
+            check,
+            f"{python}; {len(differing)} packages differ from the lock: {shown}",
+            f"install it again: `uv pip install --require-hashes -r {_LOCK}`",
+        )
+    return ok(check, f"{python}; packages as the lock has them")
+
+
+def _program(name: str) -> Finding:
+    if shutil.which(name):
+        return ok(name, "found")
+    return ok(name, f"not found; no run needs it, it is good for {PROGRAMS[name]}")
+
+
+def examine_text_reader(config: TextCheckConfig) -> Finding:
+    """Look for Tesseract, as far as the study's configuration wants it."""
+    check, version = PROGRAM, reader()
+    if config.enabled == "never":
+        return ok(check, "not needed: preprocess.text_check.enabled is never")
+    if version:
+        return ok(check, f"{version} looks for text that was left in preprocessed frames")
+    remedy = "`apt-get install tesseract-ocr`"
+    if config.enabled == "always":
+        return problem(check, "no English one is there; preprocess.text_check.enabled is always", remedy)
+    return warning(check, "no English one is there: preprocessed frames are not looked at for text", remedy)
+
+
+def _size() -> Finding:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    found = f"{cores} cores, {memory / _GIB:.1f} GiB of memory"
+    if memory < _ENOUGH_MEMORY or cores < _ENOUGH_CORES:
+        return warning(
+            "cores and memory",
+            found,
+            "set `max_concurrent_runs: 1` in dagster.yaml; two runs at once want 2 cores and 4 GiB",
+        )
+    return ok("cores and memory", found)

@@ -1,0 +1,166 @@
+"""Frames and a frame table of any video files, without a study: ``eus-etl extract``.
+
+What one pass does belongs to ``video_pass``; the visits of a study are the step ``frames``'.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from eus_etl.errors import VideoUnreadableError
+from eus_etl.settings import ExtractionConfig
+from eus_etl.steps.frame_extraction import FramesDecoded, extract_video, manifest_of
+from eus_etl.storage.atomic import publish_folder
+from eus_etl.storage.checksums import md5_of
+from eus_etl.storage.extraction_store import (
+    Manifest,
+    folder_beside,
+    load_manifest,
+    remove_manifest,
+    write_manifest,
+)
+from eus_etl.storage.table_files import write_csv
+
+_STATE = ".eus_etl"
+_OUTCOME = {
+    "position": pl.Int64(),
+    "video_id": pl.String(),
+    "outcome": pl.String(),
+    "detail": pl.String(),
+    "frames": pl.Int64(),
+    "frames_decoded": pl.Int64(),
+    "frames_skipped": pl.Int64(),
+    "decode_errors": pl.Int64(),
+    "bytes": pl.Int64(),
+}
+
+
+def extract_files(
+    videos: Sequence[Path],
+    out: Path,
+    extraction: ExtractionConfig,
+    progress: Callable[[str], None] | None = None,
+    on_frames: FramesDecoded | None = None,
+) -> pl.DataFrame:
+    """Extract the frames of each file into ``out/<video_id>/``, with the table ``out/<video_id>.csv``.
+
+    The id is made of the file's content. Columns of the table: ``frame_id`` (``<video_id>/<pts>``),
+    ``video_id``, ``path`` (below ``out``), then those of ``tables.EXTRACTED`` from ``frame_index`` to
+    ``video_s``, ``synthetic_time``, ``decode_error`` and ``dhash``. A video that was extracted with the
+    same configuration is left as it is, with another one it is made anew. Nothing that was not made here
+    is written over.
+
+    Args:
+        videos: video files, DICOM included.
+        out: folder, made where it is missing.
+        extraction: what is kept, and how.
+        progress: told of each file in a sentence, by position and id.
+        on_frames: told how many more frames were decoded.
+
+    Returns:
+        A row a file: ``position`` (from 1), ``video_id`` (null where the file cannot be read),
+        ``outcome`` (``extracted``, ``kept`` or ``failed``), ``detail`` (why it failed), ``frames``,
+        ``frames_decoded``, ``frames_skipped`` (no kept frame needs them), ``decode_errors``, ``bytes`` (of
+        images).
+
+    Raises:
+        DiskFullError: no room; videos extracted so far are kept.
+    """
+    rows: list[tuple[object, ...]] = []
+    for position, video in enumerate(videos, start=1):
+        row = _extract_file(position, video, out, extraction, on_frames)
+        rows.append(row)
+        if progress:
+            progress(f"video {position} ({row[1] or 'no id'}): {row[2]}{', ' if row[3] else ''}{row[3]}")
+    return pl.DataFrame(rows, schema=_OUTCOME, orient="row")
+
+
+def _extract_file(
+    position: int, source: Path, out: Path, extraction: ExtractionConfig, on_frames: FramesDecoded | None
+) -> tuple[object, ...]:
+    try:
+        video = _Video(source, out, md5_of(source)[:12])
+    except OSError as error:
+        return (position, None, *_failed(f"cannot be read ({error.strerror})"))
+    manifest = load_manifest(video.state, video.images, extraction.fingerprint())
+    outcome = "kept"
+    if manifest is None or not video.table.is_file():
+        if not video.is_ours:
+            return (position, video.video_id, *_failed(f"{video.video_id} exists and was not made here"))
+        try:
+            manifest = _extract(video, extraction, on_frames)
+        except VideoUnreadableError as error:
+            return (position, video.video_id, *_failed(error.cause))
+        outcome = "extracted"
+    if manifest.rejected:
+        return (position, video.video_id, *_failed(manifest.rejected["detail"]))
+    return (
+        position,
+        video.video_id,
+        outcome,
+        "",
+        manifest.frames_kept,
+        manifest.frames_decoded,
+        manifest.frames_skipped,
+        manifest.decode_errors,
+        manifest.image_bytes,
+    )
+
+
+def _failed(detail: str) -> tuple[object, ...]:
+    return ("failed", detail, 0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Video:
+    source: Path
+    out: Path
+    video_id: str
+
+    @property
+    def images(self) -> Path:
+        return self.out / self.video_id
+
+    @property
+    def table(self) -> Path:
+        return self.out / f"{self.video_id}.csv"
+
+    @property
+    def state(self) -> Path:
+        return self.out / _STATE / self.video_id
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether what bears the video's name was made here; so is what is not there yet."""
+        return self.state.is_dir() or not (self.images.exists() or self.table.exists())
+
+
+def _extract(video: _Video, extraction: ExtractionConfig, on_frames: FramesDecoded | None) -> Manifest:
+    with folder_beside(video.images) as images:
+        made = extract_video(video.source, video.video_id, images, None, extraction, on_frames)
+        manifest = manifest_of(made, extraction)
+        if manifest.rejected:
+            return manifest
+        video.state.mkdir(parents=True, exist_ok=True)  # claims the name before anything bears it
+        remove_manifest(video.state)
+        publish_folder(images, video.images)
+        write_csv(_rows(made.frames, video, extraction), video.table)
+        write_manifest(video.state, manifest)
+    return manifest
+
+
+def _rows(frames: pl.DataFrame, video: _Video, extraction: ExtractionConfig) -> pl.DataFrame:
+    return frames.select(
+        (pl.lit(f"{video.video_id}/") + pl.col("stem")).alias("frame_id"),
+        pl.lit(video.video_id).alias("video_id"),
+        (pl.lit(f"{video.video_id}/") + pl.col("stem") + pl.lit(f".{extraction.image.format}")).alias("path"),
+        "frame_index",
+        "pts",
+        "time_base",
+        "video_s",
+        "synthetic_time",
+        "decode_error",
+        "dhash",
+    )

@@ -1,0 +1,143 @@
+"""Sheets for a person's review of regions: what is shown around an outline, and what a recipe leaves of it.
+
+They hold frames as the machine showed them, names and all: they go into a folder of the hospital's own disk
+and nowhere else, never to Dagster, a log or a table.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import polars as pl
+
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.plots.contact_sheet import contact_sheet, outlined
+from eus_etl.domain.sampling import spread
+from eus_etl.domain.screen.region import NO_POLYGON, parse_polygon
+from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, REGIONS
+from eus_etl.domain.video.types import Picture
+from eus_etl.settings import StudyConfig
+from eus_etl.steps.previews.safe_images import read_shown
+from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.extraction_store import extracted_videos, read_image
+from eus_etl.storage.parts import load_part
+
+_OUTLINED, _COLUMNS = 6, 3
+_COMPARED = 3
+_TILE_PX = 480
+_SHEETS = ("outline", "before_after")
+
+SHOWN = ("layout_id", "screen", "kind", "area_fraction", "confidence", "found_by", "signed_off", "signature")
+"""What a person needs to know of a layout to judge it."""
+
+
+def review_regions(study: StudyConfig, patients: Sequence[str], out: Path) -> pl.DataFrame:
+    """Write two sheets a layout into ``out/<patient id>/``: unmasked pictures, to be looked at and removed.
+
+    ``<layout id>_outline.png`` shows frames spread over the layout with its outline,
+    ``<layout id>_before_after.png`` a frame beside its preprocessed image by each recipe, row by row. Sheets
+    of layouts that are no more are removed.
+
+    Args:
+        study: the study.
+        patients: ids of visits.
+        out: folder for the sheets; made where it is missing.
+
+    Returns:
+        ``tables.LAYOUTS`` of these visits, in the order of ``patients``.
+
+    Raises:
+        FramesMissingError: an extracted image is gone or damaged.
+    """
+    paths = StudyPaths(study.root)
+    reviewed = [LAYOUTS.empty()]
+    for patient_id in patients:
+        layouts = load_part(paths, LAYOUTS, patient_id)
+        sheets = _sheets(study, paths, patient_id, layouts)
+        for name, sheet in sheets.items():
+            write_atomically(out / patient_id / name, cv2.imencode(".png", sheet)[1].tobytes())
+        for kind in _SHEETS:
+            for file in (out / patient_id).glob(f"*_{kind}.png"):
+                if file.name not in sheets:
+                    file.unlink()
+        reviewed.append(layouts)
+    return pl.concat(reviewed)
+
+
+def reviewable(study: StudyConfig) -> list[str]:
+    """Ids of the visits whose layouts are known."""
+    return sorted(part.stem for part in StudyPaths(study.root).parts(LAYOUTS.name).glob("*.parquet"))
+
+
+def lines_to_sign(layouts: pl.DataFrame) -> list[str]:
+    """Lines of ``regions.csv`` that sign off what was found, a line a screen of a video that is not yet.
+
+    The first line is the file's header; ``XX`` stands where the reviewer's initials go. Other corners
+    overrule what was found; without patient and video a line holds for this screen on any visit.
+
+    Args:
+        layouts: ``tables.LAYOUTS``.
+    """
+    found = layouts.filter(pl.col("polygon").is_not_null() & ~pl.col("signed_off")).unique(
+        ["patient_id", "video_id", "signature"], keep="first", maintain_order=True
+    )
+    rows = found.with_columns(signed_off=pl.lit("XX")).select(REGIONS.names).rows()
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([REGIONS.names, *rows])
+    return text.getvalue().splitlines()
+
+
+def _sheets(
+    study: StudyConfig, paths: StudyPaths, patient_id: str, layouts: pl.DataFrame
+) -> dict[str, Picture]:
+    """The visit's sheets by file name."""
+    images = load_part(paths, PREPROCESSED, patient_id)
+    sheets = {}
+    for video in extracted_videos(paths, patient_id):
+        segments = dict(video.segments())
+        for layout in layouts.filter(pl.col("video_id") == video.video_id).to_dicts():
+            frames = segments[layout["segment"]][layout["first_row"] : layout["last_row"] + 1]
+            corners = parse_polygon(layout["polygon"]) if layout["polygon"] else NO_POLYGON
+            shown = [_squared(outlined(_read(paths, frame), corners)) for frame in _spread(frames, _OUTLINED)]
+            sheets[f"{layout['layout_id']}_outline.png"] = contact_sheet(shown, _COLUMNS, _TILE_PX)
+            made = images.filter(pl.col("layout_id") == layout["layout_id"])
+            compared = [
+                picture
+                for frame in _spread(frames.join(made, on="frame_id", how="semi"), _COMPARED)
+                for picture in (_squared(_read(paths, frame)), *_made_of(study, paths, made, frame[0]))
+            ]
+            columns = 1 + len(study.preprocess.recipes)
+            sheets[f"{layout['layout_id']}_before_after.png"] = contact_sheet(compared, columns, _TILE_PX)
+    return sheets
+
+
+def _spread(frames: pl.DataFrame, count: int) -> list[tuple[str, str]]:
+    """Frame id and image path of at most ``count`` frames, evenly spread."""
+    return frames.select("frame_id", "path")[spread(frames.height, count)].rows()
+
+
+def _read(paths: StudyPaths, frame: tuple[str, str]) -> Picture:
+    return read_image(paths, *frame)
+
+
+def _made_of(study: StudyConfig, paths: StudyPaths, made: pl.DataFrame, frame_id: str) -> list[Picture]:
+    """The preprocessed images of a frame by each recipe; black where there is none."""
+    pictures = []
+    for recipe in study.preprocess.recipes:
+        of_recipe = made.filter(pl.col("recipe") == recipe, pl.col("frame_id") == frame_id)["path"]
+        shown = read_shown(paths, of_recipe[0]) if of_recipe.len() else None
+        pictures.append(np.zeros((_TILE_PX, _TILE_PX), np.uint8) if shown is None else shown)
+    return pictures
+
+
+def _squared(picture: Picture) -> Picture:
+    """A picture (h, w, 3) with black below or beside it, so that tiles do not stretch it."""
+    height, width = picture.shape[:2]
+    side = max(height, width)
+    padded = cv2.copyMakeBorder(
+        picture, 0, side - height, 0, side - width, cv2.BORDER_CONSTANT, value=(0, 0, 0)
+    )
+    return np.asarray(padded, np.uint8)

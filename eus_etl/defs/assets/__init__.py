@@ -1,0 +1,1 @@
+"""The asset graph of a study: from steps to Dagster assets."""

@@ -1,0 +1,161 @@
+"""From a step to an asset: versions, checks, locks and errors are treated once, here."""
+
+import base64
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from eus_etl.defs.instance import run_locks
+from eus_etl.defs.keys import CONSUMED_TAG, PARENT_TAG, TERMINAL_TAG, asset_key, patients_of
+from eus_etl.defs.reconcile.confirm import recorded_result
+from eus_etl.defs.reconcile.retry import PERMANENT
+from eus_etl.defs.reconcile.staleness import Node, StudyState
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.errors import EusEtlError, MachineError, PermanentError
+from eus_etl.settings import StudyConfig
+from eus_etl.steps.result import StepResult
+from eus_etl.storage.locks import hold_to_the_end, work_lock
+from eus_etl.storage.provenance import STUDY, Entry, write_entry
+from eus_etl.storage.root_owner import claim_root
+
+Step = Callable[[dg.AssetExecutionContext, str], StepResult]
+"""A step for one patient; for an unpartitioned asset the patient is the empty string."""
+
+_RETRIES = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL)
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    """One asset of the graph.
+
+    Attributes:
+        name: second part of the asset's key.
+        step: what it does.
+        deps: names of its inputs, in the same study.
+        code_version: fingerprint of the configuration that its outcome depends on.
+        description: what it holds, for the page.
+        kinds: shown as icons in the page.
+        checks: names of the checks that its step reports.
+        per_patient: whether it is partitioned by patient.
+        last: whether it waits for all others that are made in the same run, to show what they made.
+    """
+
+    name: str
+    step: Step
+    deps: tuple[str, ...]
+    code_version: str
+    description: str
+    kinds: frozenset[str]
+    checks: Mapping[str, str]
+    per_patient: bool = True
+    last: bool = False
+
+
+def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, Node]) -> dg.AssetsDefinition:
+    """The asset of ``spec``.
+
+    A permanent error fails the run at once; others are retried. Two processes on one visit take turns, and
+    what the first has made the second does not make again, unless a person asked for it in the page.
+    """
+    key = asset_key(study.study, spec.name)
+    partitions = patients_of(study.study) if spec.per_patient else None
+    with warnings.catch_warnings():
+        # partitioned checks are a preview in this pinned version; a warning a check would bury the rest
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        checks = [
+            dg.AssetCheckSpec(name, asset=key, description=description, partitions_def=partitions)
+            for name, description in spec.checks.items()
+        ]
+
+    @dg.asset(
+        key=key,
+        deps=[asset_key(study.study, dep) for dep in spec.deps],
+        partitions_def=partitions,
+        code_version=spec.code_version,
+        description=spec.description,
+        group_name=study.study,
+        kinds=set(spec.kinds),
+        check_specs=checks,
+        op_tags={"dagster/priority": "-1" if spec.last else "0"},
+        retry_policy=_RETRIES,
+    )
+    def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]  # dagster reads the annotation and knows it bare
+        patient = context.partition_key if spec.per_patient else ""
+        paths = StudyPaths(study.root)
+        if not (by_command := TERMINAL_TAG in context.run.tags):  # a command holds it already
+            hold_to_the_end(run_locks(context.instance), context.run.run_id)
+        try:
+            claim_root(paths, study.study)
+            # held until the event is written, which is before Dagster asks for the next result
+            with work_lock(paths, patient or STUDY):
+                state = StudyState(context.instance, paths, nodes)
+                done = (
+                    None
+                    if _by_hand(context.run)
+                    else recorded_result(state, nodes[key], patient or None, checks)
+                )
+                yield done or _made(context, patient, paths, state)
+        except Exception as error:
+            permanent, told = isinstance(error, PermanentError), _without_paths(error, spec.name, patient)
+            if permanent or by_command:
+                raise dg.Failure(str(told), metadata={PERMANENT: permanent}, allow_retries=False) from told
+            if told is error:
+                raise
+            raise told from None
+
+    def _made(
+        context: dg.AssetExecutionContext, patient: str, paths: StudyPaths, state: StudyState
+    ) -> dg.MaterializeResult[None]:
+        consumed = state.consumable(nodes[key], patient or None)
+        result = spec.step(context, patient)
+        entry = Entry(consumed=consumed, version=result.version, at=time.time())
+        write_entry(paths, patient or STUDY, spec.name, entry)
+        return dg.MaterializeResult(
+            metadata={**result.metadata, **_pictures(result)},
+            data_version=dg.DataVersion(result.version),
+            check_results=_check_results(result),
+        )
+
+    return asset
+
+
+def _without_paths(error: Exception, asset: str, patient: str) -> Exception:
+    """The error as it may be recorded: messages of the system hold paths, and these uploaded names."""
+    if isinstance(error, OSError):
+        error = MachineError(
+            patient or asset,
+            f"{os.strerror(error.errno or 0)} ({type(error).__name__}) while {asset} was made",
+            "see that the disks are there and may be written to, as `eus-etl doctor` does; then run again",
+        )
+    if isinstance(error, EusEtlError):
+        error.__cause__ = error.__context__ = None
+    return error
+
+
+def _by_hand(run: dg.DagsterRun) -> bool:
+    """Whether a person asked for the run in the page: then it makes its assets whatever is recorded."""
+    return CONSUMED_TAG not in run.tags or PARENT_TAG in run.tags
+
+
+def _pictures(result: StepResult) -> Mapping[str, dg.MarkdownMetadataValue]:
+    """The page shows Markdown, and in it pictures that carry their own bytes."""
+    return {
+        title: dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+        for title, png in result.pictures.items()
+    }
+
+
+def _check_results(result: StepResult) -> Sequence[dg.AssetCheckResult]:
+    return [
+        dg.AssetCheckResult(
+            passed=check.passed,
+            check_name=check.name,
+            description=check.detail,
+            severity=dg.AssetCheckSeverity.WARN,
+        )
+        for check in result.checks
+    ]

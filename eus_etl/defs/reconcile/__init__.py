@@ -1,0 +1,1 @@
+"""What is stale, and which runs bring it up to date."""

@@ -1,0 +1,1 @@
+"""Sensors and schedules: when sources are observed and runs requested."""

@@ -1,0 +1,256 @@
+"""The sensors of a study: one starts visits for new videos, one makes anew what edits touch."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import dagster as dg
+from pydantic import BaseModel, ConfigDict
+
+from eus_etl.defs.assets.external import changed_versions, events, unassigned_event
+from eus_etl.defs.assets.patient import CHAIN
+from eus_etl.defs.graph import StudyGraph, graph_now
+from eus_etl.defs.keys import STUDY_TAG, patients_of
+from eus_etl.defs.reconcile.plan import RUNS_A_TICK, due_edits, visit_due_at, visit_run, visits_in
+from eus_etl.defs.reconcile.retry import AT_ONCE, NEVER
+from eus_etl.defs.reconcile.run_health import runs_under_way
+from eus_etl.defs.reconcile.staleness import StudyState
+from eus_etl.defs.triggers.background_poll import Looks
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.errors import EusEtlError
+from eus_etl.settings import DynamoSource, GoogleSheetSource, StudyConfig, SubjectsSource
+from eus_etl.steps.observation.connect import connect
+from eus_etl.steps.observation.observe import Observation, observe, videos_mark
+from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS, SOURCES
+from eus_etl.steps.result import version_of
+from eus_etl.storage.root_owner import claim_root
+
+EVENTS_A_TICK = 1000
+"""The first look at a large table is spread over some ticks."""
+
+LISTING_LIMIT_S = 30.0
+"""A tick has a minute; what it could not list or hash waits for the next one."""
+
+LISTING_PATIENCE_S, RECORDS_PATIENCE_S = 45.0, 15.0
+"""So long a tick waits for a look at the videos, and at each other source; the look itself goes on."""
+
+
+def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefinition:
+    """Starts one run of the whole chain for each visit whose files are new, replaced or removed.
+
+    A visit is due when ``raw_videos`` was made from another listing and no run has been started for the
+    present one since it was reported. So a tick that dies anywhere loses nothing and starts nothing twice.
+    A visit that is under way is looked at when it is done; what failed for a while is tried again by the
+    other sensor.
+
+    Args:
+        graph: the study's graph.
+        file: the study's file, read again at each tick; None for a configuration that stays as it is.
+    """
+    study = graph.study
+    looks: Looks[tuple[str | None, Observation | None]] = Looks(LISTING_PATIENCE_S)
+    chain = dg.define_asset_job(
+        f"{study.study}_visit",
+        selection=dg.AssetSelection.assets(*(graph.key(name) for name in CHAIN)),
+        description=f"{study.title}: one visit, from raw videos to preprocessed frames.",
+        tags={STUDY_TAG: study.study},
+    )
+
+    @dg.sensor(
+        name=f"{study.study}_videos",
+        job=chain,
+        minimum_interval_seconds=study.sources.poll_s,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="New, replaced and removed videos start one run of their visit's whole chain.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        cursor = _Cursor.read(context.cursor)
+        try:
+            present = graph_now(graph, file)
+            look = partial(_look_at_videos, present.study, cursor.seen)
+            mark, seen = looks.result(DRIVE_VIDEOS, look)
+        except EusEtlError as error:
+            return dg.SkipReason(str(error))
+        if seen is None:
+            return dg.SkipReason("nothing new")
+        state = StudyState(context.instance, StudyPaths(present.study.root), present.nodes)
+        busy = visits_in(runs_under_way(present, context.instance))
+        changed = changed_versions(state, study.study, seen)
+        unanswered = [
+            patient
+            for patient in seen.versions
+            if patient not in changed and visit_due_at(present, state, patient) == AT_ONCE
+        ]
+        waiting = [*changed, *unanswered]
+        due = [patient for patient in waiting if patient not in busy][:RUNS_A_TICK]
+        reported = {patient: changed[patient] for patient in due if patient in changed}
+        state.assume(graph.key(DRIVE_VIDEOS), reported)
+        requests = [visit_run(present, state, patient, cursor.number + 1) for patient in due]
+        return dg.SensorResult(
+            asset_events=list(events(study.study, DRIVE_VIDEOS, reported)),
+            dynamic_partitions_requests=_new_partitions(context.instance, study.study, due),
+            run_requests=requests,
+            skip_reason=None if requests else f"{len(seen.versions)} visits, nothing new",
+            cursor=_Cursor(
+                number=cursor.number + bool(requests),
+                seen=mark if mark and len(due) == len(waiting) else "",
+            ).model_dump_json(),
+        )
+
+    return sensor
+
+
+def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefinition:
+    """Reports edits of items, rows and corrections, and starts runs for whatever is stale.
+
+    Stale is what was made from other inputs or another configuration, however that came about. New,
+    replaced and removed videos are the other sensor's; a visit that is under way is looked at when it
+    is done. What failed for good is not tried again with the same inputs, what failed for a while is.
+
+    Args:
+        graph: the study's graph.
+        file: the study's file, read again at each tick; None for a configuration that stays as it is.
+    """
+    study = graph.study
+    looks: Looks[Observation] = Looks(RECORDS_PATIENCE_S)
+
+    @dg.sensor(
+        name=f"{study.study}_edits",
+        target=dg.AssetSelection.assets(*(graph.key(spec.name) for spec in graph.specs)),
+        minimum_interval_seconds=study.sources.poll_s,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Edits of items, rows, corrections and configuration make anew what they touch.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        cursor = _Cursor.read(context.cursor)
+        now = time.time()
+        try:
+            present = graph_now(graph, file)
+        except EusEtlError as error:
+            return dg.SkipReason(str(error))
+        state = StudyState(context.instance, StudyPaths(present.study.root), present.nodes)
+        busy = visits_in(runs_under_way(present, context.instance))
+        records = _look_at_records(present, state, looks, cursor.looked_at, now)
+        # changes with every event of the instance and with the study's configuration
+        last_event = context.instance.event_log_storage.get_maximum_record_id()
+        seen = version_of(last_event, [spec.code_version for spec in present.specs])
+        after = cursor.model_copy(update={"looked_at": records.looked_at})
+        if not records.events and seen == cursor.seen and now < cursor.again_at:
+            return dg.SensorResult(
+                skip_reason="; ".join(records.failures) or "nothing has happened",
+                cursor=after.model_dump_json(),
+            )
+        known = {*context.instance.get_dynamic_partitions(str(patients_of(study.study).name))}
+        due = due_edits(present, state, sorted(known | records.patients), busy, cursor.number + 1)
+        said = [*records.failures, f"{len(records.events)} changes reported"]
+        return dg.SensorResult(
+            asset_events=records.events,
+            dynamic_partitions_requests=_new_partitions(context.instance, study.study, records.patients),
+            run_requests=due.requests,
+            skip_reason=None if due.requests else "; ".join(said),
+            cursor=after.model_copy(
+                update={"number": cursor.number + 1, "seen": seen, "again_at": due.again_at}
+            ).model_dump_json(),
+        )
+
+    return sensor
+
+
+class _Cursor(BaseModel):
+    """What a sensor remembers.
+
+    Attributes:
+        number: how often it has asked for runs.
+        seen: what it had seen when it had last answered everything; empty where it has to look again.
+        again_at: when it has to look again whatever it sees, in seconds since 1970.
+        looked_at: sources to when they were last seen whole.
+    """
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
+    number: int = 0
+    seen: str = ""
+    again_at: float = NEVER
+    looked_at: dict[str, float] = {}
+
+    @staticmethod
+    def read(text: str | None) -> "_Cursor":
+        return _Cursor.model_validate_json(text) if text else _Cursor()
+
+
+@dataclass(slots=True)
+class _Records:
+    """What a tick found in the sources of records.
+
+    Attributes:
+        events: new versions of items, rows and corrections.
+        patients: whose they are.
+        failures: why a source could not be seen.
+        looked_at: sources to when they were last seen whole.
+    """
+
+    looked_at: dict[str, float]
+    events: list[dg.AssetMaterialization] = field(default_factory=list)
+    patients: set[str] = field(default_factory=set)
+    failures: list[str] = field(default_factory=list)
+
+
+def _look_at_videos(study: StudyConfig, known: str) -> tuple[str | None, Observation | None]:
+    """The mark of the videos, and what is there; None where that is known."""
+    claim_root(StudyPaths(study.root), study.study)
+    sources = connect(study, listing_limit_s=LISTING_LIMIT_S)
+    revision = videos_mark(study, sources)
+    mark = None if revision is None else version_of(revision, study.timeline.fingerprint())
+    return mark, None if mark is not None and mark == known else observe(study, sources, DRIVE_VIDEOS)
+
+
+def _look_at_records(
+    graph: StudyGraph,
+    state: StudyState,
+    looks: Looks[Observation],
+    looked_at: Mapping[str, float],
+    now: float,
+) -> _Records:
+    """Look at items, rows and corrections, each at its interval; at one that fails again at once."""
+    study = graph.study
+    found = _Records(dict(looked_at))
+    for source in (source for source in SOURCES if source != DRIVE_VIDEOS):
+        if now < looked_at.get(source, 0.0) + _interval_s(study, source):
+            continue
+        try:
+            claim_root(StudyPaths(study.root), study.study)
+            observation = looks.result(source, partial(observe, study, connect(study), source))
+        except EusEtlError as error:
+            found.failures.append(str(error))
+            continue
+        changed = changed_versions(state, study.study, observation)
+        taken = dict(list(changed.items())[: EVENTS_A_TICK - len(found.events)])
+        if len(taken) == len(changed):
+            found.looked_at[source] = now
+        state.assume(graph.key(source), taken)
+        found.events += events(study.study, source, taken)
+        found.patients |= taken.keys()
+    unassigned = unassigned_event(state, study)
+    found.events += [unassigned] if unassigned else []
+    return found
+
+
+def _interval_s(study: StudyConfig, source: str) -> float:
+    """Seconds between two looks at a source of records: a look at a service costs, at a file it does not."""
+    used = {
+        LABEL_ITEMS: (study.sources.label_items, study.sources.subjects),
+        PATIENT_ROWS: (study.sources.patient_rows,),
+    }.get(source, ())
+    services = (DynamoSource, SubjectsSource, GoogleSheetSource)
+    return max((config.poll_s for config in used if isinstance(config, services)), default=0)
+
+
+def _new_partitions(
+    instance: dg.DagsterInstance, study: str, patients: Iterable[str]
+) -> list[dg.AddDynamicPartitionsRequest]:
+    partitions = patients_of(study)
+    known = set(instance.get_dynamic_partitions(str(partitions.name)))
+    new = sorted(set(patients) - known)
+    return [partitions.build_add_request(new)] if new else []

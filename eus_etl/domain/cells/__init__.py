@@ -1,0 +1,1 @@
+"""Statistics of picture cells, and where the cells lie."""

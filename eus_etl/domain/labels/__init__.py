@@ -1,0 +1,1 @@
+"""Label items: intervals of the stopwatches and their problems."""

@@ -1,0 +1,1 @@
+"""Tables of the scripts that came before this package."""

@@ -1,0 +1,65 @@
+"""Pictures for the page: never a pixel that is not masked.
+
+Callers hand over preprocessed pictures or a polygon, never an extracted frame; only ``steps.region_review``
+does, whose sheets never reach the page.
+"""
+
+import io
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from eus_etl.domain.screen.region import Polygon
+from eus_etl.domain.video.types import Picture
+
+_OUTLINE = (0, 255, 255)
+_SCREEN = (40, 40, 40)
+_COLORS = 64
+
+
+def region_outline(polygon: Polygon, width: int, height: int) -> Picture:
+    """The region's outline on a blank screen of the layout's size: BGR uint8 (height, width, 3)."""
+    return outlined(np.full((height, width, 3), _SCREEN, np.uint8), polygon)
+
+
+def outlined(picture: Picture, polygon: Polygon) -> Picture:
+    """A copy of a BGR picture (height, width, 3) with the polygon's outline drawn on it."""
+    drawn = picture.copy()
+    thickness = max(1, round(max(drawn.shape) / 400))
+    cv2.polylines(drawn, [np.asarray(polygon, np.int32)], True, _OUTLINE, thickness)
+    return drawn
+
+
+def contact_sheet(pictures: Sequence[Picture], columns: int, tile_px: int) -> Picture:
+    """Preprocessed pictures side by side, row by row, in tiles of equal size.
+
+    Args:
+        pictures: square uint8, grey (n, n) or BGR (n, n, 3).
+        columns: tiles a row.
+        tile_px: side of a tile.
+
+    Returns:
+        BGR uint8 (rows * tile_px, columns * tile_px, 3); black where there is no picture.
+    """
+    rows = max(1, -(-len(pictures) // columns))
+    sheet = np.zeros((rows * tile_px, columns * tile_px, 3), np.uint8)
+    for place, picture in enumerate(pictures):
+        top, left = place // columns * tile_px, place % columns * tile_px
+        tile = np.asarray(cv2.resize(picture, (tile_px, tile_px), interpolation=cv2.INTER_AREA))
+        color = tile if tile.ndim == 3 else tile[:, :, np.newaxis]
+        sheet[top : top + tile_px, left : left + tile_px] = color
+    return sheet
+
+
+def small_png(picture: Picture) -> bytes:
+    """A PNG with 64 colours, fit to be shown in a page: speckle takes half the room of a full one.
+
+    Args:
+        picture: RGB uint8 (height, width, 3).
+    """
+    palette = Image.fromarray(picture).quantize(_COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    file = io.BytesIO()
+    palette.save(file, "png")
+    return file.getvalue()

@@ -1,0 +1,226 @@
+"""A visit at a glance: labels, status and masked thumbnails over procedure time, as a small PNG.
+
+Draws what it is given and opens no file. Which thumbnails may be shown is decided by the caller.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from eus_etl.domain.frame_table import REASON_SEPARATOR
+from eus_etl.domain.labels.intervals import used_intervals
+from eus_etl.domain.plots.contact_sheet import contact_sheet, small_png
+from eus_etl.domain.quality.scores import REASONS
+from eus_etl.domain.video.types import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+THUMBNAILS = 10
+"""As many fit side by side."""
+
+_DPI = 80
+_WIDTH_PX = 960
+_LEFT_PX, _RIGHT_PX, _BOTTOM_PX, _TOP_PX = 96, 14, 36, 24
+_ROW_PX = 20
+_THUMBNAIL_PX = 80
+_GAP_PX = 16
+_STRIP_COLUMNS = 800
+_CHARACTER_PX = 6
+
+_OK, _DISTURBED, _INK = "#4c9f70", "#d1495b", "#333333"
+# told apart by colour-blind people too: the scheme "light" of Paul Tol
+_LABEL_COLORS = (
+    "#77aadd",
+    "#ee8866",
+    "#eedd88",
+    "#ffaabb",
+    "#99ddff",
+    "#44bb99",
+    "#bbcc33",
+    "#aaaa00",
+    "#dddddd",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A masked picture, square, grey or BGR, and the procedure time at which it was taken."""
+
+    procedure_s: float
+    picture: Picture
+
+
+def draw_timeline(
+    frames: pl.DataFrame,
+    intervals: pl.DataFrame,
+    families: Mapping[str, Sequence[str]],
+    thumbnails: Sequence[Thumbnail],
+) -> bytes:
+    """Draw one visit: a row of bars a label family, one for the status and one for each reason that holds.
+
+    Where nothing was recorded the status is blank, so that a label without a recording under it shows.
+    The same input gives the same bytes.
+
+    Args:
+        frames: the visit's frame table; frames without ``procedure_s`` are counted, not drawn.
+        intervals: ``tables.LABELS`` of the visit; used ones are drawn, suspect ones hatched.
+        families: names of the labels of each family.
+        thumbnails: by time; no more than ``THUMBNAILS`` are shown.
+
+    Returns:
+        A PNG file of some ten kilobytes, twice that with thumbnails.
+    """
+    # takes half a second to import: only who draws pays for it
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    timed = frames.drop_nulls("procedure_s").sort("procedure_s")
+    used = used_intervals(intervals).filter(pl.col("family").is_in(list(families)))
+    held = _reasons(timed)
+    held_reasons = set(held["reasons"].unique())
+    reasons = [reason for reason in REASONS if reason in held_reasons]
+    rows = [*families, "status", *reasons]
+    head_px = _THUMBNAIL_PX + _GAP_PX if thumbnails else 0
+    height_px = _TOP_PX + head_px + _ROW_PX * len(rows) + _BOTTOM_PX
+    span_s = _span(timed, used)
+    # a label is text, whatever it holds, and looks the same on every machine
+    with mpl.rc_context({"text.parse_math": False, "font.family": "DejaVu Sans", "font.size": 8}):
+        figure = Figure(figsize=(_WIDTH_PX / _DPI, height_px / _DPI), dpi=_DPI)
+        FigureCanvasAgg(figure)
+        width_px = _WIDTH_PX - _LEFT_PX - _RIGHT_PX
+        axes = figure.add_axes(
+            (
+                _LEFT_PX / _WIDTH_PX,
+                _BOTTOM_PX / height_px,
+                width_px / _WIDTH_PX,
+                _ROW_PX * len(rows) / height_px,
+            )
+        )
+        axes.set_xlim(*span_s)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_yticks(range(len(rows)), labels=rows)
+        axes.set_xlabel("procedure time, min:s", labelpad=1)
+        axes.xaxis.set_major_formatter(lambda seconds, _: _clock(seconds))
+        for row, (family, labels) in enumerate(families.items()):
+            _draw_bars(axes, row, used.filter(pl.col("family") == family), labels)
+        _draw_strips(axes, len(families), timed, held, reasons)
+        _draw_thumbnails(figure, axes, thumbnails[:THUMBNAILS], height_px - _TOP_PX - _THUMBNAIL_PX)
+        figure.text(_LEFT_PX / _WIDTH_PX, 1 - 16 / height_px, _title(frames, timed))
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="rgba")
+    pixels = np.frombuffer(drawn.getvalue(), np.uint8).reshape(height_px, _WIDTH_PX, 4)
+    return small_png(pixels[:, :, :3])
+
+
+def _draw_bars(axes: "Axes", row: int, intervals: pl.DataFrame, labels: Sequence[str]) -> None:
+    first_s, last_s = axes.get_xlim()
+    bars = intervals.with_columns(length_s=pl.col("stop_s") - pl.col("start_s"))
+    for (label, status), alike in bars.group_by("label", "status", maintain_order=True):
+        number = labels.index(str(label)) if label in labels else len(labels)
+        axes.broken_barh(
+            alike.select("start_s", "length_s").rows(),
+            (row - 0.4, 0.8),
+            facecolor=_LABEL_COLORS[number % len(_LABEL_COLORS)],
+            edgecolor=_INK,
+            linewidth=0.4,
+            hatch="//" if status == "suspect" else None,
+        )
+        room_s = len(str(label)) * _CHARACTER_PX / (_WIDTH_PX - _LEFT_PX) * (last_s - first_s)
+        for start_s, length_s in alike.select("start_s", "length_s").iter_rows():
+            if length_s > room_s:
+                axes.text(start_s + length_s / 2, row, str(label), ha="center", va="center", clip_on=True)
+
+
+def _draw_strips(
+    axes: "Axes", first_row: int, timed: pl.DataFrame, held: pl.DataFrame, reasons: Sequence[str]
+) -> None:
+    """The status: green where frames are undisturbed, red where not; below it when each reason holds."""
+    edges = _columns(timed, axes.get_xlim())
+    recorded = _occupied(timed["procedure_s"], edges)
+    disturbed = _occupied(timed.filter("disturbed")["procedure_s"], edges)
+    strips = [(recorded & ~disturbed, _OK, first_row), (disturbed, _DISTURBED, first_row)]
+    strips += [
+        (_occupied(held.filter(pl.col("reasons") == reason)["procedure_s"], edges), _DISTURBED, first_row + n)
+        for n, reason in enumerate(reasons, 1)
+    ]
+    for columns, color, row in strips:
+        starts, stops = _runs(columns)
+        axes.broken_barh(
+            list(zip(edges[starts], edges[stops] - edges[starts], strict=True)), (row - 0.4, 0.8), color=color
+        )
+
+
+def _draw_thumbnails(figure: "Figure", axes: "Axes", thumbnails: Sequence[Thumbnail], bottom_px: int) -> None:
+    """Thumbnails side by side above the rows, each with a line down to its time."""
+    step_px = (_WIDTH_PX - _LEFT_PX - _RIGHT_PX) // THUMBNAILS
+    to_place = axes.transData.inverted()
+    for number, thumbnail in enumerate(thumbnails):
+        left_px = _LEFT_PX + step_px * number
+        tile = contact_sheet([thumbnail.picture], 1, _THUMBNAIL_PX)[:, :, ::-1]
+        figure.figimage(tile, left_px, bottom_px, origin="upper")
+        x_s, y = to_place.transform((left_px + _THUMBNAIL_PX / 2, bottom_px))
+        axes.plot(
+            [x_s, thumbnail.procedure_s, thumbnail.procedure_s],
+            [y, -0.5, axes.get_ylim()[0]],
+            color=_INK,
+            linewidth=0.5,
+            alpha=0.5,
+            clip_on=False,
+            scalex=False,
+            scaley=False,
+        )
+
+
+def _reasons(timed: pl.DataFrame) -> pl.DataFrame:
+    """``procedure_s`` and one of its ``reasons``, a row a reason."""
+    held = timed.select("procedure_s", "reasons").drop_nulls("reasons")
+    return held.with_columns(pl.col("reasons").str.split(REASON_SEPARATOR)).explode("reasons")
+
+
+def _span(timed: pl.DataFrame, used: pl.DataFrame) -> tuple[float, float]:
+    """From the first to the last time that a frame or a label speaks of; never empty."""
+    times = pl.concat([timed["procedure_s"], used["start_s"], used["stop_s"]])
+    first_s, last_s = times.min(), times.max()
+    if not (isinstance(first_s, float) and isinstance(last_s, float)):
+        return 0.0, 1.0
+    return first_s, max(last_s, first_s + 1.0)
+
+
+def _columns(timed: pl.DataFrame, span_s: tuple[float, float]) -> NDArray[np.float64]:
+    """Borders of the columns of strips; no column is so narrow that it falls between two frames."""
+    steps_s = np.diff(timed["procedure_s"].to_numpy())
+    step_s = float(np.median(steps_s)) if len(steps_s) else 1.0
+    count = (span_s[1] - span_s[0]) / max(2 * step_s, 1e-9)
+    return np.linspace(*span_s, int(np.clip(count, 1, _STRIP_COLUMNS)) + 1)
+
+
+def _occupied(times: pl.Series, edges: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which columns hold any of the times."""
+    return np.asarray(np.histogram(times.to_numpy(), edges)[0] > 0)
+
+
+def _runs(columns: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First column of each stretch that is true, and the column after its last."""
+    changes = np.diff(columns.astype(np.int8), prepend=0, append=0)
+    return np.flatnonzero(changes == 1), np.flatnonzero(changes == -1)
+
+
+def _title(frames: pl.DataFrame, timed: pl.DataFrame) -> str:
+    disturbed = int(frames["disturbed"].sum())
+    title = f"{frames.height} frames, {disturbed} disturbed (red)"
+    if untimed := frames.height - timed.height:
+        title += f", {untimed} without a place in time (not drawn)"
+    return title
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(abs(seconds)), 60)
+    return f"{'-' if seconds < 0 else ''}{minutes}:{rest:02d}"

@@ -1,0 +1,1 @@
+"""Scores of frames, and the status made from them."""

@@ -1,0 +1,1 @@
+"""What a screen shows: layouts, the ultrasound region, overlays."""

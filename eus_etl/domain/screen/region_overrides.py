@@ -1,0 +1,82 @@
+"""Which hand-written rows of ``regions.csv`` hold for a display layout, and in what order.
+
+A row may name a visit, a video of it, and a screen by its signature; one that names a screen alone is the
+scanner's memory. What a row's polygon means belongs to ``region``, how alike two signatures are to
+``screens``.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from eus_etl.domain.screen.appearance import SAME_SCREEN_BITS, is_signature, signature_distance
+
+Row = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A layout as rows may speak of it.
+
+    Attributes:
+        video_id: its video.
+        signature: its screen.
+        unnamed: whether rows without a signature mean it: ultrasound, or all that the video shows. A report
+            or two pictures side by side between ordinary frames have to be named.
+    """
+
+    video_id: str
+    signature: str
+    unnamed: bool
+
+
+def rows_that_hold(rows: pl.DataFrame, shown: Shown) -> list[dict[str, object]]:
+    """The rows that hold for a layout: those of the video, of the visit, of the screen anywhere.
+
+    In each of the three, a row that names the screen comes before one that does not, and of several
+    remembered screens the most alike first. Every signature can be read.
+
+    Args:
+        rows: ``tables.REGIONS`` of the visit, and the remembered ones (without a patient).
+        shown: the layout.
+    """
+    ranked = [(rank, row) for row in rows.to_dicts() if (rank := _rank(row, shown)) is not None]
+    return [row for _, row in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def has_good_signature(row: Row) -> bool:
+    """Whether a row names no screen, or one by a signature that can be read."""
+    return not row["signature"] or is_signature(str(row["signature"]))
+
+
+def is_remembered(row: Row) -> bool:
+    """Whether a row speaks of a screen on any visit."""
+    return not row["patient_id"] and not row["video_id"] and bool(row["signature"])
+
+
+def remembered_for(rows: Iterable[Row], signatures: Collection[str]) -> list[Row]:
+    """Of remembered rows, those that hold for any of these screens."""
+    return [row for row in rows if any(_bits_apart(row, own) is not None for own in signatures)]
+
+
+def _rank(row: Row, shown: Shown) -> tuple[int, int, int] | None:
+    """Where a row stands among those that hold; None where it does not hold."""
+    if row["video_id"] not in (None, "", shown.video_id):
+        return None
+    apart = 0
+    if row["signature"]:
+        found = _bits_apart(row, shown.signature)
+        if found is None:
+            return None
+        apart = found
+    elif not shown.unnamed:
+        return None
+    speaks_of = 0 if row["video_id"] else 1 if row["patient_id"] else 2
+    return speaks_of, 0 if row["signature"] else 1, apart
+
+
+def _bits_apart(row: Row, signature: str) -> int | None:
+    """Bits between a row's screen and another; None where they are two screens."""
+    apart = signature_distance(str(row["signature"]), signature)
+    return apart if apart is not None and apart <= SAME_SCREEN_BITS else None

@@ -1,0 +1,199 @@
+"""Video files as FFmpeg's libraries read them, through PyAV: opening, facts, frames by decoding.
+
+Which pictures are shown, and when, is settled here (stream, edit list, orientation, pts). What packets say
+without decoding is ``packet_times``', which frames need no decoding ``skipping``'s, which are kept
+``sampling``'s. DICOM is read by ``dicom``.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from eus_etl.domain.sampling import Sampler
+from eus_etl.domain.video.deinterlace import deinterlaced
+from eus_etl.domain.video.orientation import Orientation, orientation_of
+from eus_etl.domain.video.packet_index import PacketTimes, VideoPacket, packet_times, time_stamp, walk_packets
+from eus_etl.domain.video.selective_decode import decode_wanted, wanted_pts
+from eus_etl.domain.video.timestamps import FrameClock
+from eus_etl.domain.video.types import DecodeCounts, DecodedFrame, DecodeOptions, Luma, Picture, VideoFacts
+from eus_etl.errors import VideoUnreadableError
+
+_REMEDY = "remove the file from the visit's folder, or export it again from the recorder"
+_BESIDE_THE_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
+_LUMA_APART = {"yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"}  # a byte a sample
+_UNSET_YEARS = (1904, 1970)  # zero of the clocks of QuickTime and Unix: a time that nobody set
+
+
+def probe_container(path: Path, video_id: str) -> VideoFacts:
+    """Facts of a video file: one walk over its packets, and its first frame decoded.
+
+    Raises:
+        VideoUnreadableError: no container, no video stream, or no frame that can be decoded.
+    """
+    first = next(_all_frames(path, video_id, DecodeCounts(), threads=1), None)
+    if first is None:
+        raise VideoUnreadableError(video_id, "none of its frames can be decoded", _REMEDY)
+    with _opened(path, video_id) as (container, stream):
+        times = packet_times(container, stream)
+        orientation = orientation_of(first)
+        width, height = orientation.size(first.width, first.height)
+        aspect = float(stream.sample_aspect_ratio or 1)
+        return VideoFacts(
+            container=container.format.name.partition(",")[0],
+            codec=stream.codec_context.name,
+            width=width,
+            height=height,
+            pixel_aspect=1 / aspect if orientation.transposed else aspect,
+            rotation=orientation.rotation,
+            nominal_rate_hz=None if times.rate is None else float(times.rate),
+            variable_rate=times.varies,
+            duration_s=times.duration_s,
+            frames_declared=stream.frames or None,
+            recorded_at=_recorded_at(container, stream),
+            time_base=times.time_base,
+            frames_held=times.packets,
+            synthetic_time=times.synthetic,
+        )
+
+
+def decode_container(
+    path: Path, video_id: str, counts: DecodeCounts, options: DecodeOptions
+) -> Iterator[DecodedFrame]:
+    """Frames of a video file in presentation order; what cannot be decoded is counted and skipped over.
+
+    Raises:
+        VideoUnreadableError: no container or no video stream.
+        SkippingUnsoundError: with ``options.skip`` only: decode without it, and forget what came so far.
+    """
+    with _opened(path, video_id) as (container, stream):
+        times = packet_times(container, stream)
+        wanted = wanted_pts(stream, times, options)
+    counts.missing = times.missing
+    if wanted is None:
+        frames = _all_frames(path, video_id, counts, options.threads)
+    else:
+        frames = _wanted_frames(path, video_id, wanted, times, options.threads)
+    frames = _counted(frames, counts)
+    clock = FrameClock(times.time_base, times.step, times.held, counts)
+    sampler = Sampler(options.rate_hz)
+    shape, orientation = (0, 0, 0), Orientation()
+    for number, raw in enumerate(deinterlaced(frames) if options.deinterlace else frames):
+        stamp = clock.stamp(number if times.synthetic else time_stamp(raw, times.decode_times_only))
+        if not sampler.keeps(stamp.time_s):
+            continue
+        if (raw.width, raw.height, raw.rotation) != shape:
+            shape = (raw.width, raw.height, raw.rotation)
+            orientation = orientation_of(raw)
+        width, height = orientation.size(raw.width, raw.height)
+        yield DecodedFrame(
+            pts=stamp.pts,
+            repeat=stamp.repeat,
+            time_base=times.time_base,
+            time_s=stamp.time_s,
+            frame_index=stamp.frame_index,
+            synthetic_time=times.synthetic,
+            damaged=raw.is_corrupt,
+            width=width,
+            height=height,
+            picture=partial(_picture, raw, orientation),
+            luma=partial(_luma, raw, orientation),
+        )
+    not_seen = len(times.held) - counts.frames
+    if wanted is None:
+        # a decoder drops frames without a word too, those before the first key frame for one
+        counts.errors = max(counts.errors, not_seen)
+    else:
+        counts.skipped = not_seen
+
+
+@contextmanager
+def _opened(path: Path, video_id: str) -> Iterator[tuple[InputContainer, VideoStream]]:
+    try:
+        container = av.open(str(path), metadata_errors="ignore")
+    except (av.FFmpegError, ValueError) as error:
+        if isinstance(error, OSError):
+            raise  # the disk's fault, not the file's
+        # the library's message holds the file's name
+        raise VideoUnreadableError(video_id, "no video file that can be opened", _REMEDY) from None
+    with container:
+        # damage can make a stream one of a codec that nothing decodes: it has no context then
+        streams = [
+            s for s in container.streams.video if s.codec_context and not s.disposition & _BESIDE_THE_VIDEO
+        ]
+        if container.format.name == "tty":  # FFmpeg takes any text file for a film of its letters
+            streams = []
+        if not streams:
+            raise VideoUnreadableError(video_id, "has no video stream", _REMEDY)
+        yield container, max(streams, key=lambda s: (s.width * s.height, -s.index))
+
+
+def _all_frames(path: Path, video_id: str, counts: DecodeCounts, threads: int) -> Iterator[VideoFrame]:
+    with _opened(path, video_id) as (container, stream):
+        _use_threads(stream, threads)
+        packets: Iterator[VideoPacket | None] = walk_packets(container, stream, counts)
+        for packet in chain(packets, (None,)):  # None has the decoder give what it still holds
+            try:
+                frames = stream.decode(packet)
+            except av.FFmpegError:
+                counts.errors += 1
+                continue
+            yield from frames
+
+
+def _wanted_frames(
+    path: Path, video_id: str, wanted: NDArray[np.int64], times: PacketTimes, threads: int
+) -> Iterator[VideoFrame]:
+    with _opened(path, video_id) as (container, stream):
+        _use_threads(stream, threads)
+        yield from decode_wanted(container, stream, wanted, times.held)
+
+
+def _use_threads(stream: VideoStream, threads: int) -> None:
+    stream.codec_context.thread_count = threads
+    stream.thread_type = "AUTO"
+
+
+def _counted(frames: Iterator[VideoFrame], counts: DecodeCounts) -> Iterator[VideoFrame]:
+    for frame in frames:
+        counts.frames += 1
+        counts.damaged += frame.is_corrupt
+        counts.interlaced += frame.interlaced_frame
+        yield frame
+
+
+def _picture(frame: VideoFrame, orientation: Orientation) -> Picture:
+    picture = np.asarray(frame.to_ndarray(format="bgr24", threads=1), np.uint8)
+    return orientation.apply(picture)
+
+
+def _luma(frame: VideoFrame, orientation: Orientation) -> Luma | None:
+    name = frame.format.name
+    if name not in _LUMA_APART:
+        return None
+    plane = frame.planes[0]
+    lines = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    full_range = name.startswith("yuvj") or frame.color_range == ColorRange.JPEG
+    return Luma(orientation.apply(lines[:, : plane.width]), full_range)
+
+
+def _recorded_at(container: InputContainer, stream: VideoStream) -> str | None:
+    for stated in (container.metadata.get("creation_time"), stream.metadata.get("creation_time")):
+        try:
+            instant = datetime.fromisoformat(stated or "")
+        except ValueError:
+            continue
+        if instant.year not in _UNSET_YEARS:
+            return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).isoformat()
+    return None

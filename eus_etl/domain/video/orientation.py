@@ -1,0 +1,63 @@
+"""How a decoded picture is turned and mirrored to be shown: the container's display matrix, applied.
+
+The matrix maps a point (x, y) of the picture to (a x + c y, b x + d y) on the screen, both with y downwards
+(FFmpeg, ``libavutil/display.h``). Only multiples of a quarter turn, with or without mirroring, are known.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import cv2
+import numpy as np
+from av.sidedata.sidedata import SideDataContainer
+from av.sidedata.sidedata import Type as SideDataType
+from av.video.frame import VideoFrame
+
+from eus_etl.domain.video.types import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """Exchange of axes first, then flips of the columns' and of the rows' order."""
+
+    transposed: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether no rotation alone does the same."""
+        return self.transposed ^ self.flip_x ^ self.flip_y
+
+    @property
+    def rotation(self) -> int:
+        """Degrees counter-clockwise, 0 to 270; of a mirrored picture those before its columns are flipped."""
+        flip_x = self.flip_x ^ self.mirrored
+        if self.transposed:
+            return 270 if flip_x else 90
+        return 180 if flip_x else 0
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height as shown of a picture of this size."""
+        return (height, width) if self.transposed else (width, height)
+
+    def apply(self, picture: Picture) -> Picture:
+        """The picture as it is to be shown."""
+        shown = cv2.transpose(picture) if self.transposed else picture
+        if self.flip_x or self.flip_y:
+            shown = cv2.flip(shown, {(True, False): 1, (False, True): 0}.get((self.flip_x, self.flip_y), -1))
+        return np.asarray(shown, np.uint8)
+
+
+def orientation_of(frame: VideoFrame) -> Orientation:
+    """The orientation that a frame's display matrix asks for; upright where it has none.
+
+    Not for every frame: one whose side data were looked at stays in memory until garbage is collected.
+    """
+    matrix = cast(SideDataContainer, frame.side_data).get(SideDataType.DISPLAYMATRIX)
+    if matrix is None:
+        return Orientation()
+    a, b, _, c, d = (int(entry) for entry in np.frombuffer(bytes(matrix), np.int32)[:5])
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return Orientation(transposed=True, flip_x=c < 0, flip_y=b < 0)
+    return Orientation(flip_x=a < 0, flip_y=d < 0)

@@ -1,0 +1,75 @@
+"""From the pts that a decoder gives, or fails to give, to a frame's pts, number, time and index."""
+
+from array import array
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eus_etl.domain.video.types import DecodeCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """When a frame is shown; the attributes are those of ``decoded.DecodedFrame``."""
+
+    pts: int
+    repeat: int
+    time_s: Fraction
+    frame_index: int
+
+
+class FrameClock:
+    """Stamps the frames of one video, fed in presentation order.
+
+    Order is never changed: a pts that repeats or goes back is kept and counted. A frame without a pts
+    follows the frame before as that one followed its own, or by ``step``.
+
+    Args:
+        time_base: unit of pts in seconds.
+        step: distance of frames at the nominal rate, in units of ``time_base``; for a frame without a pts
+            while those before show no distance.
+        held: pts of all frames that the packets hold, sorted and distinct, from which a frame's index
+            follows even where frames before it are lost; empty where packets do not tell: then frames
+            are counted as they come.
+        counts: where backward, repeated and untimed frames are counted.
+    """
+
+    def __init__(
+        self, time_base: Fraction, step: Fraction, held: NDArray[np.int64], counts: DecodeCounts
+    ) -> None:
+        self._time_base = time_base
+        self._step = step
+        self._held = held
+        self._counts = counts
+        self._seen = array("q")
+        self._latest: int | None = None
+        self._next_index = 0
+
+    def stamp(self, pts: int | None) -> Stamp:
+        """Stamp the next frame; ``pts`` is what the decoder says of it."""
+        if pts is None:
+            self._counts.untimed += 1
+            pts = self._after_last()
+        repeat = 0
+        if self._latest is not None and pts <= self._latest:
+            repeat = int(np.count_nonzero(np.frombuffer(self._seen, np.int64) == pts))
+            self._counts.backward += pts < self._seen[-1]
+            self._counts.repeated += repeat > 0
+        self._seen.append(pts)
+        self._latest = pts if self._latest is None else max(self._latest, pts)
+        index = self._index_of(pts)
+        self._next_index = index + 1
+        return Stamp(pts, repeat, (pts - self._seen[0]) * self._time_base, index)
+
+    def _after_last(self) -> int:
+        if not self._seen:
+            return 0
+        shown = self._seen[-1] - self._seen[-2] if len(self._seen) > 1 else 0
+        return round(self._seen[-1] + (shown if shown > 0 else self._step))
+
+    def _index_of(self, pts: int) -> int:
+        place = int(np.searchsorted(self._held, pts))
+        known = place < len(self._held) and self._held[place] == pts
+        return place if known and place >= self._next_index else self._next_index

@@ -1,0 +1,64 @@
+"""From items as read to the scan of a source: what is kept of each, and which cannot be taken.
+
+How items are reached and read stays in the source's own module.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from eus_etl.domain.paths import is_safe_id
+from eus_etl.domain.patient_matching import canonical_id
+from eus_etl.sources.dynamodb.attribute_values import Raw, plain_attributes
+from eus_etl.sources.label_items.base import JSON, ItemScan, LabelItem, RejectedItem, kept_attributes
+
+
+@dataclass(frozen=True, slots=True)
+class KeptItem:
+    """What is kept of one item.
+
+    Attributes:
+        pk: its ``pk``, whatever that holds; None for none.
+        attributes: plain values by attribute name; only what ``kept_attributes`` lets through.
+    """
+
+    pk: JSON
+    attributes: Mapping[str, JSON]
+
+
+def kept_item(item: Mapping[str, Raw]) -> KeptItem:
+    """What is kept of an item; readers call this before they hold on to anything of it."""
+    attributes = plain_attributes(item)
+    return KeptItem(attributes.get("pk"), kept_attributes(attributes))
+
+
+def taken_items(found: Iterable[KeptItem | None], remedy: str) -> ItemScan:
+    """The scan of a source: one item a patient, and what could not be taken.
+
+    Args:
+        found: what was kept of the items, in the source's order; None for what is no item. Of two with the
+            same ``pk`` the later one is taken.
+        remedy: what a person can do about an item that is rejected.
+    """
+    items: dict[str, LabelItem] = {}
+    rejected: list[RejectedItem] = []
+
+    def reject(item: str, reason: str, detail: str) -> None:
+        rejected.append(RejectedItem(item, reason, detail, remedy))
+
+    for number, kept in enumerate(found, start=1):
+        match kept:
+            case KeptItem(pk=str(pk), attributes=attributes) if is_safe_id(pk):
+                patient_id = canonical_id(pk)
+                if patient_id in items:
+                    reject(patient_id, "duplicate_pk", "a later item has the same `pk` and is used")
+                alias = attributes.get("pseudo_name")
+                items[patient_id] = LabelItem(
+                    patient_id, alias if isinstance(alias, str) else None, attributes
+                )
+            case KeptItem(pk=str(text)) if text:
+                reject(f"item {number}", "unsafe_pk", "its `pk` is no UUID")
+            case KeptItem():
+                reject(f"item {number}", "no_pk", "it has no text in `pk`")
+            case None:
+                reject(f"item {number}", "not_an_item", "it is no JSON object")
+    return ItemScan(tuple(items.values()), tuple(rejected))

@@ -1,0 +1,64 @@
+"""Who is the same person: subject ids made in memory of the hash that identifies a patient.
+
+The hash is an unsalted SHA-256 of a short record number, so it gives the person away. It is read alone,
+never written, never logged, in no error, and held only for the moment in which its keyed HMAC is made.
+"""
+
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+
+from eus_etl.domain.paths import is_safe_id
+from eus_etl.domain.patient_matching import canonical_id
+from eus_etl.errors import ConfigError
+from eus_etl.sources.dynamodb.attribute_values import Raw, plain_attributes
+from eus_etl.sources.dynamodb.table import DynamoTable
+
+ROLE = "sources.subjects"
+"""What errors about subject ids name."""
+
+_KEY_BYTES = 32
+
+
+def subject_ids(table: DynamoTable, key_variable: str) -> Mapping[str, str]:
+    """The person of each visit: patient ids to subject ids.
+
+    A subject id is the HMAC-SHA256 (RFC 2104) of the visit's ``mrd_hash``, 64 hex digits. Visits without an
+    ``mrd_hash`` are left out. Equal key and person, equal id, in all studies.
+
+    Args:
+        table: ``patient_info``; of it ``pk`` and ``mrd_hash`` are asked for and nothing else.
+        key_variable: name of the environment variable that holds the key, at least 32 bytes.
+
+    Raises:
+        ConfigError: the variable is not set or its key is too short; nothing was read.
+        SourceUnavailableError, SourceError: the table cannot be read; see ``DynamoTable.scan``.
+    """
+    key = subject_key(key_variable)
+
+    def keyed(item: Mapping[str, Raw]) -> tuple[str, str] | None:
+        match plain_attributes(item):
+            case {"pk": str(pk), "mrd_hash": str(person)} if is_safe_id(pk) and person:
+                return canonical_id(pk), hmac.new(key, person.encode(), hashlib.sha256).hexdigest()
+        return None
+
+    return dict(pair for pair in table.scan(keyed, projection="pk, mrd_hash") if pair is not None)
+
+
+def subject_key(variable: str) -> bytes:
+    """The secret key that the environment variable holds.
+
+    Raises:
+        ConfigError: the variable is not set or its key is too short.
+    """
+    key = os.environ.get(variable, "").encode()
+    if len(key) < _KEY_BYTES:
+        raise ConfigError(
+            ROLE,
+            f"the environment variable {variable} holds {len(key) or 'no'} bytes of a key"
+            f" that needs {_KEY_BYTES}",
+            "set it from a secret store, for one to what `openssl rand -hex 32` printed once; "
+            "another key gives other subject ids",
+        )
+    return key

@@ -1,0 +1,218 @@
+"""Questions about files to Drive v3: which parameters, which fields, how answers are read.
+
+How requests are authorised, paced and retried belongs to ``drive_connection`` and ``drive_retries``.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from googleapiclient.http import HttpRequest
+
+from eus_etl.sources.videos.google_drive.connection import DriveConnection
+from eus_etl.sources.videos.google_drive.retry import Pacer, PassingFailure, Refused
+from eus_etl.sources.videos.google_drive.tree import Entry
+
+PAGE = 1000
+"""Drive's largest page."""
+
+FOLDERS_A_QUERY = 50
+"""So many folders are listed by one query; rclone asks for as many."""
+
+_FILE = (
+    "id,name,mimeType,parents,driveId,trashed,size,md5Checksum,sha256Checksum,headRevisionId,"
+    "shortcutDetails(targetId)"
+)
+_FILES = f"nextPageToken,incompleteSearch,files({_FILE})"
+_CHANGES = f"nextPageToken,newStartPageToken,changes(changeType,fileId,removed,file({_FILE}))"
+
+
+class TokenRejectedError(Exception):
+    """Drive does not accept the change feed's page token."""
+
+
+class FolderGoneError(Exception):
+    """A folder is no longer there, or no longer shared.
+
+    Args:
+        folder_id: Drive's id.
+    """
+
+    def __init__(self, folder_id: str) -> None:
+        super().__init__(folder_id)
+        self.folder_id = folder_id
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """A page of the change feed.
+
+    Attributes:
+        changed: present states of files, folders and shortcuts.
+        removed: ids of what is deleted or no longer shared.
+        drive_removed: the account is no longer a member of the shared drive.
+        token: where the feed goes on.
+        is_last: nothing more has happened.
+    """
+
+    changed: tuple[Entry, ...]
+    removed: tuple[str, ...]
+    drive_removed: bool
+    token: str
+    is_last: bool
+
+
+class DriveMetadata:
+    """Questions to Drive, each tried until it is answered, refused or out of time.
+
+    Args:
+        connection: where they are asked.
+        pacer: the pace that all requests share.
+        until: ``time.monotonic()`` after which no failure is waited for; None for no limit.
+    """
+
+    def __init__(self, connection: DriveConnection, pacer: Pacer, until: float | None = None) -> None:
+        self._connection = connection
+        self._pacer = pacer
+        self._until = until
+
+    def file(self, file_id: str) -> Entry | None:
+        """One file's, folder's or shortcut's present state; None where the account sees no such thing."""
+        request = self._connection.api.files().get(fileId=file_id, fields=_FILE, supportsAllDrives=True)
+        try:
+            return _entry(self._ask(request, file_id))
+        except Refused as refused:
+            if refused.status == 404 or (refused.status == 403 and refused.reason in _NO_ACCESS):
+                return None
+            raise refused.error(file_id) from None
+
+    def start_token(self, drive_id: str | None, subject: str) -> str:
+        """The change feed's present end."""
+        request = self._connection.api.changes().getStartPageToken(driveId=drive_id, supportsAllDrives=True)
+        try:
+            token: str = self._ask(request, subject)["startPageToken"]
+            return token
+        except Refused as refused:
+            raise refused.error(subject) from None
+
+    def changes(self, token: str, drive_id: str | None, subject: str) -> ChangePage:
+        """A page of what happened since ``token``.
+
+        Raises:
+            TokenRejectedError: the feed cannot be read from there; everything is to be listed anew.
+        """
+        request = self._connection.api.changes().list(
+            pageToken=token,
+            driveId=drive_id,
+            pageSize=PAGE,
+            includeRemoved=True,
+            includeItemsFromAllDrives=True,
+            supportsAllDrives=True,
+            fields=_CHANGES,
+        )
+        try:
+            answer = self._ask(request, subject)
+        except Refused as refused:
+            if refused.status in (400, 404, 410):
+                raise TokenRejectedError from None
+            raise refused.error(subject) from None
+        changes = answer.get("changes", [])
+        files = [change for change in changes if change.get("changeType", "file") == "file"]
+        return ChangePage(
+            changed=tuple(_entry(change["file"]) for change in files if "file" in change),
+            removed=tuple(change["fileId"] for change in files if "file" not in change),
+            drive_removed=any(
+                change.get("changeType") == "drive" and change.get("removed") for change in changes
+            ),
+            token=answer.get("nextPageToken") or answer["newStartPageToken"],
+            is_last="nextPageToken" not in answer,
+        )
+
+    def children(self, folders: Iterable[Entry]) -> Iterator[tuple[Sequence[Entry], Sequence[Entry]]]:
+        """List folders, many by one query.
+
+        Drive may leave out all children of some of the folders of one query, and say nothing of it (rclone
+        issues 3114 and 9810): a folder without children is asked for again by itself.
+
+        Yields:
+            Folders that are now listed, and all of their children.
+
+        Raises:
+            FolderGoneError: a folder went away meanwhile.
+            SourceUnavailableError: Drive does not answer, or did not search everything.
+        """
+        by_drive = sorted(folders, key=lambda folder: (folder.drive_id or "", folder.entry_id))
+        for drive_id, of_drive in groupby(by_drive, key=lambda folder: folder.drive_id):
+            together = list(of_drive)
+            for first in range(0, len(together), FOLDERS_A_QUERY):
+                group = together[first : first + FOLDERS_A_QUERY]
+                found = self._children(group, drive_id) if len(group) > 1 else []
+                parents = {entry.parent for entry in found}
+                if found:
+                    yield [folder for folder in group if folder.entry_id in parents], found
+                for folder in group:
+                    if folder.entry_id not in parents:
+                        yield [folder], self._children([folder], drive_id)
+
+    def _children(self, folders: Sequence[Entry], drive_id: str | None) -> list[Entry]:
+        subject = folders[0].entry_id
+        scope = {"corpora": "drive", "driveId": drive_id} if drive_id else {}
+        query = " or ".join(f"'{folder.entry_id}' in parents" for folder in folders)
+        found: dict[str, Entry] = {}  # an entry that comes on two pages counts once
+        page: str | None = None
+        while True:
+            request = self._connection.api.files().list(
+                q=query,
+                pageSize=PAGE,
+                pageToken=page,
+                includeItemsFromAllDrives=True,
+                supportsAllDrives=True,
+                fields=_FILES,
+                **scope,
+            )
+            try:
+                answer = self._ask(request, subject)
+            except Refused as refused:
+                if refused.status != 404:
+                    raise refused.error(subject) from None
+                if len(folders) > 1:
+                    return []  # one of them is gone: each is asked for by itself
+                raise FolderGoneError(subject) from None
+            found |= {entry.entry_id: entry for entry in map(_entry, answer.get("files", []))}
+            page = answer.get("nextPageToken")
+            if page is None:
+                return list(found.values())
+
+    def _ask(self, request: HttpRequest, subject: str) -> dict[str, Any]:
+        tries = self._pacer.tries(subject, self._until)
+        while True:
+            tries.wait_for_turn()
+            try:
+                answer = self._connection.metadata(request)
+                if answer.get("incompleteSearch"):
+                    raise PassingFailure("Drive did not search everything")
+                return answer
+            except PassingFailure as failure:
+                tries.failed(failure)
+
+
+_NO_ACCESS = {"insufficientFilePermissions", "forbidden", "appNotAuthorizedToFile", ""}
+
+
+def _entry(file: Mapping[str, Any]) -> Entry:
+    """An entry from a file resource; text that cannot be stored is mended."""
+    parents = file.get("parents") or [None]
+    return Entry(
+        entry_id=file["id"],
+        name=file.get("name", "").encode("utf-8", "replace").decode("utf-8"),
+        mime_type=file.get("mimeType", ""),
+        parent=parents[0],
+        drive_id=file.get("driveId"),
+        trashed=file.get("trashed", False),
+        size=int(file.get("size", 0)),
+        md5=file.get("md5Checksum"),
+        sha256=file.get("sha256Checksum"),
+        head_revision=file.get("headRevisionId"),
+        target=file.get("shortcutDetails", {}).get("targetId"),
+    )

@@ -1,0 +1,234 @@
+"""Authorised access to Drive: credentials, Google's client for metadata, sessions for media.
+
+Every failure leaves here as ``PassingFailure`` or ``Refused``; what is asked for is decided elsewhere.
+Exceptions of the libraries are never chained: their messages may hold addresses, answers or tokens.
+"""
+
+import http.client
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import google.auth
+import httplib2
+import requests
+import urllib3
+from google.auth.credentials import Credentials
+from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
+from google.auth.transport.requests import AuthorizedSession
+from google.oauth2 import service_account
+from google_auth_httplib2 import AuthorizedHttp
+from googleapiclient import discovery
+from googleapiclient.errors import HttpError
+from googleapiclient.http import HttpRequest
+
+from eus_etl.errors import SourceAccessError
+from eus_etl.sources.videos.google_drive.retry import PassingFailure, Refused, failure_of
+
+SCOPES = ("https://www.googleapis.com/auth/drive.readonly",)
+"""Reading names, checksums and content; nothing can be changed with it."""
+
+
+_TRANSPORT_FAILURES = (
+    OSError,  # with it requests' exceptions, time-outs and TLS errors
+    http.client.HTTPException,
+    httplib2.HttpLib2Error,
+    urllib3.exceptions.HTTPError,
+    TransportError,
+)
+
+
+def read_credentials(key_file: Path | None, subject: str) -> Credentials:
+    """Credentials of a service account's key file, or the application default; read-only scopes.
+
+    Args:
+        key_file: None for the application default.
+        subject: the part of the configuration that names them, for errors.
+
+    Raises:
+        SourceAccessError: there are none, or the file is no key.
+    """
+    return _application_default(subject) if key_file is None else _service_account(key_file, subject)
+
+
+def _application_default(subject: str) -> Credentials:
+    try:
+        found: Credentials = google.auth.default(scopes=SCOPES)[0]
+    except (GoogleAuthError, OSError):
+        raise SourceAccessError(
+            subject,
+            "there are no application default credentials",
+            "name a service account's key file in the configuration; see docs/google-drive.md",
+        ) from None
+    return found
+
+
+def _service_account(key_file: Path, subject: str) -> Credentials:
+    try:
+        key: Credentials = service_account.Credentials.from_service_account_file(  # type: ignore[no-untyped-call]  # not annotated there
+            str(key_file), scopes=SCOPES
+        )
+    except (OSError, ValueError, GoogleAuthError) as error:
+        why = "cannot be read" if isinstance(error, OSError) else "is no key of a service account"
+        raise SourceAccessError(
+            subject,
+            f"the file of credentials {why}",
+            "download a JSON key of the service account again; see docs/google-drive.md",
+        ) from None
+    return key
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_C = TypeVar("_C", bound=_Closable)
+
+
+class _Spares(Generic[_C]):
+    """Connections, each lent to one thread at a time; one that failed is closed, not lent again."""
+
+    def __init__(self, make: Callable[[], _C]) -> None:
+        self._make = make
+        self._idle: list[_C] = []
+
+    @contextmanager
+    def lend(self) -> Iterator[_C]:
+        try:
+            connection = self._idle.pop()  # atomic: threads need no lock
+        except IndexError:
+            connection = self._make()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+
+class DriveConnection:
+    """Requests to Drive, each made once; any number of threads may share one connection.
+
+    Args:
+        credentials: with read-only scopes.
+        api_root: another address of the API, ``http://127.0.0.1:8080/drive/v3/`` for one.
+        timeout_s: an answer, or the next bytes of one, must come within this time.
+    """
+
+    def __init__(
+        self, credentials: Credentials, *, api_root: str | None = None, timeout_s: float = 60.0
+    ) -> None:
+        def new_http() -> AuthorizedHttp:
+            return AuthorizedHttp(credentials, http=httplib2.Http(timeout=timeout_s))
+
+        def new_session() -> AuthorizedSession:
+            return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # not annotated there
+
+        self._timeout_s = timeout_s
+        self._https = _Spares[AuthorizedHttp](new_http)
+        self._sessions = _Spares[AuthorizedSession](new_session)
+        # the discovery document comes with the client: building makes no request
+        self.api: Any = discovery.build(
+            "drive",
+            "v3",
+            http=httplib2.Http(),
+            static_discovery=True,
+            client_options={"api_endpoint": api_root} if api_root else None,
+        )
+        self.close = weakref.finalize(self, _close, self._https, self._sessions)
+
+    def metadata(self, request: HttpRequest) -> dict[str, Any]:
+        """Make one request of Google's client.
+
+        Raises:
+            PassingFailure: it may succeed when made again.
+            Refused: it will not.
+        """
+        try:
+            with _failures_named(), self._https.lend() as authorised:
+                answer: dict[str, Any] = request.execute(http=authorised)
+                return answer
+        except HttpError as error:
+            raise failure_of(error.resp.status, error.resp, error.content) from None
+        except ValueError:
+            raise PassingFailure("the answer was cut short") from None
+
+    @contextmanager
+    def media(self, file_id: str, offset: int) -> Iterator["Media"]:
+        """A file's content from byte ``offset`` on, as it comes.
+
+        Raises:
+            PassingFailure: it may succeed when asked for again.
+            Refused: it will not.
+        """
+        uri = self.api.files().get_media(fileId=file_id, supportsAllDrives=True).uri
+        headers = {"Accept-Encoding": "identity"}  # compressed bytes would have other offsets
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+        with self._sessions.lend() as session:
+            with _failures_named():
+                answer = session.get(uri, headers=headers, stream=True, timeout=self._timeout_s)
+            with answer:
+                if answer.status_code not in (200, 206, 416):
+                    with _failures_named():
+                        body = answer.content
+                    lower = {name.lower(): value for name, value in answer.headers.items()}
+                    raise failure_of(answer.status_code, lower, body)
+                yield Media(answer)
+
+
+class Media:
+    """An answer that holds a file's content: status 200, 206 or 416.
+
+    Attributes:
+        status: the HTTP status.
+        content_range: the header, empty where there is none.
+        length: bytes that will come; None where the answer does not say.
+    """
+
+    def __init__(self, answer: requests.Response) -> None:
+        self._answer = answer
+        self.status = answer.status_code
+        self.content_range = answer.headers.get("Content-Range", "")
+        length = answer.headers.get("Content-Length", "")
+        self.length = int(length) if length.isdecimal() else None
+
+    def blocks(self, size: int) -> Iterator[bytes]:
+        """The content in blocks of ``size`` bytes; the last is shorter.
+
+        Raises:
+            PassingFailure: the connection broke or fell silent; what came before is good.
+        """
+        while True:
+            with _failures_named():
+                block = self._answer.raw.read(size, decode_content=False)
+            if not block:
+                return
+            yield block
+
+
+def _close(*spares: _Spares[Any]) -> None:
+    for one in spares:
+        one.close()
+
+
+@contextmanager
+def _failures_named() -> Iterator[None]:
+    try:
+        yield
+    except RefreshError as error:
+        if error.retryable:
+            raise PassingFailure("Google's token service does not answer") from None
+        raise Refused(401, "") from None
+    except (TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError):
+        raise PassingFailure("Drive fell silent") from None
+    except _TRANSPORT_FAILURES:
+        raise PassingFailure("the connection to Drive broke") from None
+    except GoogleAuthError:
+        raise Refused(401, "") from None

@@ -1,0 +1,161 @@
+"""A local folder that serves as the drive."""
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from eus_etl.errors import EusEtlError, SourceUnavailableError
+from eus_etl.sources.videos.base import CLUTTER, Listing, Missed, SourceFile, WaitingFile
+from eus_etl.storage.atomic import atomic_path, write_atomically
+from eus_etl.storage.checksums import md5_of
+
+_CLOCKS_DIFFER_S = 600
+"""A file dated further ahead than this got its date from a recorder's clock: it is not being written."""
+
+
+class _Hashed(BaseModel):
+    size: int
+    mtime_ns: int
+    md5: str
+
+
+class _HashedFiles(BaseModel):
+    files: dict[str, _Hashed] = {}
+
+
+class LocalFolder:
+    """Files below a folder, found recursively.
+
+    Args:
+        folder: the folder.
+        settle_s: a file changed less than this many seconds ago waits: it is still being written.
+        memory: where MD5 sums are kept between listings, so that a file is hashed once.
+        hashing_limit_s: after this many seconds of hashing the rest waits for the next listing.
+    """
+
+    def __init__(
+        self, folder: Path, *, settle_s: float, memory: Path, hashing_limit_s: float | None = None
+    ) -> None:
+        self._folder = folder
+        self._settle_s = settle_s
+        self._memory = memory
+        self._hashing_limit_s = hashing_limit_s
+
+    def list_files(self) -> Listing:
+        """List all files; see ``VideoSource``."""
+        known = self._remembered()
+        seen: dict[str, _Hashed] = {}
+        files: list[SourceFile] = []
+        waiting: list[WaitingFile] = []
+        now, begun = time.time(), time.monotonic()
+        for path in self._walk():
+            parts = path.relative_to(self._folder).parts
+            source_id = _source_id(parts)
+            try:
+                stat = path.stat()
+                memory = known.get(source_id)
+                if memory and (memory.size, memory.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+                    hashed = memory
+                elif stat.st_size == 0:
+                    waiting.append(WaitingFile(source_id, parts, "empty_file"))
+                    continue
+                elif -_CLOCKS_DIFFER_S < now - stat.st_mtime < self._settle_s:
+                    waiting.append(WaitingFile(source_id, parts, "still_being_written"))
+                    continue
+                elif self._hashing_limit_s is not None and time.monotonic() - begun > self._hashing_limit_s:
+                    waiting.append(WaitingFile(source_id, parts, "not_hashed_yet"))
+                    continue
+                else:
+                    hashed = _Hashed(size=stat.st_size, mtime_ns=stat.st_mtime_ns, md5=md5_of(path))
+            except FileNotFoundError:  # removed while listing: as if it had not been there
+                continue
+            except OSError:  # this one alone: a link in a circle, a bad sector, permissions
+                waiting.append(WaitingFile(source_id, parts, "cannot_be_read"))
+                continue
+            seen[source_id] = hashed
+            files.append(SourceFile(source_id, parts, hashed.size, hashed.md5))
+        if seen != known:
+            write_atomically(self._memory, _HashedFiles(files=seen).model_dump_json().encode())
+        return Listing(tuple(files), tuple(waiting))
+
+    def revision(self) -> None:
+        """Only a listing can tell; see ``VideoSource``."""
+
+    def relist(self) -> Missed:
+        """Nothing is remembered but MD5 sums, which a listing checks by size and time."""
+        return Missed()
+
+    def fetch_many(
+        self, wanted: Sequence[tuple[SourceFile, Path]], progress: Callable[[SourceFile], None] | None = None
+    ) -> Mapping[str, EusEtlError]:
+        """Copy files one by one, the disk being the limit; see ``VideoSource``."""
+        failures: dict[str, EusEtlError] = {}
+        for file, target in wanted:
+            try:
+                self.fetch(file, target)
+            except EusEtlError as error:
+                failures[file.source_id] = error
+            else:
+                if progress:
+                    progress(file)
+        return failures
+
+    def fetch(self, file: SourceFile, target: Path) -> None:
+        """Copy ``file`` to ``target``, verified by size and MD5.
+
+        Raises:
+            SourceUnavailableError: the file is gone or changed since it was listed.
+            DiskFullError: no room for the copy.
+        """
+        try:
+            with self._folder.joinpath(*file.parts).open("rb") as source, atomic_path(target) as partial:
+                with partial.open("wb") as copy:
+                    shutil.copyfileobj(source, copy, 1 << 20)
+                if partial.stat().st_size != file.size or md5_of(partial) != file.md5:
+                    raise SourceUnavailableError(
+                        file.source_id,
+                        "the file changed while it was copied",
+                        "wait until its upload is complete; the next observation takes the new one",
+                    )
+        except FileNotFoundError:  # its message holds the uploaded name
+            raise SourceUnavailableError(
+                file.source_id,
+                "the file is no longer in the folder",
+                "put it back, or observe the folder again",
+            ) from None
+
+    def _walk(self) -> Iterator[Path]:
+        def fail(error: OSError) -> None:
+            raise self._unavailable(error)
+
+        if not self._folder.is_dir():
+            raise self._unavailable(None)
+        for folder, subfolders, names in os.walk(self._folder, onerror=fail, followlinks=True):
+            subfolders.sort()
+            for name in sorted(names):
+                if name.casefold() not in CLUTTER:
+                    yield Path(folder) / name
+
+    def _remembered(self) -> dict[str, _Hashed]:
+        if not self._memory.is_file():
+            return {}
+        return _HashedFiles.model_validate_json(self._memory.read_bytes()).files
+
+    def _unavailable(self, error: OSError | None) -> SourceUnavailableError:
+        cause = "is not there" if error is None else f"cannot be read ({os.strerror(error.errno or 0)})"
+        return SourceUnavailableError(
+            "sources.videos",
+            f"the folder {cause}",
+            "check the path in the configuration and that its disk is mounted",
+        )
+
+
+def _source_id(parts: tuple[str, ...]) -> str:
+    """An id that names the place of a file without saying its name."""
+    digest = hashlib.sha256("/".join(parts).encode("utf-8", "surrogateescape"))
+    return f"local-{digest.hexdigest()[:12]}"

@@ -1,0 +1,259 @@
+"""One pass over one video: decode, keep, store images, measure cells. All that ever decodes for a study.
+
+Images are encoded by worker threads while decoding goes on. Where results are published, and what is
+already done, is the caller's.
+"""
+
+import ctypes
+from array import array
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from eus_etl.domain.cells.statistics import FrameCells, codes_with_motion, measure
+from eus_etl.domain.frame_ids import frame_stem, frame_stems
+from eus_etl.domain.images.codec import encode_image
+from eus_etl.domain.images.threads import one_thread_a_picture
+from eus_etl.domain.video.reader import DecodeOptions, SkippingUnsoundError, decode
+from eus_etl.domain.video.types import DecodeCounts, DecodedFrame
+from eus_etl.errors import VideoUnreadableError
+from eus_etl.settings import ExtractionConfig
+from eus_etl.storage.cell_store import GridWriter
+from eus_etl.storage.extraction_store import Manifest
+
+ENCODER_THREADS = 2
+_WAITING = 8  # frames that wait for an encoder: enough to keep it busy, little memory
+_REPORT_FRAMES = 100
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_KEPT_BYTES = 1 << 26
+
+_COUNTED = ("pts", "repeat", "frame_index", "segment", "grid_row", "synthetic_time", "decode_error")
+
+FramesDecoded = Callable[[int], None]
+"""Told how many more frames were decoded since the last call."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPass:
+    """What one pass made.
+
+    Attributes:
+        frames: a row a kept frame: ``stem, frame_index, pts, time_base, video_s, segment, grid_row,
+            synthetic_time, decode_error, dhash`` as in ``tables.EXTRACTED``; ``stem`` names its image.
+        counts: what was decoded, and what could not be.
+        image_bytes: bytes of all images.
+    """
+
+    frames: pl.DataFrame
+    counts: DecodeCounts
+    image_bytes: int
+
+
+def extract_video(
+    source: Path,
+    video_id: str,
+    images: Path,
+    grid: Path | None,
+    extraction: ExtractionConfig,
+    on_frames: FramesDecoded | None = None,
+) -> VideoPass:
+    """Extract the frames of one video that the configuration keeps.
+
+    Args:
+        source: the raw video.
+        video_id: what errors call it.
+        images: existing empty folder for the images.
+        grid: existing folder for the cell grids; None measures without storing them.
+        extraction: what is kept, and how.
+        on_frames: progress.
+
+    Frames that no kept frame needs are not decoded where that is proven to give the same images; where it
+    turns out not to, the images made so far are thrown away and the whole video is decoded.
+
+    Raises:
+        VideoUnreadableError: no video, or none of its frames can be decoded.
+        OSError: an image cannot be written; nothing more is decoded.
+    """
+    _keep_freed_memory()
+    try:
+        return _go_through(source, video_id, images, grid, extraction, True, on_frames)
+    except SkippingUnsoundError:
+        for image in images.iterdir():
+            image.unlink()
+        return _go_through(source, video_id, images, grid, extraction, False, on_frames)
+
+
+def _go_through(
+    source: Path,
+    video_id: str,
+    images: Path,
+    grid: Path | None,
+    extraction: ExtractionConfig,
+    skip: bool,
+    on_frames: FramesDecoded | None,
+) -> VideoPass:
+    counts = DecodeCounts()
+    options = DecodeOptions(extraction.frame_rate_hz, skip, extraction.deinterlace)
+    told = 0
+    with (
+        one_thread_a_picture(),
+        GridWriter(grid) if grid else nullcontext() as cells,
+        ThreadPoolExecutor(ENCODER_THREADS) as encoders,
+    ):
+        rows = _Rows(cells)
+        waiting: deque[Future[_Stored]] = deque()
+        for frame in decode(source, video_id, counts, options):
+            waiting.append(encoders.submit(_store, frame, images, extraction))
+            if len(waiting) > _WAITING:
+                rows.add(waiting.popleft().result())
+            if on_frames and counts.frames - told >= _REPORT_FRAMES:
+                on_frames(counts.frames - told)
+                told = counts.frames
+        while waiting:
+            rows.add(waiting.popleft().result())
+    if on_frames:
+        on_frames(counts.frames - told)
+    if counts.frames == 0:
+        raise VideoUnreadableError(
+            video_id, "none of its frames can be decoded", "export it again from the recorder"
+        )
+    return VideoPass(rows.frame(), counts, rows.image_bytes)
+
+
+def manifest_of(made: VideoPass, extraction: ExtractionConfig) -> Manifest:
+    """What to note of a pass; rejected where too large a share of the video cannot be decoded."""
+    counts = made.counts
+    rejected = None
+    if counts.error_share > extraction.max_error_share:
+        rejected = {
+            "reason": "too_many_errors",
+            "detail": f"{counts.errors} of {counts.errors + counts.frames} frames cannot be decoded",
+            "remedy": "export it again from the recorder, or raise extraction.max_error_share",
+        }
+    return Manifest(
+        extraction.fingerprint(),
+        frames_decoded=counts.frames,
+        frames_skipped=counts.skipped,
+        decode_errors=counts.errors,
+        frames_missing=counts.missing,
+        interlaced=counts.interlaced > 0,
+        deinterlaced=counts.interlaced > 0 and extraction.deinterlace,
+        damaged=counts.damaged,
+        frames_kept=0 if rejected else made.frames.height,
+        image_bytes=0 if rejected else made.image_bytes,
+        rejected=rejected,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A kept frame once its image is written; without its picture, which would fill the memory."""
+
+    pts: int
+    repeat: int
+    time_base: Fraction
+    time_s: Fraction
+    frame_index: int
+    synthetic_time: bool
+    damaged: bool
+    cells: FrameCells
+    image_bytes: int
+
+
+def _store(frame: DecodedFrame, images: Path, extraction: ExtractionConfig) -> _Stored:
+    picture = frame.picture()
+    data = encode_image(picture, extraction.image)
+    image = images / f"{frame_stem(frame.pts, frame.repeat)}.{extraction.image.format}"
+    image.write_bytes(data.data)
+    return _Stored(
+        frame.pts,
+        frame.repeat,
+        frame.time_base,
+        frame.time_s,
+        frame.frame_index,
+        frame.synthetic_time,
+        frame.damaged,
+        measure(picture, extraction.grid, frame.luma()),
+        data.nbytes,
+    )
+
+
+class _Rows:
+    """The kept frames of a pass, in order: motion, segments and rows follow from it."""
+
+    def __init__(self, cells: GridWriter | None) -> None:
+        self._cells = cells
+        self._before: FrameCells | None = None
+        self._columns = {name: array("q") for name in _COUNTED}
+        self._video_s = array("d")
+        self._dhash = array("Q")
+        self._segment = -1
+        self._grid_row = 0
+        self._time_base = ""
+        self.image_bytes = 0
+
+    def add(self, stored: _Stored) -> None:
+        """Take the next frame."""
+        if self._before is None or self._before.geometry != stored.cells.geometry:
+            self._before = None
+            self._segment += 1
+            self._grid_row = 0
+            if self._cells:
+                self._cells.begin_segment(stored.cells.geometry)
+        if self._cells:
+            self._cells.add(codes_with_motion(stored.cells, self._before))
+        for column, value in zip(
+            self._columns.values(),
+            (
+                stored.pts,
+                stored.repeat,
+                stored.frame_index,
+                self._segment,
+                self._grid_row,
+                stored.synthetic_time,
+                stored.damaged,
+            ),
+            strict=True,
+        ):
+            column.append(value)
+        self._video_s.append(float(stored.time_s))
+        self._dhash.append(int(stored.cells.dhash, 16))
+        self._time_base = f"{stored.time_base.numerator}/{stored.time_base.denominator}"
+        self.image_bytes += stored.image_bytes
+        self._grid_row += 1
+        self._before = stored.cells
+
+    def frame(self) -> pl.DataFrame:
+        """All rows, as ``VideoPass.frames`` describes them."""
+        counted = {name: np.array(column, np.int64) for name, column in self._columns.items()}
+        return pl.DataFrame(
+            {**counted, "video_s": np.array(self._video_s), "dhash": [f"{h:016x}" for h in self._dhash]}
+        ).select(
+            frame_stems(pl.col("pts"), pl.col("repeat")).alias("stem"),
+            "frame_index",
+            "pts",
+            pl.lit(self._time_base).alias("time_base"),
+            "video_s",
+            "segment",
+            "grid_row",
+            pl.col("synthetic_time", "decode_error").cast(pl.Boolean),
+            "dhash",
+        )
+
+
+@cache
+def _keep_freed_memory() -> None:
+    # Pictures come and go by megabytes. The C library gives each back to the kernel, which clears it for
+    # the next: a third of the time of small pictures. Kept memory stays below what one pass needs at once.
+    with suppress(AttributeError):  # glibc only
+        libc = ctypes.CDLL(None)
+        for option in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
+            libc.mallopt(option, _KEPT_BYTES)

@@ -1,0 +1,1 @@
+"""Observing the sources: what they hold of each visit."""

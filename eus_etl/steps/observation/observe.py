@@ -1,0 +1,270 @@
+"""Look at the sources: one version a patient and source, and what belongs to nobody.
+
+A source that does not answer raises and leaves the last observation as it was: unknown is not empty.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from eus_etl.domain.paths import StudyPaths, is_safe_id
+from eus_etl.domain.patient_matching import PatientMatcher
+from eus_etl.errors import EusEtlError, SourceUnavailableError
+from eus_etl.settings import StudyConfig
+from eus_etl.sources.label_items.base import LabelItemSource
+from eus_etl.sources.patient_rows.base import PatientRowSource
+from eus_etl.sources.videos.base import Listing, VideoSource, WaitingFile
+from eus_etl.steps.observation.connect import Sources
+from eus_etl.steps.observation.corrections import region_rows, sync_rows, unknown_row
+from eus_etl.steps.observation.region_presets import remembered_of_visits, store_remembered
+from eus_etl.steps.observation.snapshot import (
+    DRIVE_VIDEOS,
+    LABEL_ITEMS,
+    PATIENT_ROWS,
+    REGION_ROWS,
+    SOURCES,
+    SYNC_ROWS,
+    ObservedFile,
+    label_items_mark,
+    matcher,
+    observed_files,
+    subject_of,
+)
+from eus_etl.steps.result import version_of
+from eus_etl.storage.parts import NOBODY, write_rejected
+from eus_etl.storage.source_snapshots import Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one look at one source found.
+
+    Attributes:
+        source: the source's asset name.
+        versions: patient ids to versions of what the source holds of them.
+        rejected: how many files, items or rows could not be given to a patient.
+    """
+
+    source: str
+    versions: Mapping[str, str]
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A source that could not be looked at."""
+
+    source: str
+    error: EusEtlError
+
+
+def observe(study: StudyConfig, sources: Sources, source: str) -> Observation:
+    """Look at one source and store what it holds.
+
+    Raises:
+        SourceUnavailableError, SourceError, ConfigError: the source cannot be read; nothing is changed.
+    """
+    paths = StudyPaths(study.root)
+    match source:
+        case "label_items":
+            return _observe_items(paths, sources.label_items(), sources.subjects)
+        case "drive_videos":
+            return _observe_videos(paths, sources.videos(), matcher(study))
+        case "patient_rows":
+            return _observe_rows(paths, sources.patient_rows(), matcher(study))
+        case "sync_rows":
+            return _observe_sync(paths, matcher(study))
+        case "region_rows":
+            return _observe_regions(paths, matcher(study))
+    raise ValueError(source)
+
+
+def videos_mark(study: StudyConfig, sources: Sources) -> str | None:
+    """Changes when an observation of the videos could come out otherwise; None where only a look can tell.
+
+    Raises:
+        SourceUnavailableError, SourceError: the source cannot be read.
+    """
+    revision = sources.videos().revision()
+    return None if revision is None else version_of(revision, label_items_mark(StudyPaths(study.root)))
+
+
+def relist_videos(sources: Sources) -> int:
+    """List the videos anew, whatever their source remembers; returns how many changes had been missed.
+
+    Raises:
+        EusEtlError: the source cannot be listed now; what is known stays.
+    """
+    missed = sources.videos().relist()
+    return len(missed.appeared) + len(missed.vanished) + len(missed.changed)
+
+
+def observe_all(study: StudyConfig, sources: Sources) -> tuple[list[Observation], list[Failure]]:
+    """Look at every source; one that fails does not keep the others from being seen."""
+    seen: list[Observation] = []
+    failed: list[Failure] = []
+    for source in SOURCES:
+        try:
+            seen.append(observe(study, sources, source))
+        except EusEtlError as error:
+            failed.append(Failure(source, error))
+    return seen, failed
+
+
+def _observe_items(
+    paths: StudyPaths, source: LabelItemSource, read_subjects: Callable[[], Mapping[str, str]]
+) -> Observation:
+    scan = source.scan()
+    known = Inventory(paths, LABEL_ITEMS).versions
+    if known and not scan.items:
+        raise SourceUnavailableError(
+            "sources.label_items",
+            f"there is no item, where there were {len(known)}",
+            "name the right table or file; if all items were removed on purpose, remove the folder "
+            f"{LABEL_ITEMS} below the study's {paths.relative(paths.inventory)} as well",
+        )
+    rejected = [asdict(bad) for bad in scan.rejected]
+    try:
+        subjects = read_subjects()
+    except EusEtlError as error:  # labels do not wait for it
+        subjects = {patient_id: subject for patient_id in known if (subject := subject_of(paths, patient_id))}
+        rejected.append(_no_subject_ids(error))
+    observed = {
+        item.patient_id: {
+            "pseudo_name": item.pseudo_name,
+            "attributes": dict(item.attributes),
+            "subject_id": subjects.get(item.patient_id),
+        }
+        for item in scan.items
+    }
+    return _store(paths, LABEL_ITEMS, observed, rejected)
+
+
+def _no_subject_ids(error: EusEtlError) -> dict[str, object]:
+    return {
+        "item": error.subject,
+        "reason": "no_subject_ids",
+        "detail": f"{error.cause}; ids that were known before stay",
+        "remedy": error.remedy,
+    }
+
+
+def _observe_videos(paths: StudyPaths, source: VideoSource, match: PatientMatcher) -> Observation:
+    listing = source.list_files()
+    before = {patient: observed_files(paths, patient) for patient in Inventory(paths, DRIVE_VIDEOS).versions}
+    # a visit whose files all moved elsewhere keeps an entry, so that its tables are made anew without them
+    files: dict[str, list[ObservedFile]] = {
+        patient: _kept(known, listing) for patient, known in before.items()
+    }
+    rejected = [_not_taken(file, match.of_path(file.parts)) for file in (*listing.waiting, *listing.left_out)]
+    holders = {_place(file): patient for patient, known in before.items() for file in known}
+    for file in listing.files:
+        seen = ObservedFile(source_id=file.source_id, parts=file.parts, size=file.size, md5=file.md5)
+        found = match.of_path(file.parts)
+        if len(found) == 1:
+            files.setdefault(next(iter(found)), []).append(seen)
+            continue
+        rejected.append(_unmatched(file.source_id, file.parts, len(found)))
+        if holder := holders.get(_place(seen)):
+            # nobody moved it: an item or an alias changed, and a slip there must not cost a visit its videos
+            files[holder].append(seen.model_copy(update={"unclear": True}))
+    observed = {
+        patient: {"files": [file.model_dump() for file in sorted(held, key=lambda file: file.parts)]}
+        for patient, held in files.items()
+    }
+    return _store(paths, DRIVE_VIDEOS, observed, rejected)
+
+
+def _place(file: ObservedFile) -> tuple[object, ...]:
+    return file.source_id, file.parts, file.md5
+
+
+def _kept(known: Sequence[ObservedFile], listing: Listing) -> list[ObservedFile]:
+    """Of the files known before, those that are not listed now but are not given up either.
+
+    A file that waits stays as it was. One whose content is listed elsewhere has moved, and one whose place
+    holds other content was replaced: these go. One that is nowhere is marked as gone; its copy stays.
+    """
+    places = {file.source_id for file in listing.files}
+    contents = {file.md5 for file in listing.files}
+    waiting = {file.source_id for file in listing.waiting}
+    unlisted = [file for file in known if file.source_id not in places and file.md5 not in contents]
+    return [
+        file if file.source_id in waiting else file.model_copy(update={"gone": True}) for file in unlisted
+    ]
+
+
+def _observe_rows(paths: StudyPaths, source: PatientRowSource, match: PatientMatcher) -> Observation:
+    rows: dict[str, list[Mapping[str, str]]] = {}
+    rejected: list[dict[str, object]] = []
+    for row in source.read().rows:
+        found = match.of_key(row.key)
+        if len(found) == 1:
+            rows.setdefault(next(iter(found)), []).append(dict(row.cells))
+        else:
+            rejected.append(unknown_row(row.number, len(found)))
+    return _store(paths, PATIENT_ROWS, {key: {"rows": value} for key, value in rows.items()}, rejected)
+
+
+def _observe_sync(paths: StudyPaths, match: PatientMatcher) -> Observation:
+    written = sync_rows(paths, match)
+    observed = {patient_id: {"rows": held} for patient_id, held in written.of_visits.items()}
+    return _store(paths, SYNC_ROWS, observed, written.rejected)
+
+
+def _observe_regions(paths: StudyPaths, match: PatientMatcher) -> Observation:
+    written = region_rows(paths, match)
+    store_remembered(paths, written.remembered)
+    observed: dict[str, dict[str, object]] = {
+        patient_id: {"rows": held} for patient_id, held in written.of_visits.items()
+    }
+    for patient_id, held in remembered_of_visits(paths, written.remembered).items():
+        observed.setdefault(patient_id, {"rows": []})["remembered"] = held
+    return _store(paths, REGION_ROWS, observed, written.rejected)
+
+
+def _store(
+    paths: StudyPaths,
+    source: str,
+    observed: Mapping[str, Mapping[str, object]],
+    rejected: Iterable[Mapping[str, object]],
+) -> Observation:
+    versions = {
+        patient_id: version_of(found) for patient_id, found in observed.items() if is_safe_id(patient_id)
+    }
+    recorded = write_rejected(paths, source, NOBODY, rejected)
+    Inventory(paths, source).store(observed, versions)
+    return Observation(source, versions, recorded.height)
+
+
+def _unmatched(source_id: str, parts: tuple[str, ...], patients: int) -> dict[str, object]:
+    return {
+        "item": source_id,
+        "file_name": "/".join(parts),
+        "reason": "matches_nobody" if patients == 0 else "matches_several",
+        "detail": f"its path fits {patients} visits",
+        "remedy": "begin the folder's or file's name with the visit's id or alias",
+    }
+
+
+_WAITING_REMEDY: Mapping[str, str] = {
+    "cannot_be_read": "mend the link or the permissions, or upload the file again",
+    "empty_file": "upload the file again",
+    "still_being_written": "nothing: it is taken once it stops changing",
+    "not_hashed_yet": "nothing: it is taken at the next observation",
+    "still_uploading": "nothing: it is taken once its upload is complete",
+    "trashed": "nothing, or take it out of the trash",
+    "google_native_file": "upload a video file; this is a document of Google's",
+    "broken_shortcut": "share the shortcut's target with the service account, or remove the shortcut",
+    "listed_elsewhere": "nothing: the file is taken at its other place",
+}
+
+
+def _not_taken(file: WaitingFile, found: frozenset[str]) -> dict[str, object]:
+    whose = f"of visit {next(iter(found))}" if len(found) == 1 else f"its path fits {len(found)} visits"
+    return {
+        "item": file.source_id,
+        "file_name": "/".join(file.parts),
+        "reason": file.reason,
+        "detail": f"not taken yet; {whose}",
+        "remedy": _WAITING_REMEDY[file.reason],
+    }

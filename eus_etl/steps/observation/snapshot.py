@@ -1,0 +1,143 @@
+"""What the last observations found: read from the inventory, never from a source."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.patient_matching import PatientMatcher
+from eus_etl.domain.tables.catalog import REGIONS, SYNC
+from eus_etl.errors import PatientUnknownError
+from eus_etl.settings import StudyConfig
+from eus_etl.sources.videos.base import SourceFile
+from eus_etl.steps.observation.region_presets import remembered_rows
+from eus_etl.steps.result import version_of
+from eus_etl.storage.checksums import file_sha256
+from eus_etl.storage.parts import NOBODY, rejected_part
+from eus_etl.storage.source_snapshots import Inventory
+
+DRIVE_VIDEOS, LABEL_ITEMS = "drive_videos", "label_items"
+PATIENT_ROWS = "patient_rows"
+SYNC_ROWS, REGION_ROWS = "sync_rows", "region_rows"
+SOURCES = (LABEL_ITEMS, DRIVE_VIDEOS, PATIENT_ROWS, SYNC_ROWS, REGION_ROWS)
+"""Observed in this order: aliases are known from the items."""
+
+
+class ObservedFile(BaseModel):
+    """A file as the last observation of the videos' source stored it.
+
+    Attributes:
+        gone: the source holds it no more, though it was neither moved nor replaced.
+        unclear: it lies where it lay when it was this visit's, but its path fits no visit now, or several.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    source_id: str
+    parts: tuple[str, ...]
+    size: int
+    md5: str
+    gone: bool = False
+    unclear: bool = False
+
+    @property
+    def video_id(self) -> str:
+        """First 12 hex digits of the MD5."""
+        return self.md5[:12]
+
+    def as_source_file(self) -> SourceFile:
+        """The file as its source lists it."""
+        return SourceFile(self.source_id, self.parts, self.size, self.md5)
+
+
+class _Files(BaseModel):
+    files: tuple[ObservedFile, ...] = ()
+
+
+class _Item(BaseModel):
+    pseudo_name: str | None = None
+    attributes: dict[str, object]
+    subject_id: str | None = None
+
+
+class _Rows(BaseModel):
+    rows: tuple[dict[str, str], ...] = ()
+
+
+class _Written(BaseModel):
+    rows: tuple[dict[str, object], ...] = ()
+
+
+def observed_files(paths: StudyPaths, patient_id: str) -> Sequence[ObservedFile]:
+    """The files of a visit; none where the source never held one."""
+    return _Files.model_validate(Inventory(paths, DRIVE_VIDEOS).load(patient_id) or {}).files
+
+
+def attributes_of(paths: StudyPaths, patient_id: str) -> Mapping[str, object] | None:
+    """The attributes of a visit's label item; None where there is no item."""
+    found = Inventory(paths, LABEL_ITEMS).load(patient_id)
+    return None if found is None else _Item.model_validate(found).attributes
+
+
+def subject_of(paths: StudyPaths, patient_id: str) -> str | None:
+    """The keyed id of the person whose visit it is; None where it is not known."""
+    found = Inventory(paths, LABEL_ITEMS).load(patient_id)
+    return None if found is None else _Item.model_validate(found).subject_id
+
+
+def label_items_mark(paths: StudyPaths) -> str:
+    """Changes whenever the stored items may have: aliases decide which visit a file belongs to."""
+    return Inventory(paths, LABEL_ITEMS).mark()
+
+
+def rows_of(paths: StudyPaths, patient_id: str) -> Sequence[Mapping[str, str]]:
+    """The sheet's rows of a patient: header to cell."""
+    return _Rows.model_validate(Inventory(paths, PATIENT_ROWS).load(patient_id) or {}).rows
+
+
+def sync_rows_of(paths: StudyPaths, patient_id: str) -> pl.DataFrame:
+    """The rows of ``sync.csv`` for a visit."""
+    return SYNC.frame(_Written.model_validate(Inventory(paths, SYNC_ROWS).load(patient_id) or {}).rows)
+
+
+def region_rows_of(paths: StudyPaths, patient_id: str) -> pl.DataFrame:
+    """The rows of ``regions.csv`` for a visit, and those for screens on any visit."""
+    own = _Written.model_validate(Inventory(paths, REGION_ROWS).load(patient_id) or {}).rows
+    return REGIONS.frame([*own, *remembered_rows(paths)])
+
+
+def unassigned_version(paths: StudyPaths) -> str:
+    """Changes when what belongs to nobody changes, in any source."""
+    parts = [rejected_part(paths, source, NOBODY) for source in SOURCES]
+    return version_of([file_sha256(part) if part.is_file() else None for part in parts])
+
+
+def aliases(study: StudyConfig) -> dict[str, str | None]:
+    """Every known visit's id and alias (None where it has no item yet)."""
+    paths = StudyPaths(study.root)
+    known: dict[str, str | None] = dict.fromkeys(Inventory(paths, DRIVE_VIDEOS).versions)
+    items = Inventory(paths, LABEL_ITEMS)
+    for patient_id in items.versions:
+        known[patient_id] = _Item.model_validate(items.load(patient_id)).pseudo_name
+    return known
+
+
+def matcher(study: StudyConfig) -> PatientMatcher:
+    """Matches paths and keys to the visits that the last observations know."""
+    return PatientMatcher(aliases(study), study.sources.path_pattern)
+
+
+def resolve_patient(study: StudyConfig, key: str) -> str:
+    """The patient id that an id or alias stands for.
+
+    Raises:
+        PatientUnknownError: no visit, or more than one, bears it.
+    """
+    found = matcher(study).of_key(key)
+    if len(found) != 1:
+        cause = (
+            "no visit of this study has this id or alias" if not found else "several visits share this alias"
+        )
+        raise PatientUnknownError(key, cause, f"use an id that `eus-etl status` lists for {study.study}")
+    return next(iter(found))

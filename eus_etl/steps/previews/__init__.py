@@ -1,0 +1,1 @@
+"""Small pictures for people to look at, masked."""

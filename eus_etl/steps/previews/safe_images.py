@@ -1,0 +1,67 @@
+"""Which preprocessed images may be shown to people, in the page and beside the tables; and reading them.
+
+Only masked ones, and only where the mask can be believed: an extracted frame is never read here. How shown
+images are put together belongs to ``contact_sheets`` and to ``domain``.
+"""
+
+import json
+
+import cv2
+import numpy as np
+import polars as pl
+
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, TEXT_CHECKS
+from eus_etl.domain.video.types import Picture
+from eus_etl.storage.parts import load_part
+
+
+def mask_facts(layouts: pl.DataFrame) -> list[list[object]]:
+    """All that the masks of one video depend on, as a manifest holds it.
+
+    Args:
+        layouts: ``tables.LAYOUTS`` of the video.
+    """
+    facts = ("layout_id", "segment", "first_row", "last_row", "width", "height", "polygon")
+    inpainted = pl.when("inpainted").then("marks")
+    return [list(row) for row in layouts.select(*facts, inpainted).rows()]
+
+
+def shown_frames(paths: StudyPaths, patient_id: str, recipe: str) -> pl.DataFrame:
+    """The visit's preprocessed images that may be shown, in the order of their part.
+
+    Left out are images whose mask is not today's (their region was corrected, and they are not made anew
+    yet), and, until somebody has reviewed their region, those of one that was taken from what is lit (it may
+    hold text) and of one in which text was read.
+
+    Returns:
+        ``frame_id, layout_id, path`` (below the study's root).
+    """
+    doubtful = (pl.col("found_by") == "auto_structure") & ~pl.col("signed_off").fill_null(value=False)
+    believed = [
+        layout_id
+        for (video_id,), of_video in load_part(paths, LAYOUTS, patient_id).group_by("video_id")
+        if _masks_of(paths, recipe, patient_id, str(video_id)) == mask_facts(of_video)
+        for layout_id in of_video.filter(~doubtful)["layout_id"]
+    ]
+    with_text = load_part(paths, TEXT_CHECKS, patient_id).filter("blocks")["layout_id"]
+    return (
+        load_part(paths, PREPROCESSED, patient_id)
+        .filter(pl.col("recipe") == recipe, pl.col("layout_id").is_in(set(believed) - set(with_text)))
+        .select("frame_id", "layout_id", "path")
+    )
+
+
+def read_shown(paths: StudyPaths, path: str) -> Picture | None:
+    """One preprocessed image, grey or BGR; None where it is gone or damaged."""
+    file = paths.root / path
+    if not (file.is_relative_to(paths.preprocessed) and file.is_file()):
+        return None
+    picture = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    return None if picture is None else np.asarray(picture, np.uint8)
+
+
+def _masks_of(paths: StudyPaths, recipe: str, patient_id: str, video_id: str) -> object:
+    """What the video's images were masked by; None while they are not finished."""
+    manifest = paths.preprocessed_manifest(recipe, patient_id, video_id)
+    return json.loads(manifest.read_bytes())["layouts"] if manifest.is_file() else None

@@ -1,0 +1,98 @@
+"""The pictures of one visit, drawn for the page and kept beside the tables.
+
+A picture is a convenience: one that cannot be drawn is named in the metadata and fails nothing. What they
+show, and from which images, belongs to ``domain.timeline_picture``, ``contact_sheets`` and
+``masked_pictures``.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.plots.timeline import THUMBNAILS, Thumbnail, draw_timeline
+from eus_etl.domain.sampling import spread
+from eus_etl.settings import StudyConfig
+from eus_etl.steps.previews.contact_sheets import draw_visit_sheet
+from eus_etl.steps.previews.safe_images import read_shown, shown_frames
+from eus_etl.storage.atomic import write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Pictures that could be drawn, PNG by title, and why others could not."""
+
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def draw(title: str, file: Path, drawing: Callable[[], bytes]) -> Drawn:
+    """Draw one picture and keep it as ``file``; on any failure ``file`` is removed and a note stays."""
+    try:
+        png = drawing()
+        write_atomically(file, png)
+    except Exception as error:
+        # its message may hold anything; its kind holds no name
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+        return Drawn(notes={f"{title} not drawn": type(error).__name__})
+    return Drawn({title: png})
+
+
+def timeline_of_visit(
+    study: StudyConfig, patient_id: str, table: pl.DataFrame, intervals: pl.DataFrame
+) -> Drawn:
+    """The visit's timeline: labels, status, and masked thumbnails of the first recipe that has any.
+
+    Args:
+        study: the configuration.
+        patient_id: the visit.
+        table: its frame table.
+        intervals: ``tables.LABELS`` of the visit.
+    """
+    families = {family: [label.name for label in labels] for family, labels in study.families.items()}
+    return draw(
+        "timeline",
+        StudyPaths(study.root).timeline_picture(patient_id),
+        lambda: draw_timeline(table, intervals, families, _thumbnails(study, patient_id, table)),
+    )
+
+
+def sheets_of_visit(study: StudyConfig, patient_id: str) -> Drawn:
+    """A masked contact sheet a recipe; those of recipes that are no more are removed."""
+    paths = StudyPaths(study.root)
+    files = {recipe: paths.visit_contact_sheet(patient_id, recipe) for recipe in study.preprocess.recipes}
+    of_any = paths.visit_contact_sheet(patient_id, "*")
+    for file in of_any.parent.glob(of_any.name):
+        if file not in files.values():
+            file.unlink()
+    drawn = [
+        draw(f"contact sheet {recipe}", file, partial(draw_visit_sheet, study, patient_id, recipe))
+        for recipe, file in files.items()
+    ]
+    return Drawn(
+        {title: png for one in drawn for title, png in one.pictures.items()},
+        {title: why for one in drawn for title, why in one.notes.items()},
+    )
+
+
+def _thumbnails(study: StudyConfig, patient_id: str, table: pl.DataFrame) -> list[Thumbnail]:
+    paths = StudyPaths(study.root)
+    timed = table.drop_nulls("procedure_s").select("frame_id", "procedure_s").sort("procedure_s")
+    for recipe in study.preprocess.recipes:
+        shown = timed.join(
+            shown_frames(paths, patient_id, recipe), on="frame_id", maintain_order="left"
+        ).select("procedure_s", "path")
+        chosen = shown[spread(shown.height, THUMBNAILS)]
+        found = [
+            Thumbnail(procedure_s, picture)
+            for procedure_s, path in chosen.iter_rows()
+            if (picture := read_shown(paths, path)) is not None
+        ]
+        if found:
+            return found
+    return []

@@ -1,0 +1,1 @@
+"""Looking for text in preprocessed frames."""

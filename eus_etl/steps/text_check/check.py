@@ -1,0 +1,205 @@
+"""Looks for readable text in a visit's preprocessed frames, and holds the visit back from releases.
+
+How text is made to stand out belongs to ``domain.text_pages``, reading to ``ocr``. What is read is counted
+and dropped: no word is written, logged or shown. A layout is looked at anew only where its images changed.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import polars as pl
+
+from eus_etl.domain.burned_in_text import text_pages
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.sampling import spread
+from eus_etl.domain.tables.catalog import TEXT_CHECKS
+from eus_etl.domain.video.types import Picture
+from eus_etl.errors import FramesMissingError, TextReaderError
+from eus_etl.settings import StudyConfig
+from eus_etl.steps.previews.safe_images import read_shown
+from eus_etl.steps.result import Check, version_of
+from eus_etl.steps.study_tables import scan_parts
+from eus_etl.steps.text_check.tesseract import PROGRAM, installed, read_words, reader
+from eus_etl.storage.parts import load_part, write_part, write_rejected
+
+STAGE = "preprocessed_frames"
+CHECK = "no_readable_text"
+
+FORMAT = 1
+"""Raised when equal images are to be looked at anew."""
+
+_LIT_SHARE = 0.5
+
+_NOT_INSTALLED = f"not looked for: {PROGRAM} is not installed"
+_SWITCHED_OFF = "not looked for: preprocess.text_check.enabled is never"
+
+
+@dataclass(frozen=True, slots=True)
+class TextCheck:
+    """What was found in one visit.
+
+    Attributes:
+        rows: ``tables.TEXT_CHECKS`` of the visit.
+        check: fails where a layout is blocked.
+        metadata: counts for the page.
+    """
+
+    rows: pl.DataFrame
+    check: Check
+    metadata: Mapping[str, int | str]
+
+
+def why_no_text_check(study: StudyConfig) -> str | None:
+    """Why this study's frames are not looked at for text on this machine; None: they are."""
+    if study.preprocess.text_check.enabled == "never":
+        return _SWITCHED_OFF
+    return None if installed() else _NOT_INSTALLED
+
+
+def require_reader(study: StudyConfig) -> None:
+    """Stop before anything is made that could not be looked at.
+
+    Raises:
+        TextReaderError: the check is switched on for ``always``, and the program is not there.
+    """
+    if study.preprocess.text_check.enabled == "always" and reader() is None:
+        raise TextReaderError(
+            "preprocess.text_check",
+            f"{PROGRAM} with English is not installed, and the check is switched on",
+            "install tesseract-ocr, or set enabled to auto",
+        )
+
+
+def check_text(
+    study: StudyConfig,
+    patient_id: str,
+    images: pl.DataFrame,
+    layouts: pl.DataFrame,
+    progress: Callable[[str], None] | None = None,
+) -> TextCheck:
+    """Look for words in a sample of the visit's preprocessed frames, per layout and recipe.
+
+    A layout in which words are read blocks the visit, unless a person has signed it off. Where nothing can
+    read, what was found before in the same images still holds.
+
+    Args:
+        study: the configuration.
+        patient_id: the visit.
+        images: ``tables.PREPROCESSED`` of the visit; the files are there.
+        layouts: ``tables.LAYOUTS`` of the visit.
+        progress: told in a sentence of each layout that is looked at.
+
+    Raises:
+        TextReaderError: the program fails.
+        FramesMissingError: an image is damaged.
+    """
+    paths = StudyPaths(study.root)
+    why_not = why_no_text_check(study)
+    engine = None if why_not else reader()
+    if not (why_not or engine):
+        why_not = _NOT_INSTALLED
+    known = load_part(paths, TEXT_CHECKS, patient_id)
+    if study.preprocess.text_check.enabled == "never":
+        known = TEXT_CHECKS.empty()
+    signed_off = set(layouts.filter("signed_off")["layout_id"])
+    found = {(row["layout_id"], row["recipe"], row["images"]): row for row in known.to_dicts()}
+    rows, looked_at, pending = [], 0, 0
+    for sample in _samples(study, images):
+        row = found.get((sample.layout_id, sample.recipe, sample.version))
+        if row is None and engine:
+            row = _look(paths, sample) | {"patient_id": patient_id, "engine": engine}
+            looked_at += 1
+            if progress:
+                progress(f"looked for text in {sample.layout_id} by {sample.recipe}")
+        if row is None:
+            pending += 1
+        else:
+            off = sample.layout_id in signed_off
+            rows.append({**row, "signed_off": off, "blocks": row["words"] > 0 and not off})
+    part = write_part(paths, TEXT_CHECKS, patient_id, TEXT_CHECKS.frame(rows))
+    blocking = part.filter("blocks")
+    write_rejected(paths, STAGE, patient_id, (_readable_text(row) for row in blocking.to_dicts()))
+    detail = f"{blocking.height} of {part.height} layouts and recipes may show words" if rows else "none yet"
+    if pending and why_not:
+        detail = f"{pending} layouts and recipes: {why_not}"
+    return TextCheck(
+        part,
+        Check(CHECK, blocking.is_empty(), detail),
+        {
+            "text": why_not or "looked for",
+            "text_looked_for": looked_at,
+            "text_found_in": part.filter(pl.col("words") > 0).height,
+            "text_blocks": blocking.height,
+        },
+    )
+
+
+def blocked_patients(study: StudyConfig) -> frozenset[str]:
+    """The visits that may go into no release: text was read in their frames, and nobody signed it off."""
+    rows = scan_parts(study, TEXT_CHECKS).filter("blocks").select("patient_id").collect()
+    return frozenset(rows["patient_id"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """The images of one layout by one recipe that are looked at: frame ids, and paths below the root."""
+
+    layout_id: str
+    recipe: str
+    version: str
+    frame_ids: list[str]
+    images: list[str]
+
+
+def _samples(study: StudyConfig, images: pl.DataFrame) -> Iterator[_Sample]:
+    count = study.preprocess.text_check.frames_per_layout
+    for (layout_id, recipe), of_layout in images.group_by("layout_id", "recipe", maintain_order=True):
+        # a dark picture shows no text, and would hide that of all others
+        lit = of_layout.filter(pl.col("mean") >= _LIT_SHARE * pl.col("mean").median())
+        chosen = lit[spread(lit.height, count)]
+        version = version_of(FORMAT, chosen["sha256"].to_list())
+        frame_ids, files = chosen["frame_id"].to_list(), chosen["path"].to_list()
+        yield _Sample(str(layout_id), str(recipe), version, frame_ids, files)
+
+
+def _look(paths: StudyPaths, sample: _Sample) -> dict[str, object]:
+    """The columns of ``tables.TEXT_CHECKS`` that reading gives."""
+    pairs = zip(sample.frame_ids, sample.images, strict=True)
+    pages = text_pages([_read_grey(paths, frame_id, image) for frame_id, image in pairs])
+    counts = [len(words) for words in read_words(sample.layout_id, (page.page for page in pages))]
+    showing: set[int] = set()
+    # a half says more closely than the whole where the text stands
+    for page, count in sorted(zip(pages, counts, strict=True), key=lambda read: read[0].stop - read[0].first):
+        span = range(page.first, page.stop)
+        if count and showing.isdisjoint(span):
+            showing.update(span)
+    return {
+        "layout_id": sample.layout_id,
+        "recipe": sample.recipe,
+        "images": sample.version,
+        "frames_read": len(sample.images),
+        "frames_with_words": len(showing),
+        "words": max(counts),
+        "frame_id": sample.frame_ids[min(showing)] if showing else None,
+    }
+
+
+def _read_grey(paths: StudyPaths, frame_id: str, path: str) -> Picture:
+    picture = read_shown(paths, path)
+    if picture is None:
+        raise FramesMissingError(
+            frame_id, "its preprocessed image is damaged", "raise the version of its recipe, to make it anew"
+        )
+    return picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def _readable_text(row: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "item": row["layout_id"],
+        "reason": "readable_text",
+        "detail": f"{row['words']} words, in {row['frames_with_words']} of {row['frames_read']} frames looked"
+        f" at of recipe {row['recipe']}, from {row['frame_id']}; the visit goes into no release",
+        "remedy": "look at the frame; draw the polygon without the text in regions.csv, or sign it off there",
+    }

@@ -1,0 +1,205 @@
+"""What the extraction of each video left on the disk: manifest, rows, images.
+
+The cell grids that lie beside the rows are ``grids``'; what is extracted, and when, is ``steps.frames``'.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables.catalog import EXTRACTED
+from eus_etl.errors import FramesMissingError
+from eus_etl.storage.atomic import PARTIAL, raise_if_full
+from eus_etl.storage.checksums import file_sha256
+from eus_etl.storage.table_files import write_parquet
+
+FORMAT = 3  # raise it when images, rows or grids of an equal configuration come out different
+_MANIFEST = "manifest.json"
+_ROWS = "extracted.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the extraction of one video made; a video without one is not extracted.
+
+    Attributes:
+        extraction: fingerprint of the configuration.
+        frames_decoded: frames decoded.
+        frames_skipped: frames left undecoded, because no kept frame needs them.
+        decode_errors: of what was decoded: packets or frames that could not be.
+        frames_missing: frames that the container lists and that the file, cut off, no longer holds.
+        interlaced: a decoded frame is marked as interlaced.
+        deinterlaced: interlaced frames were made whole.
+        damaged: frames decoded that the decoder marked as damaged.
+        frames_kept: images.
+        image_bytes: bytes of all images.
+        rejected: reason, detail and remedy where the video cannot be used; then it has no images.
+        format: ``FORMAT`` of the code that made it.
+    """
+
+    extraction: str
+    frames_decoded: int = 0
+    frames_skipped: int = 0
+    decode_errors: int = 0
+    frames_missing: int = 0
+    interlaced: bool = False
+    deinterlaced: bool = False
+    damaged: int = 0
+    frames_kept: int = 0
+    image_bytes: int = 0
+    rejected: Mapping[str, str] | None = None
+    format: int = FORMAT
+
+
+def write_manifest(state: Path, manifest: Manifest) -> None:
+    """Write the manifest into a video's state folder that is not published yet."""
+    (state / _MANIFEST).write_text(json.dumps(asdict(manifest), sort_keys=True), encoding="utf-8")
+
+
+def load_manifest(state: Path, images: Path, extraction: str) -> Manifest | None:
+    """The manifest of a video that is extracted with this configuration; None: it is to be extracted.
+
+    Args:
+        state: the video's state folder.
+        images: its images; where some are gone the video counts as not extracted.
+        extraction: fingerprint of the configuration.
+    """
+    file = state / _MANIFEST
+    found = json.loads(file.read_bytes()) if file.is_file() else {}
+    if (found.get("format"), found.get("extraction")) != (FORMAT, extraction):
+        return None
+    manifest = Manifest(**found)
+    return manifest if count_files(images) == manifest.frames_kept else None
+
+
+def remove_manifest(state: Path) -> None:
+    """Have a video count as not extracted: before what its manifest vouches for is touched."""
+    (state / _MANIFEST).unlink(missing_ok=True)
+
+
+def remove_extraction(state: Path, images: Path) -> None:
+    """Remove what was extracted of one video, the manifest first."""
+    remove_manifest(state)
+    for folder in (state, images):
+        if folder.is_dir():
+            shutil.rmtree(folder)
+
+
+def write_rows(state: Path, rows: pl.DataFrame) -> None:
+    """Write rows of ``tables.EXTRACTED`` into a video's state folder that is not published yet."""
+    write_parquet(EXTRACTED.conform(rows), state / _ROWS)
+
+
+def count_rows(state: Path) -> int:
+    """Number of rows in a video's state folder; reads no row."""
+    return int(pl.scan_parquet(state / _ROWS).select(pl.len()).collect().item())
+
+
+def load_rows(paths: StudyPaths, patient_id: str) -> pl.DataFrame:
+    """The kept frames of one visit, rows of ``tables.EXTRACTED``, video by video in presentation order."""
+    files = sorted(paths.extracted_of_patient(patient_id).glob(f"*/{_ROWS}"))
+    return pl.concat([EXTRACTED.empty(), *(EXTRACTED.conform(pl.read_parquet(file)) for file in files)])
+
+
+def count_files(folder: Path) -> int:
+    """Number of files directly in ``folder``; 0 where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return sum(entry.is_file() for entry in entries)
+    except FileNotFoundError:
+        return 0
+
+
+@contextmanager
+def folder_beside(final: Path) -> Iterator[Path]:
+    """An empty folder to fill, beside ``final``; gone afterwards unless it was published.
+
+    Raises:
+        DiskFullError: what was written in the block found no room.
+    """
+    partial = final.with_name(f".{final.name}{PARTIAL}")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+    except OSError as error:
+        raise_if_full(error, final.parent)
+        raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractedVideo:
+    """One extracted video.
+
+    Attributes:
+        video_id: the video.
+        folder: its frame rows, cell grids and manifest.
+        frames: ``tables.EXTRACTED``, in presentation order.
+    """
+
+    video_id: str
+    folder: Path
+    frames: pl.DataFrame
+
+    @property
+    def manifest(self) -> Path:
+        """Says how the video was extracted; a video without it is not extracted."""
+        return self.folder / "manifest.json"
+
+    def fingerprint(self) -> str:
+        """Changes when the video was extracted in another way: its images may be others."""
+        return file_sha256(self.manifest)
+
+    def segments(self) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Each segment's number and frames, in the order of the rows of its grid."""
+        for (segment,), frames in self.frames.sort("segment", "grid_row").group_by(
+            "segment", maintain_order=True
+        ):
+            yield int(segment), frames
+
+
+def extracted_videos(paths: StudyPaths, patient_id: str) -> list[ExtractedVideo]:
+    """The extracted videos of a visit that have frames, by video id."""
+    rows = load_rows(paths, patient_id)
+    videos = [
+        ExtractedVideo(video_id, paths.extracted_folder(patient_id, video_id), frames)
+        for (video_id,), frames in rows.group_by("video_id", maintain_order=True)
+        if isinstance(video_id, str)
+    ]
+    return [video for video in videos if video.manifest.is_file()]
+
+
+def read_image(paths: StudyPaths, frame_id: str, path: str, *, grey: bool = False) -> NDArray[np.uint8]:
+    """One extracted image: BGR uint8 (height, width, 3), or grey (height, width).
+
+    Args:
+        paths: the study's paths.
+        frame_id: the frame, for the message.
+        path: the image below the study's root.
+        grey: whether to read it as grey.
+
+    Raises:
+        FramesMissingError: the image is gone or damaged.
+    """
+    file = paths.root / path
+    data = np.frombuffer(file.read_bytes() if file.is_file() else b"", np.uint8)
+    flags = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
+    picture = cv2.imdecode(data, flags) if data.size else None
+    if picture is None:
+        raise FramesMissingError(
+            frame_id,
+            "its extracted image is missing or damaged",
+            "make the asset frames of this visit again, which extracts the video anew",
+        )
+    return np.asarray(picture, np.uint8)

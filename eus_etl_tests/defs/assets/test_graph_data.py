@@ -1,0 +1,29 @@
+"""What an asset's configuration is: its code version changes with it, and with its step's format alone."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.support.hospitals.tiny_hospital import TinyHospital
+from eus_etl.defs.assets import patient as patient_assets
+from eus_etl.defs.graph import study_graph
+from eus_etl.steps import preprocessed_frames
+from eus_etl.steps.text_check import check as text_check
+from eus_etl.storage import extraction_store as extractions
+
+
+@pytest.mark.parametrize("name", patient_assets.CHAIN)
+def test_a_raised_format_makes_that_step_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    study = TinyHospital(tmp_path).study
+    before = {spec.name: spec.code_version for spec in study_graph(study).specs}
+    monkeypatch.setitem(patient_assets.FORMATS, name, 999)
+    after = {spec.name: spec.code_version for spec in study_graph(study).specs}
+    assert {asset for asset in before if before[asset] != after[asset]} == {name}
+
+
+def test_the_formats_are_those_of_what_lies_on_the_disk() -> None:
+    assert patient_assets.FORMATS[patient_assets.FRAMES] == extractions.FORMAT
+    made_of_frames = (preprocessed_frames.FORMAT, text_check.FORMAT)
+    assert patient_assets.FORMATS[patient_assets.PREPROCESSED] == made_of_frames

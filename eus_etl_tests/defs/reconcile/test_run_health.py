@@ -1,0 +1,271 @@
+"""Runs and their processes: which are under way, which are dead, and what two of them do with one visit."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from benchmarks.support.hospitals.tiny_hospital import ONE, TWO, TinyHospital
+from eus_etl.defs.assets.patient import CHAIN
+from eus_etl.defs.instance import open_instance, run_locks
+from eus_etl.defs.keys import CONSUMED_TAG, PARENT_TAG, PARTITION_TAG, STUDY_TAG, TERMINAL_TAG
+from eus_etl.defs.reconcile.confirm import MADE_BY
+from eus_etl.defs.reconcile.local_session import StudySession
+from eus_etl.defs.reconcile.run_health import runs_under_way
+from eus_etl.defs.study import build_study_definitions
+from eus_etl.storage.locks import is_worked_on, run_lock, work_lock
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+ASKED = {STUDY_TAG: "eusml", CONSUMED_TAG: "some inputs"}
+"""Tags of a run that a sensor asked for."""
+STARTED, WAITING, FAILED = (
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.FAILURE,
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a hospital whose visits are all made."""
+    hospital = TinyHospital(tmp_path_factory.mktemp("finished"))
+    with open_instance(hospital.home) as instance:
+        assert StudySession(hospital.study, instance).run().complete
+    return hospital.folder
+
+
+@pytest.fixture
+def hospital(finished: Path, tmp_path: Path) -> TinyHospital:
+    """A copy of the finished hospital."""
+    shutil.copytree(finished, tmp_path / "hospital")
+    return TinyHospital(tmp_path / "hospital")
+
+
+@pytest.fixture
+def instance(hospital: TinyHospital) -> Iterator[dg.DagsterInstance]:
+    with open_instance(hospital.home) as opened:
+        yield opened
+
+
+def visit_job(hospital: TinyHospital) -> dg.JobDefinition:
+    return build_study_definitions(hospital.study).resolve_job_def("eusml_visit")
+
+
+def execute(
+    hospital: TinyHospital, instance: dg.DagsterInstance, **tags: str
+) -> dict[str, dict[str, object]]:
+    """Execute the first visit's chain; metadata of each asset that was told of."""
+    done = visit_job(hospital).execute_in_process(
+        instance=instance, partition_key=ONE, run_config=QUIET, tags=tags
+    )
+    found = [event.materialization for event in done.get_asset_materialization_events()]
+    return {
+        one.asset_key.path[-1]: {name: value.value for name, value in one.metadata.items()} for one in found
+    }
+
+
+def start_worker(
+    hospital: TinyHospital, change: str, tags: dict[str, str], asset: str
+) -> "subprocess.Popen[bytes]":
+    """A process of its own that makes an asset of the first visit, as a daemon would start it.
+
+    Args:
+        hospital: the study's.
+        change: code that changes what the steps in ``patient_assets`` do.
+        tags: of the run.
+        asset: name of the asset.
+    """
+    code = f"""
+import time
+from pathlib import Path
+import dagster as dg
+from eus_etl.defs.assets import patient as patient_assets
+from eus_etl.defs.instance import open_instance
+from eus_etl.defs.study import build_study_definitions
+from eus_etl.settings import load_study
+{change}
+job = build_study_definitions(load_study(Path({str(hospital.config)!r}))).resolve_job_def("eusml_visit")
+with open_instance(Path({str(hospital.home)!r})) as instance:
+    job.execute_in_process(
+        instance=instance,
+        partition_key={ONE!r},
+        run_config={QUIET!r},
+        tags={tags!r},
+        asset_selection=[dg.AssetKey(["eusml", {asset!r}])],
+    )
+"""
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def add_run(
+    instance: dg.DagsterInstance, status: dg.DagsterRunStatus, tags: dict[str, str], **more: object
+) -> str:
+    run = dg.DagsterRun(job_name="a_job", status=status, tags=tags, **more)  # type: ignore[arg-type]  # one keyword
+    return instance.add_run(run).run_id
+
+
+def under_way(hospital: TinyHospital, instance: dg.DagsterInstance) -> set[str]:
+    graph = StudySession(hospital.study, instance).graph
+    return {run.run_id for run in runs_under_way(graph, instance)}
+
+
+# --- whose runs ---
+
+
+def test_runs_of_another_study_are_not_ours(hospital: TinyHospital, instance: dg.DagsterInstance) -> None:
+    ours = {
+        add_run(instance, WAITING, {STUDY_TAG: "eusml"}),
+        add_run(instance, WAITING, {}, asset_selection={dg.AssetKey(["eusml", "labels"])}),
+    }
+    add_run(instance, WAITING, {STUDY_TAG: "fatty_liver"})
+    add_run(instance, WAITING, {}, asset_selection={dg.AssetKey(["fatty_liver", "labels"])})
+    add_run(instance, WAITING, {})
+    assert under_way(hospital, instance) == ours
+
+
+def test_all_jobs_say_whose_they_are(hospital: TinyHospital) -> None:
+    definitions = build_study_definitions(hospital.study)
+    for name in ("eusml_visit", "eusml_nightly"):
+        assert definitions.resolve_job_def(name).tags[STUDY_TAG] == "eusml"
+
+
+# --- the dead ---
+
+
+def test_a_run_without_process_is_failed_and_others_are_left(
+    hospital: TinyHospital, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = add_run(instance, WAITING, ASKED)
+    started = add_run(instance, STARTED, ASKED)
+    of_command = add_run(instance, STARTED, {**ASKED, TERMINAL_TAG: "true"})
+    worked_on = add_run(instance, STARTED, {**ASKED, TERMINAL_TAG: "true"})
+    foreign = add_run(instance, STARTED, {STUDY_TAG: "fatty_liver"})
+    with run_lock(run_locks(instance), worked_on):
+        # it may be about to take its lock
+        assert under_way(hospital, instance) == {waiting, started, worked_on}
+        monkeypatch.setattr("eus_etl.defs.reconcile.run_health.STARTUP_S", 0.0)
+        assert under_way(hospital, instance) == {waiting, worked_on}
+    failed = {run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=[FAILED]))}
+    assert failed == {started, of_command}
+    assert not is_worked_on(run_locks(instance), worked_on)
+    still = instance.get_run_by_id(foreign)
+    assert still is not None
+    assert still.status is STARTED
+
+
+def test_a_killed_worker_is_noticed_and_a_living_one_is_not_mistaken(
+    hospital: TinyHospital, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker lives, in the midst of a step, and is killed."""
+    monkeypatch.setattr("eus_etl.defs.reconcile.run_health.STARTUP_S", 0.0)
+    stuck = "patient_assets.extract_patient = lambda *_, **__: (print('stuck', flush=True), time.sleep(600))"
+    worker = start_worker(hospital, stuck, {}, "frames")
+    assert worker.stdout is not None
+    try:
+        assert worker.stdout.readline() == b"stuck\n"
+        (run,) = instance.get_runs(dg.RunsFilter(statuses=[STARTED]))
+        assert under_way(hospital, instance) == {run.run_id}
+    finally:
+        worker.kill()
+        worker.communicate()
+    assert under_way(hospital, instance) == set()
+    dead = instance.get_run_by_id(run.run_id)
+    assert dead is not None
+    assert dead.status is FAILED
+
+
+# --- one visit, two processes ---
+
+
+def test_what_is_made_already_is_told_once_more_and_not_made(
+    hospital: TinyHospital, instance: dg.DagsterInstance
+) -> None:
+    session = StudySession(hospital.study, instance)
+    asked = dg.AssetRecordsFilter(dg.AssetKey(["eusml", "frame_table"]), asset_partitions=[ONE])
+    (before,) = instance.fetch_materializations(asked, limit=1).records
+    assert before.asset_materialization is not None
+    told = execute(hospital, instance, **ASKED)
+    assert set(told) == set(CHAIN)
+    assert all(MADE_BY in metadata for metadata in told.values())
+    assert not any("videos_decoded" in metadata for metadata in told.values())
+    pictures = {
+        name: value.value
+        for name, value in before.asset_materialization.metadata.items()
+        if isinstance(value, dg.MarkdownMetadataValue)
+    }
+    assert pictures
+    assert pictures.items() <= told["frame_table"].items()
+    again = execute(hospital, instance, **ASKED)
+    assert again["frames"] == told["frames"]  # the one that made it, not the one that told it
+    nodes = session.graph.made(per_patient=True)
+    assert not any(session.state.is_stale(node, patient) for node in nodes for patient in (ONE, TWO))
+
+
+def test_its_checks_are_told_as_they_came_out(hospital: TinyHospital, instance: dg.DagsterInstance) -> None:
+    def outcomes(result: dg.ExecuteInProcessResult) -> dict[str, tuple[bool, str | None]]:
+        found = result.get_asset_check_evaluations()
+        return {f"{one.asset_key.path[-1]} {one.check_name}": (one.passed, one.description) for one in found}
+
+    hospital.items[ONE]["Stop Procedure"] = "00:10:00"  # far behind the end of the recording
+    hospital.write_items()
+    StudySession(hospital.study, instance).observe()
+    job = visit_job(hospital)
+    made = job.execute_in_process(instance=instance, partition_key=ONE, run_config=QUIET)
+    told = job.execute_in_process(instance=instance, partition_key=ONE, run_config=QUIET, tags=ASKED)
+    assert outcomes(told) == outcomes(made)
+    assert not outcomes(told)["frame_table synchronised"][0]
+
+
+def test_a_person_makes_it_whatever_is_recorded(hospital: TinyHospital, instance: dg.DagsterInstance) -> None:
+    for tags in ({}, {**ASKED, PARENT_TAG: "a run that is executed once more"}):
+        made = execute(hospital, instance, **tags)
+        assert "videos_decoded" in made["frames"]
+        assert not any(MADE_BY in metadata for metadata in made.values())
+
+
+def test_who_waits_for_a_visit_finds_it_made(hospital: TinyHospital, instance: dg.DagsterInstance) -> None:
+    hospital.items[ONE]["Stop Station 1 1"] = "00:00:02"
+    hospital.write_items()
+    StudySession(hospital.study, instance).observe()
+    counted_and_slowly_reported = """
+make_labels, handle = patient_assets.make_labels, dg.DagsterInstance.handle_new_event
+patient_assets.make_labels = lambda *given: (print("made", flush=True), make_labels(*given))[1]
+def slowly(instance, event, **more):
+    if event.is_dagster_event and event.dagster_event.is_step_materialization:
+        time.sleep(1)
+    return handle(instance, event, **more)
+dg.DagsterInstance.handle_new_event = slowly
+"""
+    with work_lock(hospital.paths, ONE):  # neither begins before both have come to the lock
+        workers = [start_worker(hospital, counted_and_slowly_reported, ASKED, "labels") for _ in range(2)]
+        while len(instance.get_runs(dg.RunsFilter(statuses=[STARTED]))) < 2:
+            assert all(worker.poll() is None for worker in workers)
+            time.sleep(0.1)
+    said = [worker.communicate()[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0]
+    assert sorted(said) == [b"", b"made\n"]
+
+
+def test_a_session_leaves_a_visit_that_another_process_works_on_to_the_end(
+    hospital: TinyHospital, instance: dg.DagsterInstance
+) -> None:
+    hospital.configure(quality={"no_signal_brightness": 250})
+    elsewhere = add_run(instance, STARTED, {**ASKED, PARTITION_TAG: ONE})
+    add_run(instance, WAITING, {**ASKED, PARTITION_TAG: TWO})  # nobody may ever take it
+    with run_lock(run_locks(instance), elsewhere):
+        report = StudySession(hospital.study, instance).run()
+    tables = [made.patient_id for made in report.made if made.asset == "frame_table"]
+    assert tables == [TWO, ONE]
+
+
+def test_a_command_says_what_its_runs_answer(hospital: TinyHospital, instance: dg.DagsterInstance) -> None:
+    hospital.write_rows(f"Patient,Cancer type\n{ONE},other\n")
+    StudySession(hospital.study, instance).run([ONE])
+    (run,) = instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: ONE}), limit=1)
+    assert run.tags[STUDY_TAG] == "eusml"
+    assert run.tags[CONSUMED_TAG]

@@ -1,0 +1,140 @@
+"""The nightly pass: when it comes, what it makes, and what it says of the change feed."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._utils.schedules import cron_string_iterator
+
+from benchmarks.support.hospitals.real_hospital import STUDY_FOLDER, drive_source
+from benchmarks.support.hospitals.tiny_hospital import ONE, TinyHospital
+from benchmarks.support.servers.drive_client import HASTE
+from benchmarks.support.servers.drive_files import Drive
+from benchmarks.support.servers.drive_server import DriveServer, serve
+from benchmarks.support.servers.drive_tokens import TokenOffice
+from eus_etl.defs.instance import open_instance
+from eus_etl.defs.keys import STUDY_TAG
+from eus_etl.defs.reconcile.local_session import StudySession, failure_text
+from eus_etl.defs.study import build_study_definitions
+
+NIGHTLY = "eusml_nightly"
+NOTHING = {"assets_made": 0, "videos_decoded": 0, "missed_by_the_feed": 0, "failed": 0}
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eus_etl.sources.videos.google_drive.source.Pace", lambda: HASTE)
+
+
+@pytest.fixture
+def server() -> Iterator[DriveServer]:
+    """A drive that the study's folder lies on."""
+    with serve(Drive(), tokens=TokenOffice()) as running:
+        running.drive.folder("study")
+        yield running
+
+
+@pytest.fixture
+def hospital(server: DriveServer, tmp_path: Path) -> TinyHospital:
+    """One visit on the drive."""
+    hospital = TinyHospital(tmp_path)
+    hospital.configure(sources={"videos": drive_source(server, tmp_path)})
+    hospital.items = {ONE: hospital.items[ONE]}
+    hospital.write_items()
+    hospital.write_rows(f"Patient,Cancer type\n{ONE},none\n")
+    upload(hospital, server, "first.mp4", first=0)
+    return hospital
+
+
+@pytest.fixture
+def instance(hospital: TinyHospital) -> Iterator[dg.DagsterInstance]:
+    with open_instance(hospital.home) as opened:
+        yield opened
+
+
+def upload(hospital: TinyHospital, server: DriveServer, name: str, first: int) -> None:
+    """A video for the visit, on the drive."""
+    drive = server.drive
+    folders = [item.item_id for item in drive.items.values() if item.name == ONE]
+    video = hospital.add_video(name, first)
+    drive.upload(name, folders[0] if folders else drive.folder(ONE, STUDY_FOLDER), video.read_bytes())
+
+
+def night(hospital: TinyHospital, instance: dg.DagsterInstance) -> tuple[bool, dict[str, object]]:
+    """Execute the nightly job; whether it succeeded, and what its step reported."""
+    job = build_study_definitions(hospital.study).resolve_job_def(NIGHTLY)
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    done = job.execute_in_process(instance=instance, run_config=quiet, raise_on_error=False)
+    outputs = [event.step_output_data for event in done.all_events if event.is_successful_output]
+    found: dict[str, object] = {
+        name: value.value for output in outputs for name, value in output.metadata.items()
+    }
+    return done.success, found
+
+
+def test_it_comes_at_five_in_the_morning_in_india(hospital: TinyHospital) -> None:
+    schedule = build_study_definitions(hospital.study).resolve_schedule_def(NIGHTLY)
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    midnight = datetime(2026, 10, 5, tzinfo=UTC).timestamp()
+    ticks = cron_string_iterator(midnight, str(schedule.cron_schedule), schedule.execution_timezone)
+    assert [tick.astimezone(UTC).isoformat() for tick in islice(ticks, 2)] == [
+        "2026-10-05T23:30:00+00:00",
+        "2026-10-06T23:30:00+00:00",
+    ]
+
+
+def test_a_night_makes_everything_and_the_next_one_nothing(
+    hospital: TinyHospital, instance: dg.DagsterInstance, server: DriveServer
+) -> None:
+    succeeded, first = night(hospital, instance)
+    assert succeeded
+    assert first["videos_decoded"] == 1
+    assert hospital.paths.table("dataset").is_file()
+    listed = server.counts["list"]
+    assert night(hospital, instance) == (True, NOTHING)
+    assert server.counts["list"] > listed  # it does not rely on the feed
+
+    # what the feed never told is found, made and reported
+    upload(hospital, server, "second.mp4", first=300)
+    server.drive.log.pop()
+    with open_instance(hospital.home) as other:
+        assert StudySession(hospital.study, other).observe() == []
+    succeeded, second = night(hospital, instance)
+    assert succeeded
+    assert (second["missed_by_the_feed"], second["videos_decoded"]) == (1, 1)
+    assert night(hospital, instance) == (True, NOTHING)
+
+
+def test_what_could_not_be_made_fails_the_night_with_its_reason(
+    hospital: TinyHospital, instance: dg.DagsterInstance, server: DriveServer
+) -> None:
+    for item in server.drive.items.values():
+        item.refusal = "downloadQuotaExceeded"
+    hospital.write_rows("No,Headers\n1,2\n")
+    succeeded, reported = night(hospital, instance)
+    assert not succeeded
+    assert reported == {}
+    (failed,) = instance.get_runs(dg.RunsFilter(job_name=NIGHTLY))
+    (failure,) = instance.get_records_for_run(failed.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    event = failure.event_log_entry.dagster_event
+    text = failure_text(event) if event else ""
+    assert "raw_videos" in text
+    assert ONE in text
+    assert "sources.patient_rows" in text
+
+
+def test_a_night_that_is_not_over_is_not_joined_by_another(
+    hospital: TinyHospital, instance: dg.DagsterInstance
+) -> None:
+    schedule = build_study_definitions(hospital.study).resolve_schedule_def(NIGHTLY)
+    context = dg.build_schedule_context(instance)
+    for study, skips in (("fatty_liver", False), ("eusml", True)):
+        status, tags = dg.DagsterRunStatus.STARTED, {STUDY_TAG: study}
+        run = instance.add_run(dg.DagsterRun(job_name=NIGHTLY, status=status, tags=tags))
+        tick = schedule.evaluate_tick(context)
+        assert (len(tick.run_requests or []), bool(tick.skip_message)) == (1 - skips, skips)
+    instance.report_run_failed(run)
+    assert len(schedule.evaluate_tick(context).run_requests or []) == 1

@@ -1,0 +1,96 @@
+"""Which rows of regions.csv hold for a layout, and in what order."""
+
+from itertools import permutations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eus_etl.domain.screen.appearance import SAME_SCREEN_BITS, same_screen, signature_distance
+from eus_etl.domain.screen.region_overrides import (
+    Shown,
+    has_good_signature,
+    is_remembered,
+    remembered_for,
+    rows_that_hold,
+)
+from eus_etl.domain.tables.catalog import REGIONS
+
+PATIENT, VIDEO, OTHER = "11111111-2222-4333-8444-555555555555", "aaaaaaaaaaaa", "bbbbbbbbbbbb"
+SIGNATURE = "480x360-" + "0f" * 16
+NEAR = "480x360-" + "0e" + "0f" * 15
+ELSEWHERE = "480x360-" + "f0" * 16
+LAYOUT = Shown(VIDEO, SIGNATURE, unnamed=True)
+
+
+def row(name: str, patient: str | None, video: str | None, signature: str | None) -> dict[str, object]:
+    return {"patient_id": patient, "video_id": video, "polygon": name, "signature": signature}
+
+
+IN_ORDER = (
+    row("video and screen", PATIENT, VIDEO, SIGNATURE),
+    row("video", PATIENT, VIDEO, None),
+    row("visit and screen", PATIENT, None, NEAR),
+    row("visit", PATIENT, None, None),
+    row("screen", None, None, SIGNATURE),
+    row("nearly the screen", None, None, NEAR),
+)
+
+
+def held(rows: list[dict[str, object]], shown: Shown = LAYOUT) -> list[object]:
+    return [found["polygon"] for found in rows_that_hold(REGIONS.frame(rows), shown)]
+
+
+@given(st.permutations(IN_ORDER))
+def test_the_order_of_rows_does_not_matter(rows: list[dict[str, object]]) -> None:
+    assert held(rows) == [expected["polygon"] for expected in IN_ORDER]
+
+
+def test_rows_of_other_videos_and_screens_do_not_hold() -> None:
+    rows = [row("other video", PATIENT, OTHER, None), row("other screen", None, None, ELSEWHERE)]
+    assert held(rows) == []
+    assert held([row("other size", None, None, SIGNATURE.replace("480", "512"))]) == []
+
+
+def test_a_screen_that_has_to_be_named_takes_only_rows_that_name_it() -> None:
+    shown = Shown(VIDEO, SIGNATURE, unnamed=False)
+    named = [expected["polygon"] for expected in IN_ORDER if expected["signature"]]
+    assert held(list(IN_ORDER), shown) == named
+
+
+def test_the_old_columns_are_enough() -> None:
+    old = pl.DataFrame({"patient_id": [PATIENT], "video_id": [None], "polygon": ["1,1 2,2 3,1"]})
+    rows = REGIONS.frame(old.to_dicts())
+    assert [found["polygon"] for found in rows_that_hold(rows, LAYOUT)] == ["1,1 2,2 3,1"]
+
+
+def test_a_row_is_remembered_only_without_patient_and_video() -> None:
+    assert [is_remembered(one) for one in IN_ORDER] == [False, False, False, False, True, True]
+    assert not is_remembered(row("nobody's", None, None, None))
+    assert not is_remembered(row("of a video of nobody", None, VIDEO, SIGNATURE))
+
+
+@pytest.mark.parametrize("text", ["480x360-0f", "0f" * 16, "480x360-" + "zz" * 16, "480 x 360-" + "0f" * 16])
+def test_what_is_no_signature_is_told(text: str) -> None:
+    assert not has_good_signature(row("", PATIENT, None, text))
+    with pytest.raises(ValueError, match="signature"):
+        signature_distance(text, SIGNATURE)
+
+
+def test_remembered_rows_concern_the_visits_that_show_their_screen() -> None:
+    rows = [row("here", None, None, NEAR), row("there", None, None, ELSEWHERE)]
+    assert [found["polygon"] for found in remembered_for(rows, {SIGNATURE})] == ["here"]
+    assert remembered_for(rows, set()) == []
+
+
+BITS = st.integers(0, 2**128 - 1)
+
+
+@given(BITS, BITS)
+def test_the_distance_of_signatures_is_that_of_their_bits(one: int, other: int) -> None:
+    signatures = [f"480x360-{bits:032x}" for bits in (one, other)]
+    apart = (one ^ other).bit_count()
+    for first, second in permutations(signatures):
+        assert signature_distance(first, second) == apart
+        assert same_screen(first, second) == (apart <= SAME_SCREEN_BITS)

@@ -1,0 +1,315 @@
+"""What is made anew after an edit, and what is left alone: counted at the asset graph, seen on the disk."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from benchmarks.support.hospitals.tiny_hospital import ALIAS_TWO, ONE, TWO, TinyHospital
+from benchmarks.support.videos.small_videos import read_number
+from eus_etl.defs.instance import open_instance
+from eus_etl.defs.reconcile.local_session import RunReport, StudySession
+from eus_etl.domain.tables import catalog
+from eus_etl.domain.tables.schema import Table
+from eus_etl_tests.support.hospitals.demo_run import read_picture
+
+KEPT = 10
+"""Frames kept of each video: two seconds at 5 Hz."""
+SYNC = f"patient_id,offset_s,scale,method,by\n{ONE},-1,1,clock,xx\n"
+"""The recording of the first visit began a second after its procedure."""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny hospital whose visits are all made."""
+    hospital = TinyHospital(tmp_path_factory.mktemp("tiny") / "hospital")
+    report = run(hospital)
+    assert report.complete
+    assert report.videos_decoded == 2
+    return hospital.folder
+
+
+@pytest.fixture
+def hospital(finished: Path, tmp_path: Path) -> TinyHospital:
+    """A copy of the finished hospital, to be changed."""
+    shutil.copytree(finished, tmp_path / "hospital")
+    return TinyHospital(tmp_path / "hospital")
+
+
+def run(hospital: TinyHospital) -> RunReport:
+    """Observe and make what is due, with the study's file as it is now."""
+    with open_instance(hospital.home) as instance:
+        return StudySession(hospital.study, instance).run()
+
+
+def made(report: RunReport, patient: str | None = None) -> set[str]:
+    """Names of the assets made of a visit, or of the whole study; everything could be made."""
+    assert report.complete, (report.failed, report.unobserved)
+    return {one.asset for one in report.made if one.patient_id == patient}
+
+
+def frames(hospital: TinyHospital, patient: str) -> pl.DataFrame:
+    """A visit's frame table."""
+    schema = catalog.frame_table(hospital.study.families).schema
+    return pl.read_csv(hospital.paths.frame_table(patient), schema=schema)
+
+
+def table(hospital: TinyHospital, table: Table) -> pl.DataFrame:
+    """A study table."""
+    return pl.read_csv(hospital.paths.table(table.name), schema=table.schema)
+
+
+def numbers(hospital: TinyHospital, patient: str) -> list[int]:
+    """What the saved images of a visit show, in the order of its frame table."""
+    return [read_number(read_picture(hospital.paths.root / p)) for p in frames(hospital, patient)["path"]]
+
+
+def contents(folder: Path) -> dict[str, tuple[int, int]]:
+    """Files below ``folder``: size and time of change in ns."""
+    files = {file: file.stat() for file in folder.rglob("*") if file.is_file()}
+    return {str(file.relative_to(folder)): (stat.st_size, stat.st_mtime_ns) for file, stat in files.items()}
+
+
+@contextmanager
+def out_of_reach(*folders: Path) -> Iterator[None]:
+    """Move folders away for the block: whoever wants to read them fails."""
+    moved = [(folder, folder.with_name(f"{folder.name} out of reach")) for folder in folders]
+    for folder, elsewhere in moved:
+        folder.rename(elsewhere)
+    yield
+    for folder, elsewhere in moved:
+        elsewhere.rename(folder)
+
+
+def test_without_an_edit_nothing_is_made(hospital: TinyHospital) -> None:
+    before = contents(hospital.paths.root)
+    report = run(hospital)
+    assert report.made == []
+    assert contents(hospital.paths.root) == before
+
+
+def test_a_label_edit_reads_no_video_and_no_image_and_touches_no_other_visit(hospital: TinyHospital) -> None:
+    paths = hospital.paths
+    hospital.items[ONE]["Stop Station 1 1"] = "00:00:02"
+    hospital.write_items()
+    with out_of_reach(paths.raw_data, paths.frames_of_patient(ONE), paths.frames_of_patient(TWO)):
+        report = run(hospital)
+    assert made(report, ONE) == {"labels", "patients", "frame_table"}
+    assert made(report, TWO) == set()
+    assert made(report) == {"labels_csv", "preprocess_metadata_csv", "rejected_csv", "dataset"}
+    assert report.videos_decoded == 0
+    assert frames(hospital, ONE)["station"].to_list() == ["Station 1"] * KEPT
+    assert table(hospital, catalog.LABELS).filter(pl.col("label") == "Station 1")["stop_s"].to_list() == [2.0]
+
+
+def test_an_edit_of_the_sheet_makes_only_what_speaks_of_the_patient(hospital: TinyHospital) -> None:
+    hospital.write_rows(f"Patient,Cancer type\n{ONE},none\n{ALIAS_TWO},adenocarcinoma\n")
+    with out_of_reach(hospital.paths.raw_data, hospital.paths.frames_of_patient(TWO)):
+        report = run(hospital)
+    assert made(report, TWO) == {"patients"}
+    assert made(report, ONE) == set()
+    assert {"patients_csv", "dataset"} <= made(report) <= {"patients_csv", "dataset", "rejected_csv"}
+    patients = table(hospital, catalog.patients(hospital.study.patients.columns))
+    assert patients.filter(pl.col("patient_id") == TWO)["cancer_type"].to_list() == ["adenocarcinoma"]
+
+
+def test_an_edit_of_sync_moves_the_labels_and_decodes_nothing(hospital: TinyHospital) -> None:
+    hospital.paths.sync_csv.write_text(SYNC)
+    with out_of_reach(hospital.paths.raw_data):
+        report = run(hospital)
+    assert "frame_table" in made(report, ONE)
+    assert not {"raw_videos", "frames", "labels", "patients", "preprocessed_frames"} & made(report, ONE)
+    assert made(report, TWO) == set()
+    assert report.videos_decoded == 0
+    assert frames(hospital, ONE)["procedure_s"][0] == 1.0
+    assert frames(hospital, ONE)["station"].is_null().all()
+
+
+def test_an_edit_of_sync_reads_no_image(hospital: TinyHospital) -> None:
+    hospital.paths.sync_csv.write_text(SYNC)
+    with out_of_reach(hospital.paths.frames_of_patient(ONE)):
+        report = run(hospital)
+    assert made(report, ONE) == {"frame_table"}
+
+
+def test_a_threshold_makes_the_frame_tables_and_reads_no_image(hospital: TinyHospital) -> None:
+    paths = hospital.paths
+    hospital.configure(quality={"no_signal_brightness": 250})
+    with out_of_reach(paths.raw_data, paths.frames_of_patient(ONE), paths.frames_of_patient(TWO)):
+        report = run(hospital)
+    for patient in (ONE, TWO):
+        assert made(report, patient) == {"frame_table"}
+        assert frames(hospital, patient)["reasons"].str.contains("no_signal").all()
+    assert made(report) == {"preprocess_metadata_csv", "dataset"}
+    assert report.videos_decoded == 0
+
+
+def test_a_recipe_makes_preprocessed_frames_and_no_frame_table(hospital: TinyHospital) -> None:
+    hospital.configure(preprocess={"recipes": {"small": {"version": 2, "size_px": 48}}})
+    with out_of_reach(hospital.paths.raw_data):
+        report = run(hospital)
+    assert made(report, ONE) == made(report, TWO) == {"preprocessed_frames"}
+    assert report.videos_decoded == 0
+    images = list((hospital.paths.preprocessed / "small").rglob("*.png"))
+    assert len(images) == 2 * KEPT
+    assert {read_picture(image).shape for image in images} == {(48, 48)}
+
+
+def test_another_extraction_decodes_again(hospital: TinyHospital) -> None:
+    hospital.configure(extraction={"frame_rate_hz": 10})
+    report = run(hospital)
+    assert report.videos_decoded == 2
+    for patient, first in ((ONE, 0), (TWO, 100)):
+        assert numbers(hospital, patient) == [first + -(-25 * k // 10) for k in range(2 * KEPT)]
+
+
+def test_of_a_second_video_only_that_one_is_decoded(hospital: TinyHospital) -> None:
+    before = contents(hospital.paths.frames_of_patient(ONE))
+    hospital.add_video(f"{ONE}/second.mp4", first=300)
+    report = run(hospital)
+    assert report.videos_decoded == 1
+    assert made(report, TWO) == set()
+    assert numbers(hospital, ONE) == [*range(0, 50, 5), *range(300, 350, 5)]
+    assert frames(hospital, ONE)["timeline_s"].to_list() == pytest.approx([k / 5 for k in range(2 * KEPT)])
+    assert before.items() < contents(hospital.paths.frames_of_patient(ONE)).items()
+
+
+def test_a_renamed_upload_is_not_decoded_and_keeps_its_ids(hospital: TinyHospital) -> None:
+    before, images = frames(hospital, ONE), contents(hospital.paths.frames_of_patient(ONE))
+    upload = hospital.videos / ONE / "first.mp4"
+    upload.rename(upload.with_name("better name.mp4"))
+    report = run(hospital)
+    assert made(report, TWO) == set()
+    assert report.videos_decoded == 0
+    assert frames(hospital, ONE).equals(before)
+    assert contents(hospital.paths.frames_of_patient(ONE)) == images
+    assert [file.name for file in hospital.paths.raw_folder(ONE).iterdir()] == ["better name.mp4"]
+    videos = table(hospital, catalog.VIDEOS).filter(pl.col("patient_id") == ONE)
+    assert videos["file_name"].to_list() == ["better name.mp4"]
+
+
+def test_a_replaced_upload_takes_the_frames_of_the_old_one_away(hospital: TinyHospital) -> None:
+    (old,) = frames(hospital, ONE)["video_id"].unique()
+    hospital.add_video(f"{ONE}/first.mp4", first=500)
+    report = run(hospital)
+    assert report.videos_decoded == 1
+    assert made(report, TWO) == set()
+    assert numbers(hospital, ONE) == list(range(500, 550, 5))
+    assert not [entry for entry in hospital.paths.root.rglob("*") if old in entry.name]
+    assert len(list(hospital.paths.raw_folder(ONE).iterdir())) == 1
+    assert old not in set(table(hospital, catalog.VIDEOS)["video_id"])
+
+
+def test_a_file_moved_to_another_visit_takes_its_rows_along(hospital: TinyHospital) -> None:
+    (moved,) = frames(hospital, ONE)["video_id"].unique()
+    upload = hospital.videos / ONE / "first.mp4"
+    upload.rename(hospital.videos / f"{ALIAS_TWO} scans" / "of one.mp4")
+    report = run(hospital)
+    assert report.complete
+    assert frames(hospital, ONE).is_empty()
+    assert moved in set(frames(hospital, TWO)["video_id"])
+    assert frames(hospital, TWO).height == 2 * KEPT
+    videos = table(hospital, catalog.VIDEOS)
+    assert videos.filter(pl.col("video_id") == moved)["patient_id"].to_list() == [TWO]
+    index = catalog.dataset(hospital.study.families, hospital.study.preprocess.recipes)
+    assert table(hospital, index)["patient_id"].to_list() == [TWO] * 2 * KEPT
+    for place in (hospital.paths.frames, hospital.paths.preprocessed / "small", hospital.paths.raw_data):
+        assert not [file for file in (place / ONE).rglob("*") if file.is_file()]
+
+
+def test_what_the_source_holds_no_more_is_kept_and_named(hospital: TinyHospital) -> None:
+    before = frames(hospital, ONE)
+    (hospital.videos / ONE / "first.mp4").unlink()
+    report = run(hospital)
+    assert report.complete
+    assert report.videos_decoded == 0
+    assert [file.name for file in hospital.paths.raw_folder(ONE).iterdir()] == ["first.mp4"]
+    assert frames(hospital, ONE).equals(before)
+    rejected = table(hospital, catalog.REJECTED)
+    assert rejected.select("patient_id", "file_name", "reason").rows() == [
+        (ONE, f"{ONE}/first.mp4", "gone_from_source")
+    ]
+
+
+def test_a_cell_that_turns_bad_is_recorded_although_its_value_stays_unknown(hospital: TinyHospital) -> None:
+    for cell, reasons in (("", []), ("sarcoma?", ["not_allowed"]), ("", [])):
+        hospital.write_rows(f"Patient,Cancer type\n{ONE},{cell}\n{ALIAS_TWO},other\n")
+        assert made(run(hospital), TWO) == set()
+        rejected = table(hospital, catalog.REJECTED)
+        assert rejected.filter(pl.col("patient_id") == ONE)["reason"].to_list() == reasons
+
+
+def test_a_region_written_by_hand_that_is_none_is_recorded(hospital: TinyHospital) -> None:
+    hospital.paths.regions_csv.write_text(f"patient_id,video_id,polygon\n{ONE},,nonsense\n")
+    assert "regions" in made(run(hospital), ONE)
+    assert "bad_polygon" in table(hospital, catalog.REJECTED)["reason"].to_list()
+
+
+def test_a_remembered_screen_makes_the_visits_that_show_it_once(hospital: TinyHospital) -> None:
+    signature = table(hospital, catalog.LAYOUTS).filter(pl.col("patient_id") == ONE)["signature"][0]
+    text = 'patient_id,video_id,polygon,signature,signed_off\n,,"40,20 280,20 280,170 40,170",{},ab\n'
+    hospital.paths.regions_csv.write_text(text.format(signature))
+    with out_of_reach(hospital.paths.raw_data):
+        report = run(hospital)
+    assert made(report, ONE) == {"regions", "frame_table", "preprocessed_frames"}
+    assert report.videos_decoded == 0
+    layouts = table(hospital, catalog.LAYOUTS)
+    assert layouts.filter(pl.col("patient_id") == ONE)["signed_off"].all()
+    assert set(layouts.filter("signed_off")["found_by"]) == {"regions.csv"}
+    assert run(hospital).made == []
+    hospital.paths.regions_csv.write_text(text.format("999x999-" + 32 * "0"))
+    assert "regions" in made(run(hospital), ONE)  # no row holds any more
+    hospital.paths.regions_csv.write_text(text.format("999x999-" + 31 * "0" + "1"))
+    assert run(hospital).made == []  # nobody shows this screen
+
+
+def test_a_second_upload_of_the_same_file_is_recorded(hospital: TinyHospital) -> None:
+    upload = hospital.videos / ONE / "first.mp4"
+    shutil.copy2(upload, upload.with_name("zweite Kopie.mp4"))
+    report = run(hospital)
+    assert report.complete
+    assert report.videos_decoded == 0
+    assert frames(hospital, ONE).height == KEPT
+    assert table(hospital, catalog.REJECTED)["reason"].to_list() == ["duplicate_upload"]
+
+
+def test_a_source_that_does_not_answer_is_not_an_empty_one(hospital: TinyHospital) -> None:
+    before = contents(hospital.paths.root)
+    with out_of_reach(hospital.videos):
+        report = run(hospital)
+    assert [failure.source for failure in report.unobserved] == ["drive_videos"]
+    assert not report.complete
+    assert report.made == []
+    assert contents(hospital.paths.root) == before
+
+
+def test_labels_that_come_after_the_upload_find_it_by_its_alias(hospital: TinyHospital) -> None:
+    late, alias = "33333333-aaaa-4aaa-8aaa-000000000003", "Amber-Crane-3"
+    hospital.add_video(f"{alias}/first.mp4", first=700)
+    assert made(run(hospital)) == {"rejected_csv"}
+    assert table(hospital, catalog.REJECTED)["reason"].to_list() == ["matches_nobody"]
+    hospital.items[late] = {"pseudo_name": alias, "Start FNA 1": "00:00:00", "Stop FNA 1": "00:00:02"}
+    hospital.write_items()
+    report = run(hospital)
+    assert report.videos_decoded == 1
+    assert made(report, ONE) == made(report, TWO) == set()
+    assert frames(hospital, late)["fna"].to_list() == ["FNA"] * KEPT
+    assert table(hospital, catalog.REJECTED).is_empty()
+
+
+def test_a_fault_of_the_disk_is_told_without_the_uploaded_name(hospital: TinyHospital) -> None:
+    hospital.add_video(f"{ONE}/Quillfeather.mp4", first=200)
+    assert run(hospital).complete
+    raw = hospital.paths.raw_folder(ONE) / "Quillfeather.mp4"
+    raw.unlink()
+    raw.symlink_to("/proc/self/mem")  # is there, and cannot be read
+    hospital.configure(extraction={"frame_rate_hz": 4})
+    (failed,) = run(hospital).failed
+    assert (failed.patient_id, failed.asset) == (ONE, "frames")
+    assert ONE in failed.error
+    assert "eus-etl doctor" in failed.error
+    for file in hospital.home.rglob("*"):
+        assert not file.is_file() or b"Quillfeather" not in file.read_bytes()

@@ -1,0 +1,320 @@
+"""Listing a study's folder: what is found, what waits, what is left out, and what it costs."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from benchmarks.support.servers.drive_client import drive_at
+from benchmarks.support.servers.drive_files import DOCUMENT, Drive
+from benchmarks.support.servers.drive_server import DriveServer, serve
+from eus_etl.errors import SourceAccessError, SourceUnavailableError
+from eus_etl.sources.videos.google_drive.cache import Mirror
+from eus_etl.sources.videos.google_drive.source import DriveListing, GoogleDrive
+
+
+@dataclass
+class Study:
+    drive: Drive
+    server: DriveServer
+    folder: str
+    source: GoogleDrive
+    mirror: Path
+
+    def visit(self, name: str, *files: str) -> str:
+        visit = self.drive.folder(name, self.folder)
+        for file in files:
+            self.drive.upload(file, visit, f"{name}/{file}".encode())
+        return visit
+
+    def paths(self) -> set[str]:
+        return paths(self.source.list_files())
+
+    def requests_of(self, kind: str | None = None) -> int:
+        return self.server.counts[kind] if kind else self.server.requests
+
+
+def paths(listing: DriveListing) -> set[str]:
+    return {"/".join(file.parts) for file in listing.files}
+
+
+@pytest.fixture(params=[None, "drive"], ids=["My Drive", "shared drive"])
+def study(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Study]:
+    drive = Drive()
+    folder = drive.folder("study", drive_id=request.param)
+    mirror = tmp_path / "mirror.sqlite"
+    with serve(drive) as server, drive_at(server, folder, mirror) as source:
+        yield Study(drive, server, folder, source, mirror)
+
+
+def reasons(listing: DriveListing) -> dict[str, str]:
+    return {file.source_id: file.reason for file in (*listing.waiting, *listing.left_out)}
+
+
+def test_files_at_any_depth_are_listed(study: Study) -> None:
+    visit = study.visit("visit", "a.mp4", "b/with slash.mp4")
+    deep = study.drive.folder("deep", study.drive.folder("nested", visit))
+    file = study.drive.upload("ü 'quoted'.mp4", deep, b"deep")
+    study.drive.upload("elsewhere.mp4", study.drive.folder("elsewhere"), b"x")
+    listing = study.source.list_files()
+    assert {file.parts for file in listing.files} == {
+        ("visit", "a.mp4"),
+        ("visit", "b/with slash.mp4"),
+        ("visit", "nested", "deep", "ü 'quoted'.mp4"),
+    }
+    found = next(one for one in listing.files if one.source_id == file)
+    assert (found.size, found.md5) == (4, study.drive.items[file].md5)
+    assert listing.waiting == listing.left_out == ()
+
+
+def test_what_is_not_taken_has_a_reason(study: Study) -> None:
+    visit = study.visit("visit", "good.mp4")
+    empty = study.drive.upload("empty.mp4", visit, b"")
+    uploading = study.drive.upload("uploading.mp4", visit, b"half")
+    study.drive.change(uploading, uploading=True)
+    document = study.drive.upload("notes", visit, b"", DOCUMENT)
+    trashed = study.drive.upload("trashed.mp4", visit, b"x")
+    study.drive.change(trashed, trashed=True)
+    folder = study.visit("trashed folder", "inside.mp4")
+    study.drive.change(folder, trashed=True)
+    listing = study.source.list_files()
+    assert paths(listing) == {"visit/good.mp4"}
+    assert {file.source_id for file in listing.waiting} == {empty, uploading}
+    assert reasons(listing) == {
+        empty: "empty_file",
+        uploading: "still_uploading",
+        document: "google_native_file",
+        trashed: "trashed",
+        folder: "trashed",
+    }
+
+
+def test_shortcuts_are_followed_and_may_run_in_circles(study: Study) -> None:
+    outside = study.drive.folder("outside")
+    far = study.drive.upload("far.mp4", outside, b"far")
+    visit = study.visit("visit", "own.mp4")
+    study.drive.shortcut("linked folder", visit, outside)
+    circle = study.drive.shortcut("back", outside, study.folder)
+    single = study.drive.upload("single.mp4", study.drive.folder("other"), b"single")
+    study.drive.shortcut("linked.mp4", visit, single)
+    own = next(key for key, item in study.drive.items.items() if item.name == "own.mp4")
+    twice = study.drive.shortcut("twice.mp4", study.folder, own)
+    broken = study.drive.shortcut("broken", study.folder, "file999999")
+    listing = study.source.list_files()
+    assert {"/".join(file.parts): file.source_id for file in listing.files} == {
+        "visit/own.mp4": own,
+        "visit/linked folder/far.mp4": far,
+        "visit/linked.mp4": single,
+    }
+    assert reasons(listing) == {
+        circle: "listed_elsewhere",
+        twice: "listed_elsewhere",
+        broken: "broken_shortcut",
+    }
+
+
+def test_pages_with_repeated_entries(study: Study) -> None:
+    for number in range(7):
+        study.visit(f"visit{number}", "a.mp4", "b.mp4")
+    study.server.page_limit, study.server.repeat_entries = 3, True
+    listing = study.source.list_files()
+    assert len(listing.files) == len(paths(listing)) == 14
+
+
+def test_a_query_that_drops_the_children_of_some_folders_is_not_believed(study: Study) -> None:
+    for number in range(60):
+        study.visit(f"visit{number:02}", "a.mp4")
+    study.server.silent_groups = True
+    assert len(study.paths()) == 60
+
+
+def test_a_search_that_was_not_complete_is_a_failure(study: Study) -> None:
+    study.visit("visit", "a.mp4")
+    study.server.incomplete_searches = 1
+    assert study.paths() == {"visit/a.mp4"}
+    study.visit("later", "b.mp4")
+    study.server.incomplete_searches = 10**6
+    with pytest.raises(SourceUnavailableError, match="did not search everything"):
+        study.source.list_files()
+    study.server.incomplete_searches = 0
+    assert study.paths() == {"visit/a.mp4", "later/b.mp4"}
+
+
+def test_an_unchanged_drive_costs_one_request_and_no_writing(study: Study) -> None:
+    for number in range(120):
+        study.visit(f"visit{number}", "a.mp4")
+    first = study.source.list_files()
+    assert study.requests_of() == 1 + 1 + 1 + 3  # the folder, a token, its folders, their files
+    before, written = study.requests_of(), study.mirror.stat().st_mtime_ns
+    assert study.source.revision() == first.revision
+    assert study.requests_of() == before + 1
+    assert study.mirror.stat().st_mtime_ns == written
+    assert study.source.list_files() == first
+    assert study.requests_of() == before + 2
+
+
+def test_changes_elsewhere_keep_the_revision(study: Study) -> None:
+    study.visit("visit", "a.mp4")
+    first = study.source.list_files()
+    elsewhere = study.drive.folder("elsewhere", drive_id=study.drive.items[study.folder].drive_id)
+    study.drive.upload("b.mp4", elsewhere, b"b")
+    assert study.source.revision() == first.revision
+    assert elsewhere not in {entry.entry_id for entry in Mirror(study.mirror).entries()}
+
+
+def test_a_new_and_a_replaced_and_a_renamed_file(study: Study) -> None:
+    visit = study.visit("visit")
+    one, two = (study.drive.upload(name, visit, name.encode()) for name in ("1.mp4", "2.mp4"))
+    before = study.source.list_files()
+    study.drive.replace(one, b"other content")
+    study.drive.change(two, name="renamed.mp4")
+    three = study.drive.upload("3.mp4", visit, b"three")
+    after = study.source.list_files()
+    assert after.revision != before.revision
+    md5s = {file.source_id: file.md5 for file in before.files}
+    found = {file.source_id: file for file in after.files}
+    assert found.keys() == {one, two, three}
+    assert found[one].md5 == study.drive.items[one].md5 != md5s[one]
+    assert (found[two].md5, found[two].name) == (md5s[two], "renamed.mp4")
+
+
+def test_a_change_to_a_folder_moves_everything_below_it(study: Study) -> None:
+    visit = study.visit("visit", "a.mp4")
+    study.drive.upload("b.mp4", study.drive.folder("inner", visit), b"b")
+    assert study.paths() == {"visit/a.mp4", "visit/inner/b.mp4"}
+    study.drive.change(visit, name="renamed")
+    assert study.paths() == {"renamed/a.mp4", "renamed/inner/b.mp4"}
+    outside = study.drive.folder("outside", drive_id=study.drive.items[study.folder].drive_id)
+    study.drive.change(visit, parent=outside)
+    assert study.paths() == set()
+    study.drive.upload("meanwhile.mp4", visit, b"while it was outside")
+    study.drive.change(visit, parent=study.folder)
+    assert study.paths() == {"renamed/a.mp4", "renamed/inner/b.mp4", "renamed/meanwhile.mp4"}
+    study.drive.change(visit, trashed=True)
+    assert study.paths() == set()
+    study.drive.change(visit, trashed=False)
+    assert len(study.paths()) == 3
+
+
+def test_lost_access_takes_a_file_from_the_listing(study: Study) -> None:
+    visit = study.visit("visit", "a.mp4")
+    other = study.visit("other", "b.mp4")
+    assert len(study.paths()) == 2
+    study.drive.change(other, shared=False)
+    assert study.paths() == {"visit/a.mp4"}
+    study.drive.change(other, shared=True)
+    assert study.paths() == {"visit/a.mp4", "other/b.mp4"}
+    study.drive.delete(next(key for key, item in study.drive.items.items() if item.parent == visit))
+    assert study.paths() == {"other/b.mp4"}
+
+
+@pytest.mark.parametrize("loss", [{"shared": False}, {"trashed": True}])
+def test_a_study_folder_that_is_gone_is_not_an_empty_one(study: Study, loss: dict[str, bool]) -> None:
+    study.visit("visit", "a.mp4")
+    first = study.source.list_files()
+    study.drive.change(study.folder, **loss)
+    for _ in range(2):
+        with pytest.raises(SourceAccessError, match=study.folder):
+            study.source.list_files()
+    study.drive.change(study.folder, shared=True, trashed=False)
+    assert study.source.list_files() == first
+
+
+def test_a_folder_that_never_was_there(study: Study, tmp_path: Path) -> None:
+    with (
+        drive_at(study.server, "folder999999", tmp_path / "other.sqlite") as source,
+        pytest.raises(SourceAccessError, match="folder999999: the account sees no such folder"),
+    ):
+        source.list_files()
+
+
+def test_a_rejected_token_means_a_full_listing(study: Study) -> None:
+    study.visit("visit", "a.mp4")
+    study.source.list_files()
+    study.visit("later", "b.mp4")
+    study.drive.forget_old_changes()
+    lists = study.requests_of("list")
+    assert study.paths() == {"visit/a.mp4", "later/b.mp4"}
+    assert study.requests_of("list") > lists
+    before = study.requests_of()
+    study.source.revision()
+    assert study.requests_of() == before + 1
+
+
+def test_a_feed_of_several_pages(study: Study) -> None:
+    study.source.list_files()
+    study.server.page_limit = 2
+    for number in range(5):
+        study.visit(f"visit{number}", "a.mp4")
+    assert len(study.paths()) == 5
+
+
+def test_relisting_says_what_the_feed_had_missed(study: Study) -> None:
+    visit = study.visit("visit", "a.mp4", "b.mp4")
+    a, b = (key for key, item in study.drive.items.items() if item.parent == visit)
+    study.server.missing = {a}  # a page that left out an entry
+    assert study.paths() == {"visit/b.mp4"}
+    study.server.missing = set()
+    assert study.paths() == {"visit/b.mp4"}
+    study.drive.items[b].take(b"the feed says nothing of this")
+    missed = study.source.relist()
+    assert (missed.appeared, missed.vanished, missed.changed) == ((a,), (), (b,))
+    assert study.paths() == {"visit/a.mp4", "visit/b.mp4"}
+    assert not study.source.relist()
+
+
+def test_a_listing_without_time_goes_on_at_the_next_look(study: Study, tmp_path: Path) -> None:
+    for number in range(3):
+        inner = study.drive.folder("inner", study.visit(f"visit{number}", "a.mp4"))
+        study.drive.upload("b.mp4", inner, str(number).encode())
+    study.server.delay_s = 0.01
+    mirror = tmp_path / "bounded.sqlite"
+    with drive_at(study.server, study.folder, mirror, listing_limit_s=0.005) as source:
+        for _ in range(2):  # the study's folder, then its folders
+            with pytest.raises(SourceUnavailableError, match="goes on at the next look"):
+                source.list_files()
+        for _ in range(10):  # each look lists at least one more folder
+            with suppress(SourceUnavailableError):
+                source.list_files()
+        assert len(source.list_files().files) == 6
+
+
+def test_a_mirror_of_another_folder_is_not_used(study: Study) -> None:
+    study.visit("visit", "a.mp4")
+    study.source.list_files()
+    other = study.drive.folder("other study", drive_id=study.drive.items[study.folder].drive_id)
+    study.drive.upload("c.mp4", other, b"c")
+    with drive_at(study.server, other, study.mirror) as source:
+        assert paths(source.list_files()) == {"c.mp4"}
+
+
+def test_two_processes_may_share_a_mirror(study: Study) -> None:
+    study.visit("visit", "a.mp4")
+    with drive_at(study.server, study.folder, study.mirror) as other:
+        assert other.list_files() == study.source.list_files()
+        study.visit("later", "b.mp4")
+        assert study.paths() == {"visit/a.mp4", "later/b.mp4"}
+        before = study.requests_of()
+        other.revision()
+        assert study.requests_of() == before + 1
+
+
+def test_what_computers_leave_behind_is_no_upload(study: Study) -> None:
+    study.visit("visit", "a.mp4", ".DS_Store", "Thumbs.db")
+    listing = study.source.list_files()
+    assert paths(listing) == {"visit/a.mp4"}
+    assert not reasons(listing)
+
+
+@pytest.mark.parametrize("damage", [b"no database at all" * 500, None], ids=["overwritten", "torn"])
+def test_a_damaged_mirror_is_said_once_and_made_anew(study: Study, damage: bytes | None) -> None:
+    for number in range(120):
+        study.visit(f"visit{number}", "a.mp4")
+    before = study.source.list_files()
+    content = study.mirror.read_bytes()
+    study.mirror.write_bytes(damage or content[:4096] + bytes(len(content) - 4096))
+    with pytest.raises(SourceUnavailableError, match="cannot be read any more"):
+        study.source.list_files()
+    assert study.source.list_files().files == before.files

@@ -1,0 +1,313 @@
+"""Looking at sources: whose a file is, what becomes of files that are no longer listed, what nobody owns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.support.hospitals.visits import make_study
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables.catalog import REJECTED
+from eus_etl.errors import EusEtlError, SourceUnavailableError
+from eus_etl.settings import StudyConfig
+from eus_etl.sources.label_items.base import ItemScan, LabelItem
+from eus_etl.sources.patient_rows.base import PatientRow, RowScan
+from eus_etl.sources.videos.base import Listing, Missed, SourceFile, WaitingFile
+from eus_etl.steps.observation.connect import Sources
+from eus_etl.steps.observation.observe import observe, observe_all, relist_videos, videos_mark
+from eus_etl.steps.observation.snapshot import (
+    DRIVE_VIDEOS,
+    LABEL_ITEMS,
+    PATIENT_ROWS,
+    attributes_of,
+    observed_files,
+    rows_of,
+    subject_of,
+)
+from eus_etl.storage.parts import NOBODY, rejected_part
+
+ONE, TWO = "11111111-aaaa-4aaa-8aaa-000000000001", "22222222-aaaa-4aaa-8aaa-000000000002"
+ALIAS_TWO = "Quiet-Otter-2"
+
+
+@dataclass
+class Outside:
+    """Sources that hold what a test puts into them; ``down`` ones do not answer."""
+
+    listing: Listing = field(default_factory=lambda: Listing((), ()))
+    items: tuple[LabelItem, ...] = field(default_factory=lambda: (LabelItem(TWO, ALIAS_TWO, {}),))
+    rows: tuple[PatientRow, ...] = ()
+    persons: Mapping[str, str] = field(default_factory=dict)
+    down: set[str] = field(default_factory=set)
+
+    def sources(self) -> Sources:
+        return Sources(lambda: self, lambda: self, lambda: self, self.read_persons)
+
+    def read_persons(self) -> Mapping[str, str]:
+        self._answer("subjects")
+        return self.persons
+
+    def list_files(self) -> Listing:
+        self._answer(DRIVE_VIDEOS)
+        return self.listing
+
+    def revision(self) -> str:
+        self._answer(DRIVE_VIDEOS)
+        return str(hash(self.listing))
+
+    def relist(self) -> Missed:
+        self._answer(DRIVE_VIDEOS)
+        return Missed(appeared=("a",), vanished=("b", "c"), changed=("d",))
+
+    def fetch_many(self, wanted: object, progress: object = None) -> Mapping[str, EusEtlError]:
+        raise AssertionError("looking fetches nothing", wanted, progress)
+
+    def scan(self) -> ItemScan:
+        self._answer(LABEL_ITEMS)
+        return ItemScan(self.items, ())
+
+    def read(self) -> RowScan:
+        self._answer(PATIENT_ROWS)
+        return RowScan(self.rows, ())
+
+    def _answer(self, source: str) -> None:
+        if source in self.down:
+            raise SourceUnavailableError(source, "it is down", "wait")
+
+
+@dataclass
+class Looking:
+    """A study that is looked at again and again."""
+
+    study: StudyConfig
+    outside: Outside
+
+    @property
+    def paths(self) -> StudyPaths:
+        return StudyPaths(self.study.root)
+
+    def look(self, source: str = DRIVE_VIDEOS) -> Mapping[str, str]:
+        """Look once; versions of patients."""
+        return observe(self.study, self.outside.sources(), source).versions
+
+    def list(self, *files: SourceFile, waiting: Sequence[SourceFile] = ()) -> Mapping[str, str]:
+        """Look at videos of which ``waiting`` are not to be had now."""
+        unfinished = tuple(WaitingFile(file.source_id, file.parts, "still_uploading") for file in waiting)
+        self.outside.listing = Listing(files, unfinished)
+        return self.look()
+
+    def held(self, patient: str) -> set[tuple[str, str, bool]]:
+        """Files of a visit: source id, MD5, whether it is gone."""
+        return {(file.source_id, file.md5, file.gone) for file in observed_files(self.paths, patient)}
+
+    def rejected(self, source: str = DRIVE_VIDEOS) -> dict[str, str]:
+        """What belongs to nobody: item to reason."""
+        path = rejected_part(self.paths, source, NOBODY)
+        rows = pl.read_parquet(path) if path.exists() else REJECTED.empty()
+        return dict(rows.select("item", "reason").iter_rows())
+
+
+@pytest.fixture
+def looking(tmp_path: Path) -> Looking:
+    """A study that knows the alias of one visit."""
+    made = Looking(make_study(tmp_path), Outside())
+    made.look(LABEL_ITEMS)
+    return made
+
+
+def file(source_id: str, folder: str, content: str) -> SourceFile:
+    return SourceFile(source_id, (folder, "a.mp4"), 1, content.ljust(32, "0"))
+
+
+def of(source_id: str, content: str, gone: bool = False) -> tuple[str, str, bool]:
+    return source_id, content.ljust(32, "0"), gone
+
+
+def test_files_go_to_the_visit_that_their_path_names(looking: Looking) -> None:
+    versions = looking.list(file("f1", ONE, "a"), file("f2", f"{ALIAS_TWO} scans", "b"))
+    assert set(versions) == {ONE, TWO}
+    assert looking.held(ONE) == {of("f1", "a")}
+    assert looking.held(TWO) == {of("f2", "b")}
+    assert looking.rejected() == {}
+
+
+def test_a_file_of_nobody_or_of_two_is_recorded_and_never_guessed(looking: Looking) -> None:
+    both = SourceFile("f2", (ONE, f"{ALIAS_TWO}.mp4"), 1, "b" * 32)
+    assert set(looking.list(file("f1", "somewhere", "a"), both)) == set()
+    assert looking.rejected() == {"f1": "matches_nobody", "f2": "matches_several"}
+
+
+def test_replaced_moved_gone_and_returned_are_told_apart(looking: Looking) -> None:
+    looking.list(file("f1", ONE, "a"), file("f2", ONE, "b"), file("f3", ONE, "c"))
+    looking.list(file("f1", ONE, "new"), file("f2", TWO, "b"))
+    assert looking.held(ONE) == {of("f1", "new"), of("f3", "c", gone=True)}
+    assert looking.held(TWO) == {of("f2", "b")}
+    looking.list(file("f1", ONE, "new"), file("f2", TWO, "b"), file("f3", ONE, "c"))
+    assert looking.held(ONE) == {of("f1", "new"), of("f3", "c")}
+
+
+def test_the_same_content_uploaded_anew_is_not_gone(looking: Looking) -> None:
+    looking.list(file("f1", ONE, "a"))
+    looking.list(file("f9", ONE, "a"))
+    assert looking.held(ONE) == {of("f9", "a")}
+
+
+def test_a_file_that_waits_stays_as_it_was(looking: Looking) -> None:
+    known = file("f1", ONE, "a")
+    before = looking.list(known)
+    assert looking.list(waiting=[known]) == before
+    assert looking.held(ONE) == {of("f1", "a")}
+    assert looking.rejected() == {"f1": "still_uploading"}
+
+
+def test_a_visit_whose_files_all_moved_keeps_an_entry(looking: Looking) -> None:
+    before = looking.list(file("f1", ONE, "a"))
+    after = looking.list(file("f1", TWO, "a"))
+    assert set(after) == {ONE, TWO}
+    assert after[ONE] != before[ONE]
+    assert looking.held(ONE) == set()
+
+
+@pytest.mark.parametrize("fits", [0, 2])
+def test_a_slip_in_the_items_takes_no_video_from_a_visit(looking: Looking, fits: int) -> None:
+    known = file("f1", ALIAS_TWO, "a")
+    before = looking.list(known)
+    right = looking.outside.items
+    looking.outside.items = (*right, LabelItem(ONE, ALIAS_TWO, {})) if fits else (LabelItem(TWO, "Odd", {}),)
+    looking.look(LABEL_ITEMS)
+    looking.list(known)
+    assert [(seen.source_id, seen.unclear) for seen in observed_files(looking.paths, TWO)] == [("f1", True)]
+    assert looking.rejected() == {"f1": "matches_several" if fits else "matches_nobody"}
+    looking.list(file("f1", "elsewhere", "a"))  # now a person has moved it
+    assert looking.held(TWO) == set()
+    looking.outside.items = right
+    looking.look(LABEL_ITEMS)
+    assert looking.list(known) == before
+
+
+def test_a_slip_that_is_mended_leaves_no_trace(looking: Looking) -> None:
+    known = file("f1", ALIAS_TWO, "a")
+    before = looking.list(known)
+    right, looking.outside.items = looking.outside.items, (LabelItem(TWO, "Odd", {}),)
+    looking.look(LABEL_ITEMS)
+    assert looking.list(known) != before
+    looking.outside.items = right
+    looking.look(LABEL_ITEMS)
+    assert looking.list(known) == before
+
+
+def test_an_alias_that_moves_to_another_visit_takes_its_files_along(looking: Looking) -> None:
+    known = file("f1", ALIAS_TWO, "a")
+    looking.list(known)
+    looking.outside.items = (LabelItem(TWO, None, {}), LabelItem(ONE, ALIAS_TWO, {}))
+    looking.look(LABEL_ITEMS)
+    looking.list(known)
+    assert (looking.held(TWO), looking.held(ONE)) == (set(), {of("f1", "a")})
+
+
+def test_an_empty_table_of_items_is_not_believed(looking: Looking) -> None:
+    looking.outside.items = ()
+    with pytest.raises(SourceUnavailableError, match="no item, where there were 1"):
+        looking.look(LABEL_ITEMS)
+    looking.list(file("f1", ALIAS_TWO, "a"))
+    assert looking.held(TWO) == {of("f1", "a")}
+
+
+def test_subject_ids_that_cannot_be_read_stay_and_hold_no_label_up(looking: Looking) -> None:
+    looking.outside.persons = {TWO: "person"}
+    looking.look(LABEL_ITEMS)
+    looking.outside.down = {"subjects"}
+    looking.outside.items = (LabelItem(TWO, ALIAS_TWO, {"Start Procedure": "00:00:01"}),)
+    looking.look(LABEL_ITEMS)
+    assert subject_of(looking.paths, TWO) == "person"
+    assert attributes_of(looking.paths, TWO) == {"Start Procedure": "00:00:01"}
+    assert looking.rejected(LABEL_ITEMS) == {"subjects": "no_subject_ids"}
+
+
+def test_a_source_that_is_down_keeps_no_other_from_being_seen_and_loses_nothing(looking: Looking) -> None:
+    looking.list(file("f1", ONE, "a"))
+    looking.outside.rows = (PatientRow(ALIAS_TWO, {"Cancer type": "none"}, 2), PatientRow("who?", {}, 3))
+    looking.outside.down = {DRIVE_VIDEOS}
+    seen, failed = observe_all(looking.study, looking.outside.sources())
+    assert [failure.source for failure in failed] == [DRIVE_VIDEOS]
+    assert DRIVE_VIDEOS not in {observation.source for observation in seen}
+    assert looking.held(ONE) == {of("f1", "a")}
+    assert rows_of(looking.paths, TWO) == ({"Cancer type": "none"},)
+    assert looking.rejected(PATIENT_ROWS) == {"row 3": "unknown_patient"}
+    with pytest.raises(SourceUnavailableError):
+        relist_videos(looking.outside.sources())
+
+
+def test_a_person_who_becomes_known_changes_the_version_of_that_visit_alone(looking: Looking) -> None:
+    looking.outside.items += (LabelItem(ONE, None, {}),)
+    before = looking.look(LABEL_ITEMS)
+    looking.outside.persons = {TWO: "0f" * 32}
+    after = looking.look(LABEL_ITEMS)
+    assert after[ONE] == before[ONE]
+    assert after[TWO] != before[TWO]
+    assert (subject_of(looking.paths, ONE), subject_of(looking.paths, TWO)) == (None, "0f" * 32)
+
+
+def test_the_mark_changes_with_the_listing_and_with_the_items(looking: Looking) -> None:
+    def mark() -> str | None:
+        return videos_mark(looking.study, looking.outside.sources())
+
+    first = mark()
+    assert mark() == first
+    looking.look(LABEL_ITEMS)  # the same items
+    assert mark() == first
+    looking.outside.items += (LabelItem(ONE, "Brisk-Heron-1", {}),)
+    looking.look(LABEL_ITEMS)
+    second = mark()
+    looking.outside.listing = Listing((file("f1", ONE, "a"),), ())
+    assert len({first, second, mark()}) == 3
+
+
+def test_a_full_listing_says_how_much_was_missed(looking: Looking) -> None:
+    assert relist_videos(looking.outside.sources()) == 4
+
+
+_PLACES = st.dictionaries(
+    st.sampled_from(["f1", "f2", "f3", "f4"]),
+    st.tuples(
+        st.sampled_from([ONE, f"{ALIAS_TWO} scans", "somewhere"]), st.sampled_from("abcd"), st.booleans()
+    ),
+)
+"""Drive ids to folder, content, and whether the file waits."""
+
+
+@given(st.lists(_PLACES, min_size=1, max_size=5))
+def test_whatever_happens_to_files_none_is_lost_and_none_is_doubled(
+    listings: list[dict[str, tuple[str, str, bool]]],
+) -> None:
+    with TemporaryDirectory() as folder:
+        looking = Looking(make_study(Path(folder)), Outside())
+        looking.look(LABEL_ITEMS)
+        visits: set[str] = set()
+        for places in listings:
+            files = {key: file(key, where, content) for key, (where, content, _) in places.items()}
+            listed = {key for key, (_, _, waits) in places.items() if not waits}
+            known = {patient: looking.held(patient) for patient in (ONE, TWO)}
+            versions = looking.list(
+                *(files[key] for key in sorted(listed)), waiting=[files[key] for key in files.keys() - listed]
+            )
+            visits |= versions.keys()
+            assert visits == set(versions)  # a visit that was seen once is never forgotten
+            now = {patient: looking.held(patient) for patient in (ONE, TWO)}
+            placed = [(key, md5) for held in now.values() for key, md5, gone in held if not gone]
+            reasons = looking.rejected()
+            for key in listed:  # each listed file is of one visit, or recorded
+                mine = placed.count((key, files[key].md5))
+                assert mine == (files[key].parts[0] != "somewhere")
+                assert (reasons.get(key) == "matches_nobody") == (mine == 0)
+            contents = {files[key].md5 for key in listed}
+            for patient, held in known.items():  # what is nowhere else is kept
+                for key, md5, _ in held:
+                    if key not in listed and md5 not in contents:
+                        assert {(key, md5, False), (key, md5, True)} & now[patient]
+            assert looking.look() == versions  # looking again changes nothing

@@ -1,0 +1,139 @@
+"""Pictures of a visit: masked and believed images only, and never a reason to fail."""
+
+import io
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from benchmarks.support.hospitals.visits import PATIENT, intervals, make_study, put_video
+from benchmarks.support.screens.screens import Picture, colored, moving_screens
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.sampling import spread
+from eus_etl.domain.tables.catalog import LABELS, LAYOUTS, REGIONS, SYNC, TEXT_CHECKS
+from eus_etl.settings import RecipeConfig, StudyConfig
+from eus_etl.steps.frame_table import make_frame_table
+from eus_etl.steps.preprocessed_frames import preprocess_patient
+from eus_etl.steps.previews.safe_images import shown_frames
+from eus_etl.steps.regions import find_regions
+from eus_etl.steps.result import StepResult
+from eus_etl.storage.parts import load_part, write_part
+from eus_etl_tests.support.hospitals.demo_run import read_picture
+
+MOVING, STILL = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
+FRAMES = 20
+RECIPE = "small"
+
+
+def screens(seed: int) -> list[Picture]:
+    return [colored(picture) for picture in moving_screens(FRAMES, seed)]
+
+
+@pytest.fixture
+def visit(tmp_path: Path) -> StudyConfig:
+    """A video that moves and one that stands still, so that its region is only what is lit."""
+    study = make_study(tmp_path)
+    recipes = {RECIPE: RecipeConfig(version=1, size_px=64)}
+    text = study.preprocess.text_check.model_copy(update={"enabled": "never"})
+    preprocess = study.preprocess.model_copy(update={"recipes": recipes, "text_check": text})
+    study = study.model_copy(update={"preprocess": preprocess})
+    put_video(study, MOVING, [screens(0)])
+    put_video(study, STILL, [screens(1)[:1] * FRAMES])
+    write_part(StudyPaths(tmp_path), LABELS, PATIENT, intervals(("station", "Station 1", 1.0, 3.0)))
+    find_regions(study, PATIENT, REGIONS.empty())
+    return study
+
+
+def frame_table(study: StudyConfig) -> StepResult:
+    return make_frame_table(study, PATIENT, SYNC.empty(), None)
+
+
+def shown_videos(study: StudyConfig) -> set[str]:
+    shown = shown_frames(StudyPaths(study.root), PATIENT, RECIPE)
+    return {layout_id.partition("-")[0] for layout_id in shown["layout_id"]}
+
+
+def rewrite(study: StudyConfig, **columns: pl.Expr) -> None:
+    """Change the visit's layouts."""
+    paths = StudyPaths(study.root)
+    write_part(paths, LAYOUTS, PATIENT, load_part(paths, LAYOUTS, PATIENT).with_columns(**columns))
+
+
+def test_a_visit_is_shown_by_a_timeline_and_a_sheet_that_lie_beside_the_tables(visit: StudyConfig) -> None:
+    paths = StudyPaths(visit.root)
+    sheet = preprocess_patient(visit, PATIENT)
+    table = frame_table(visit)
+    assert sheet.pictures == {
+        f"contact sheet {RECIPE}": paths.visit_contact_sheet(PATIENT, RECIPE).read_bytes()
+    }
+    assert table.pictures == {"timeline": paths.timeline_picture(PATIENT).read_bytes()}
+    assert all(len(png) < 60_000 for png in (*sheet.pictures.values(), *table.pictures.values()))
+    # a caption and six frames of the one layout whose mask is believed
+    assert read_picture(paths.visit_contact_sheet(PATIENT, RECIPE)).shape[:2] == (80, 7 * 80)
+
+
+def test_the_timeline_needs_no_image_at_all(visit: StudyConfig) -> None:
+    preprocess_patient(visit, PATIENT)
+    with_thumbnails = frame_table(visit)
+    paths = StudyPaths(visit.root)
+    shutil.rmtree(paths.preprocessed)
+    shutil.rmtree(paths.frames / PATIENT)
+    without = frame_table(visit)
+    assert without.version == with_thumbnails.version
+    heights = [
+        Image.open(io.BytesIO(result.pictures["timeline"])).height for result in (with_thumbnails, without)
+    ]
+    assert heights[0] > heights[1] + 64
+
+
+def test_regions_that_are_only_lit_are_shown_once_reviewed(visit: StudyConfig) -> None:
+    preprocess_patient(visit, PATIENT)
+    found_by = dict(load_part(StudyPaths(visit.root), LAYOUTS, PATIENT).select("video_id", "found_by").rows())
+    assert found_by == {MOVING: "auto_motion", STILL: "auto_structure"}
+    assert shown_videos(visit) == {MOVING}
+    rewrite(visit, signed_off=pl.lit(value=True))
+    assert shown_videos(visit) == {MOVING, STILL}
+
+
+def test_images_of_an_older_mask_are_not_shown(visit: StudyConfig) -> None:
+    preprocess_patient(visit, PATIENT)
+    rewrite(visit, polygon=pl.lit("70,60 250,60 250,180 70,180"))
+    assert shown_videos(visit) == set()
+    assert len(frame_table(visit).pictures) == 1
+    preprocess_patient(visit, PATIENT)
+    assert shown_videos(visit) == {MOVING}
+
+
+def test_images_in_which_text_was_read_are_not_shown(visit: StudyConfig) -> None:
+    preprocess_patient(visit, PATIENT)
+    layout_id = shown_frames(StudyPaths(visit.root), PATIENT, RECIPE)["layout_id"][0]
+    row = {"patient_id": PATIENT, "layout_id": layout_id, "recipe": RECIPE, "blocks": True}
+    write_part(StudyPaths(visit.root), TEXT_CHECKS, PATIENT, TEXT_CHECKS.frame([row]))
+    assert shown_videos(visit) == set()
+
+
+def test_a_picture_that_cannot_be_drawn_or_kept_fails_nothing(visit: StudyConfig) -> None:
+    paths = StudyPaths(visit.root)
+    paths.pictures.mkdir(parents=True, exist_ok=True)
+    paths.visit_pictures(PATIENT).parent.write_text("a file where a folder should be")
+    table, sheets = frame_table(visit), preprocess_patient(visit, PATIENT)
+    assert not {**table.pictures, **sheets.pictures}
+    assert {"timeline not drawn", f"contact sheet {RECIPE} not drawn"} <= {*table.metadata, *sheets.metadata}
+    assert all(check.passed for check in sheets.checks)
+
+
+def test_sheets_of_recipes_that_are_no_more_go(visit: StudyConfig) -> None:
+    gone = StudyPaths(visit.root).visit_contact_sheet(PATIENT, "gone")
+    gone.parent.mkdir(parents=True)
+    gone.write_bytes(b"")
+    preprocess_patient(visit, PATIENT)
+    assert not gone.exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "places"), [(0, []), (1, [0]), (3, [0, 1, 2]), (9, [0, 3, 5, 8]), (100, [0, 33, 66, 99])]
+)
+def test_places_are_spread_from_the_first_to_the_last(size: int, places: list[int]) -> None:
+    assert spread(size, 4) == places

@@ -1,0 +1,220 @@
+"""Text that stands in preprocessed frames is found, counted, told and never repeated."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import polars as pl
+import pytest
+
+from benchmarks.support.hospitals.visits import PATIENT, make_study, put_video
+from benchmarks.support.screens.screens import Picture, colored, moving_screens
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, REGIONS, REJECTED, SYNC, TEXT_CHECKS
+from eus_etl.errors import TextReaderError
+from eus_etl.settings import RecipeConfig, StudyConfig, TextCheckConfig
+from eus_etl.steps.dataset import make_dataset
+from eus_etl.steps.frame_table import make_frame_table
+from eus_etl.steps.preprocessed_frames import preprocess_patient
+from eus_etl.steps.regions import find_regions
+from eus_etl.steps.result import StepResult
+from eus_etl.steps.study_tables import assemble_preprocess_metadata
+from eus_etl.steps.text_check.check import blocked_patients, why_no_text_check
+from eus_etl.storage.parts import load_part, rejected_part
+
+CLEAN, NAMED = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
+FRAMES = 12
+NAME = "SCHMIDT"
+RECIPES = {"grey": RecipeConfig(version=1, size_px=384)}
+
+needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")
+
+
+def screens(seed: int, name: str = "", first: int = 0) -> list[Picture]:
+    """Screens whose field shows ``name`` from the picture ``first`` on."""
+    pictures = [colored(picture) for picture in moving_screens(FRAMES, seed)]
+    for picture in pictures[first:]:
+        cv2.putText(picture, name, (105, 130), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255,) * 3, 1, cv2.LINE_AA)
+    return pictures
+
+
+def studied(root: Path, enabled: str = "always", **recipes: RecipeConfig) -> StudyConfig:
+    study = make_study(root)
+    update = {
+        "text_check": TextCheckConfig.model_validate({"enabled": enabled}),
+        "recipes": recipes or RECIPES,
+    }
+    return study.model_copy(update={"preprocess": study.preprocess.model_copy(update=update)})
+
+
+def put(study: StudyConfig, **videos: list[Picture]) -> None:
+    for video_id, pictures in videos.items():
+        put_video(study, video_id, [pictures])
+    find_regions(study, PATIENT, REGIONS.empty())
+
+
+def checked(study: StudyConfig) -> dict[str, dict[str, object]]:
+    """Rows of the visit, by video."""
+    rows = load_part(StudyPaths(study.root), TEXT_CHECKS, PATIENT).to_dicts()
+    return {str(row["layout_id"]).partition("-")[0]: row for row in rows}
+
+
+def passed(result: StepResult) -> bool:
+    return {check.name: check.passed for check in result.checks}["no_readable_text"]
+
+
+def rejected(study: StudyConfig) -> pl.DataFrame:
+    file = rejected_part(StudyPaths(study.root), "preprocessed_frames", PATIENT)
+    return pl.read_parquet(file) if file.exists() else REJECTED.empty()
+
+
+@pytest.fixture
+def visit(tmp_path: Path) -> StudyConfig:
+    study = studied(tmp_path)
+    put(study, **{CLEAN: screens(0), NAMED: screens(1, NAME)})
+    return study
+
+
+@needs_tesseract
+def test_a_name_in_the_field_blocks_the_visit_and_is_told_without_it(visit: StudyConfig) -> None:
+    told: list[str] = []
+    result = preprocess_patient(visit, PATIENT, told.append)
+    rows = checked(visit)
+    assert (rows[CLEAN]["words"], rows[CLEAN]["blocks"], rows[CLEAN]["frame_id"]) == (0, False, None)
+    assert (rows[NAMED]["words"], rows[NAMED]["blocks"]) == (1, True)
+    assert rows[NAMED]["frames_read"] == rows[NAMED]["frames_with_words"] == FRAMES
+    assert str(rows[NAMED]["frame_id"]).startswith(f"{PATIENT}/{NAMED}/")
+    assert not passed(result)
+    assert blocked_patients(visit) == {PATIENT}
+    (row,) = rejected(visit).to_dicts()
+    assert (row["item"], row["reason"]) == (f"{NAMED}-0", "readable_text")
+    assert "regions.csv" in row["remedy"]
+    said = f"{result} {told} {rejected(visit).write_csv()} {list(rows.values())}"
+    assert NAME.casefold() not in said.casefold()
+    for file in visit.root.rglob("*"):
+        text = pl.read_parquet(file).write_csv() if file.suffix == ".parquet" else ""
+        assert NAME.casefold() not in text.casefold(), file.name
+
+
+@needs_tesseract
+def test_the_dataset_and_the_tables_say_who_is_blocked(visit: StudyConfig) -> None:
+    preprocess_patient(visit, PATIENT)
+    make_frame_table(visit, PATIENT, SYNC.empty(), None)
+    make_dataset(visit)
+    assemble_preprocess_metadata(visit)
+    paths = StudyPaths(visit.root)
+    assert pl.read_csv(paths.table("dataset"))["release_blocked"].to_list() == [True] * 2 * FRAMES
+    assert pl.read_csv(paths.table("text_checks"))["blocks"].to_list() == [False, True]
+
+
+@needs_tesseract
+def test_only_what_was_made_anew_is_looked_at_again(visit: StudyConfig) -> None:
+    first = preprocess_patient(visit, PATIENT)
+    again = preprocess_patient(visit, PATIENT)
+    assert (first.metadata["text_looked_for"], again.metadata["text_looked_for"]) == (2, 0)
+    assert again.version == first.version
+    assert not passed(again)
+    put(visit, **{NAMED: screens(2)[1:]})
+    mended = preprocess_patient(visit, PATIENT)
+    assert mended.metadata["text_looked_for"] == 1
+    assert passed(mended)
+    assert mended.version != first.version
+    assert rejected(visit).is_empty()
+    assert blocked_patients(visit) == frozenset()
+
+
+@needs_tesseract
+def test_a_person_may_sign_it_off(visit: StudyConfig) -> None:
+    before = preprocess_patient(visit, PATIENT)
+    part = StudyPaths(visit.root).part(LAYOUTS.name, PATIENT)
+    layouts = pl.read_parquet(part)
+    layouts.with_columns(pl.col("video_id").eq(NAMED).alias("signed_off")).write_parquet(part)
+    after = preprocess_patient(visit, PATIENT)
+    assert after.metadata["text_looked_for"] == 0
+    assert after.metadata["text_found_in"] == 1
+    assert passed(after)
+    assert after.version != before.version
+    assert blocked_patients(visit) == frozenset()
+    assert rejected(visit).is_empty()
+
+
+@needs_tesseract
+def test_text_that_comes_late_is_placed_in_its_half(tmp_path: Path) -> None:
+    study = studied(tmp_path)
+    put(study, **{NAMED: screens(1, NAME, first=FRAMES // 2)})
+    preprocess_patient(study, PATIENT)
+    row = checked(study)[NAMED]
+    assert (row["words"], row["frames_with_words"]) == (1, FRAMES // 2)
+    frames = load_part(StudyPaths(study.root), PREPROCESSED, PATIENT)["frame_id"]
+    assert row["frame_id"] == frames[FRAMES // 2]
+
+
+@needs_tesseract
+@pytest.mark.parametrize("level", [0, 90])
+def test_pictures_of_something_else_do_not_hide_it(tmp_path: Path, level: int) -> None:
+    study = studied(tmp_path)
+    shown = screens(1, NAME)
+    for place in (2, 8) if level == 0 else (2,):
+        shown[place] = np.full_like(shown[place], level)
+    put(study, **{NAMED: shown})
+    preprocess_patient(study, PATIENT)
+    assert checked(study)[NAMED]["blocks"]
+
+
+@needs_tesseract
+def test_every_recipe_is_looked_at(tmp_path: Path) -> None:
+    color = RecipeConfig(version=1, size_px=512, grey=False)
+    study = studied(tmp_path, plain=RECIPES["grey"], color=color)
+    put(study, **{NAMED: screens(1, NAME)})
+    preprocess_patient(study, PATIENT)
+    rows = load_part(StudyPaths(study.root), TEXT_CHECKS, PATIENT)
+    assert rows.select("recipe", "blocks").rows() == [("plain", True), ("color", True)]
+
+
+def test_without_the_program_it_is_said_and_nothing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    study = studied(tmp_path, "auto")
+    put(study, **{NAMED: screens(1, NAME)})
+    result = preprocess_patient(study, PATIENT)
+    assert passed(result)
+    assert result.metadata["text"] == why_no_text_check(study) == "not looked for: tesseract is not installed"
+    assert "not installed" in {check.name: check.detail for check in result.checks}["no_readable_text"]
+    assert checked(study) == {}
+    with pytest.raises(TextReaderError, match="install tesseract-ocr"):
+        preprocess_patient(studied(tmp_path, "always"), PATIENT)
+
+
+@needs_tesseract
+def test_what_was_found_holds_where_the_program_is_gone(
+    visit: StudyConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preprocess_patient(visit, PATIENT)
+    monkeypatch.setenv("PATH", str(visit.root / "nothing"))
+    assert not passed(preprocess_patient(studied(visit.root, "auto"), PATIENT))
+    assert blocked_patients(visit) == {PATIENT}
+    off = preprocess_patient(studied(visit.root, "never"), PATIENT)
+    assert passed(off)
+    assert off.metadata["text"] == "not looked for: preprocess.text_check.enabled is never"
+    assert blocked_patients(visit) == frozenset()
+
+
+def test_a_program_that_fails_is_an_error_without_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "tesseract"
+    program.parent.mkdir()
+    program.write_text(
+        '#!/bin/sh\ncase "$1" in --list-langs) echo eng;; --version) echo tesseract 9;;'
+        f" *) echo {NAME} >&2; exit 3;; esac\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    study = studied(tmp_path / "root")
+    put(study, **{NAMED: screens(1, NAME)})
+    with pytest.raises(TextReaderError, match=f"{NAMED}-0: .*code 3") as caught:
+        preprocess_patient(study, PATIENT)
+    assert NAME not in str(caught.value)
+    assert load_part(StudyPaths(study.root), PREPROCESSED, PATIENT).height == FRAMES

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.errors import ForeignRootError
+from eus_etl.storage.root_owner import claim_root
+
+
+def test_empty_root_becomes_ours_and_stays(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path / "root")
+    claim_root(paths, "eusml")
+    claim_root(paths, "eusml")
+    assert paths.owner_file.is_file()
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    ["master-dataset/Data/labels.csv", "master-dataset/Frames/p1.csv", "raw_data/p1/a.mp4", "releases/1/x"],
+)
+def test_foreign_data_stops_and_is_left_as_it_is(tmp_path: Path, foreign: str) -> None:
+    paths = StudyPaths(tmp_path)
+    file = tmp_path / foreign
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"theirs")
+    with pytest.raises(ForeignRootError, match=r"empty folder as root.*`eus-etl adopt`") as refused:
+        claim_root(paths, "eusml")
+    # what lies there may bear an uploaded name
+    assert "p1" not in str(refused.value)
+    assert file.read_bytes() == b"theirs"
+    assert not paths.owner_file.exists()
+
+
+def test_hand_written_corrections_are_not_foreign(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path)
+    paths.data.mkdir(parents=True)
+    paths.sync_csv.write_text("patient_id,offset_s\n")
+    claim_root(paths, "eusml")
+
+
+def test_root_of_another_study_is_refused(tmp_path: Path) -> None:
+    claim_root(StudyPaths(tmp_path), "eusml")
+    with pytest.raises(ForeignRootError, match="eusml"):
+        claim_root(StudyPaths(tmp_path), "fatty_liver")

@@ -1,0 +1,62 @@
+"""Docs in step with the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.support.places import CHECKOUT
+from eus_etl.cli import main
+from eus_etl.docgen import pages
+from eus_etl.domain.quality.scores import REASONS
+from eus_etl.domain.tables import catalog
+
+PAGES = [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
+
+
+def test_generated_pages_are_what_the_code_says() -> None:
+    for name, text in pages().items():
+        assert (CHECKOUT / "docs" / name).read_text(encoding="utf-8") == text, (
+            f"run `make format` for docs/{name}"
+        )
+
+
+def test_every_column_is_in_the_dictionary() -> None:
+    text = pages()["data_dictionary.md"]
+    for table in (
+        catalog.LABELS,
+        catalog.PATIENTS,
+        catalog.VIDEOS,
+        catalog.FRAMES,
+        catalog.PREPROCESSED,
+        catalog.REJECTED,
+    ):
+        for column in table.columns:
+            assert f"`{column.name}`" in text
+            assert column.meaning
+
+
+def test_the_readme_names_every_command() -> None:
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    for command in main.commands:
+        assert f"eus-etl {command}" in text, command
+
+
+def test_every_reason_is_explained() -> None:
+    text = (CHECKOUT / "docs" / "quality.md").read_text(encoding="utf-8")
+    for reason in REASONS:
+        assert reason in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_make_targets_named_in_docs_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`make ([a-z]+)", page.read_text(encoding="utf-8")))
+    assert named <= targets
