@@ -1,32 +1,21 @@
-"""`eus-etl`: thin commands over the functions that the assets call."""
+"""``eus-etl``: thin commands over the functions that the assets call.
+
+A command imports what it needs when it runs: only the commands that make or follow assets pay for Dagster.
+"""
 
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 import click
-import polars as pl
-import polars.selectors as cs
 
-from eus_etl import terminal
-from eus_etl.commands.adopt.run import adopt_root
-from eus_etl.commands.calibrate import calibrate as calibrate_study
-from eus_etl.commands.demo import run_demo
-from eus_etl.commands.doctor.run import examine
-from eus_etl.commands.extract import extract_files
-from eus_etl.commands.review_regions import SHOWN, lines_to_sign, review_regions, reviewable
-from eus_etl.defs.instance import daemon_seen, dagster_home, open_instance
-from eus_etl.defs.reconcile.local_session import StudySession
-from eus_etl.defs.status import unassigned_status, visits_status
-from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ConfigError, EusEtlError
-from eus_etl.settings import ExtractionConfig, StudyConfig, load_study, shipped, study_files
-from eus_etl.steps.labels import labels_from_export
-from eus_etl.steps.observation.snapshot import resolve_patient
-from eus_etl.steps.text_check.check import why_no_text_check
-from eus_etl.storage.table_files import write_csv
+
+if TYPE_CHECKING:
+    from eus_etl.defs.reconcile.local_session import StudySession
+    from eus_etl.settings import StudyConfig
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _P = ParamSpec("_P")
@@ -53,6 +42,10 @@ def _with_session(command: Callable[..., None]) -> Callable[..., None]:
     @_plain_errors
     @wraps(command)
     def run(config: Path, **options: object) -> None:
+        from eus_etl.defs.instance import dagster_home, open_instance
+        from eus_etl.defs.reconcile.local_session import StudySession
+        from eus_etl.settings import load_study
+
         study = load_study(config)
         with open_instance(dagster_home(study)) as instance:
             command(study, StudySession(study, instance), **options)
@@ -77,6 +70,8 @@ def main() -> None:
 @_plain_errors
 def demo(root: Path) -> None:
     """Make a synthetic hospital and run both studies through the asset graph."""
+    from eus_etl.commands.demo import run_demo
+
     sys.exit(0 if run_demo(root.resolve()) else 1)
 
 
@@ -85,8 +80,10 @@ def demo(root: Path) -> None:
 @click.option(
     "--patient", "patients", multiple=True, help="Id or alias of a visit; may be given more than once."
 )
-def run(study: StudyConfig, session: StudySession, patients: Sequence[str]) -> None:
+def run(study: "StudyConfig", session: "StudySession", patients: Sequence[str]) -> None:
     """Observe the sources and make what is missing or changed."""
+    from eus_etl import terminal
+
     with terminal.visits_progress(study.study) as tell:
         report = session.run(patients or None, tell)
     terminal.show_report(study.study, report)
@@ -95,8 +92,10 @@ def run(study: StudyConfig, session: StudySession, patients: Sequence[str]) -> N
 
 @main.command()
 @_with_session
-def sync(study: StudyConfig, session: StudySession) -> None:
+def sync(study: "StudyConfig", session: "StudySession") -> None:
     """Do one full pass: list everything anew, then as `run`."""
+    from eus_etl import terminal
+
     with terminal.visits_progress(study.study) as tell:
         report = session.run(progress=tell, relist=True)
     if report.missed:
@@ -107,8 +106,12 @@ def sync(study: StudyConfig, session: StudySession) -> None:
 
 @main.command()
 @_with_session
-def status(study: StudyConfig, session: StudySession) -> None:
+def status(study: "StudyConfig", session: "StudySession") -> None:
     """Show a row a visit: what is done, stale, failed, rejected and why."""
+    from eus_etl import terminal
+    from eus_etl.defs.status import unassigned_status, visits_status
+    from eus_etl.steps.text_check.check import why_no_text_check
+
     visits = visits_status(study, session)
     if not visits:
         terminal.console.print(f"{study.study}: no visit is known yet; run `eus-etl run` first")
@@ -128,6 +131,10 @@ def status(study: StudyConfig, session: StudySession) -> None:
 @_plain_errors
 def doctor(config: Path) -> None:
     """Check configuration, access, disk, clock and daemon, and say what to do; changes nothing."""
+    from eus_etl.commands.doctor.run import examine
+    from eus_etl.defs.instance import daemon_seen, dagster_home
+    from eus_etl.settings import load_study
+
     study = load_study(config)
     findings = examine(study, config, dagster_home(study), daemon_seen)
     for finding in findings:
@@ -141,6 +148,10 @@ def doctor(config: Path) -> None:
 @_plain_errors
 def adopt(config: Path, dry_run: bool) -> None:
     """Take over a root that the old scripts filled; nothing is deleted and nothing downloaded."""
+    from eus_etl import terminal
+    from eus_etl.commands.adopt.run import adopt_root
+    from eus_etl.settings import load_study
+
     with terminal.steps_progress("adopting") as tell:
         report = adopt_root(load_study(config), dry_run=dry_run, progress=tell)
     terminal.console.print(terminal.data_table("raw videos", report.visits))
@@ -159,6 +170,11 @@ def adopt(config: Path, dry_run: bool) -> None:
 @_plain_errors
 def calibrate(config: Path, out: Path | None) -> None:
     """Draw the scores of all frames beside the thresholds, and the masked frames nearest to each."""
+    from eus_etl import terminal
+    from eus_etl.commands.calibrate import calibrate as calibrate_study
+    from eus_etl.domain.paths import StudyPaths
+    from eus_etl.settings import load_study
+
     study = load_study(config)
     done = calibrate_study(study, out or StudyPaths(study.root).pictures / "calibration")
     terminal.console.print(terminal.data_table(f"{study.title}: thresholds", done.table))
@@ -179,6 +195,14 @@ def calibrate(config: Path, out: Path | None) -> None:
 @_plain_errors
 def regions(config: Path, patients: Sequence[str], out: Path | None) -> None:
     """Write sheets to review regions by (they are NOT masked), and list the regions."""
+    import polars.selectors as cs
+
+    from eus_etl import terminal
+    from eus_etl.commands.review_regions import SHOWN, lines_to_sign, review_regions, reviewable
+    from eus_etl.domain.paths import StudyPaths
+    from eus_etl.settings import load_study
+    from eus_etl.steps.observation.snapshot import resolve_patient
+
     study = load_study(config)
     folder = out or StudyPaths(study.root).review
     chosen = [resolve_patient(study, patient) for patient in patients] or reviewable(study)
@@ -203,6 +227,12 @@ def regions(config: Path, patients: Sequence[str], out: Path | None) -> None:
 @_plain_errors
 def extract(videos: Sequence[Path], out: Path, rate: str) -> None:
     """Extract frames and a frame CSV from any video; no study needed."""
+    import polars as pl
+
+    from eus_etl import terminal
+    from eus_etl.commands.extract import extract_files
+    from eus_etl.settings import ExtractionConfig
+
     extraction = ExtractionConfig(frame_rate_hz=_rate(rate))
     with terminal.videos_progress(len(videos)) as (video_done, frames_decoded):
         outcomes = extract_files(videos, out, extraction, video_done, frames_decoded)
@@ -221,12 +251,17 @@ def extract(videos: Sequence[Path], out: Path, rate: str) -> None:
 @_plain_errors
 def labels(items: Path, name: str, out: Path) -> None:
     """Make labels.csv from an export of label items (DynamoDB JSON or plain)."""
+    from eus_etl.commands.labels import labels_from_export
+    from eus_etl.storage.table_files import write_csv
+
     table, scan = labels_from_export(items, _shipped_study(name))
     write_csv(table, out)
     for bad in scan.rejected:
         click.echo(f"eus-etl: item {bad.item} rejected: {bad.reason}, {bad.detail}", err=True)
-    counts = dict(table["status"].value_counts(sort=True).iter_rows())
-    click.echo(f"{table.height} intervals of {len(scan.items)} items in {out}: {terminal.reasons(counts)}")
+    statuses = ", ".join(
+        f"{count} {status}" for status, count in table["status"].value_counts(sort=True).iter_rows()
+    )
+    click.echo(f"{table.height} intervals of {len(scan.items)} items in {out}: {statuses}")
 
 
 @main.command("check-config")
@@ -234,6 +269,8 @@ def labels(items: Path, name: str, out: Path) -> None:
 @_plain_errors
 def check_config(config: Path) -> None:
     """Say what is wrong in a study's file, where, and what would be right."""
+    from eus_etl.settings import load_study
+
     study = load_study(config)
     labels = ", ".join(label.name for family in study.families.values() for label in family)
     click.echo(f"{config}: study {study.study}, root {study.root}, labels {labels}: no problem found")
@@ -253,11 +290,13 @@ def _rate(text: str) -> float | None:
     return rate
 
 
-def _shipped_study(name: str) -> StudyConfig:
-    studies = {study.study: study for study in map(load_study, study_files(shipped("configs")))}
+def _shipped_study(name: str) -> "StudyConfig":
+    from eus_etl.settings import load_study, shipped_studies
+
+    studies = shipped_studies()
     if name not in studies:
         raise ConfigError("--study", f"{name!r} is no study", f"use one of {', '.join(studies)}")
-    return studies[name]
+    return load_study(studies[name])
 
 
 if __name__ == "__main__":

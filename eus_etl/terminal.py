@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import polars as pl
 from rich.console import Console
@@ -17,9 +18,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from eus_etl.defs.reconcile.local_session import Progress as Tell
-from eus_etl.defs.reconcile.local_session import RunReport
-from eus_etl.defs.status import VisitStatus
+if TYPE_CHECKING:  # commands without a study must not wait for Dagster
+    from eus_etl.defs.reconcile.local_session import Progress as Tell
+    from eus_etl.defs.reconcile.local_session import RunReport
+    from eus_etl.defs.status import VisitStatus
 
 # a pipe has no width: wide enough for a row a visit
 console = Console(width=None if sys.stdout.isatty() else 180)
@@ -29,7 +31,7 @@ _MARKS = {"done": "done", "stale": "stale", "missing": "-", "failed": "FAILED", 
 
 
 @contextmanager
-def visits_progress(title: str) -> Iterator[Tell]:
+def visits_progress(title: str) -> "Iterator[Tell]":
     """A bar over visits with count, rate and time left."""
     with _progress("visits") as progress:
         task = progress.add_task(title, total=None, rate="", now="observing")
@@ -68,7 +70,7 @@ def show_error(what: str, error: str) -> None:
     console.print(f"[bold red]{what}[/]: {escape(error)}", soft_wrap=True)
 
 
-def show_report(study: str, report: RunReport) -> None:
+def show_report(study: str, report: "RunReport") -> None:
     """What a run made, what failed and why."""
     for failure in report.unobserved:
         show_error(f"{study}: {failure.source} could not be observed", str(failure.error))
@@ -85,7 +87,7 @@ def show_report(study: str, report: RunReport) -> None:
     )
 
 
-def status_table(title: str, visits: Sequence[VisitStatus]) -> Table:
+def status_table(title: str, visits: "Sequence[VisitStatus]") -> Table:
     """A row a visit: where each asset stands, what was rejected and why."""
     table = Table(title=escape(title), title_justify="left", header_style="bold")
     table.add_column("visit", no_wrap=True, min_width=36)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from eus_etl.domain.labels.intervals import attach_intervals, border_distance, used_intervals
+from eus_etl.domain.labels.on_frames import attach_intervals, border_distance, used_intervals
 from eus_etl.domain.tables.catalog import frame_table
 from eus_etl.domain.timeline import label_uncertainty, procedure_time, recording_length
 from eus_etl.settings import TimelineConfig

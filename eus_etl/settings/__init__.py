@@ -4,7 +4,7 @@ Unknown keys are refused. Paths in a file are relative to that file. What a stud
 models does not exist: a third study is one more YAML file.
 """
 
-from eus_etl.settings.files import ROOT_VARIABLE, load_study, shipped, study_files
+from eus_etl.settings.files import ROOT_VARIABLE, load_study, shipped, shipped_studies, study_files
 from eus_etl.settings.pixels import (
     ExtractionConfig,
     GridConfig,
@@ -60,5 +60,6 @@ __all__ = [
     "label_key",
     "load_study",
     "shipped",
+    "shipped_studies",
     "study_files",
 ]

@@ -1,10 +1,10 @@
 """Study files: found, read, checked, their paths made absolute."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from eus_etl.errors import ConfigError
@@ -66,12 +66,27 @@ def study_files(folder: Path) -> list[Path]:
         raise ConfigError(
             str(folder), "no such folder", "set EUS_ETL_CONFIGS to the folder of the study files"
         )
-    return [path for path in sorted(folder.glob("*.yaml")) if "study" in _read_yaml(path)]
+    return [path for path, _ in _studies(folder)]
+
+
+def shipped_studies() -> dict[str, Path]:
+    """The study files that come with the package, by the study's name."""
+    return {name: path for path, name in _studies(shipped("configs"))}
+
+
+def _studies(folder: Path) -> Iterator[tuple[Path, str]]:
+    for path in sorted(folder.glob("*.yaml")):
+        raw = _read_yaml(path)
+        if "study" in raw:
+            yield path, str(raw["study"])
 
 
 def _read_yaml(path: Path) -> dict[str, object]:
+    import yaml  # here: most models are made without a file
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it was compiled
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506 (both are safe loaders)
     except OSError as error:
         raise ConfigError(
             str(path), f"cannot be read ({error.strerror})", "name an existing YAML file"

@@ -1,18 +1,15 @@
-"""Label items to intervals: one visit's part of ``labels.csv``, or all of an export at once."""
+"""Label item to intervals: one visit's part of ``labels.csv``."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import polars as pl
 
-from eus_etl.domain.labels.intervals import intervals_from_item
 from eus_etl.domain.labels.item_keys import procedure_end_s
+from eus_etl.domain.labels.items import intervals_from_item
 from eus_etl.domain.labels.problems import PROBLEMS
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import LABELS
-from eus_etl.settings import JsonFileSource, StudyConfig
-from eus_etl.sources.label_items.base import ItemScan
-from eus_etl.sources.label_items.json_file import JsonItems
+from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.parts import write_part, write_rejected
 
@@ -40,25 +37,6 @@ def make_labels(study: StudyConfig, patient_id: str, attributes: Mapping[str, ob
         | ({} if end_s is None else {"procedure_s": end_s}),
         checks=(_no_problem_unseen(intervals, recorded),),
     )
-
-
-def labels_from_export(path: Path, study: StudyConfig) -> tuple[pl.DataFrame, ItemScan]:
-    """The intervals of all items of a JSON export, and the items with those that could not be taken.
-
-    Args:
-        path: an export that ``JsonItems`` reads.
-        study: the configuration, which also says where in such a file the study's items stand.
-
-    Returns:
-        Rows of ``tables.LABELS`` in the order of the items.
-
-    Raises:
-        SourceUnavailableError, SourceError: the file cannot be read, or holds no items.
-    """
-    source = study.sources.label_items
-    scan = JsonItems(path, source.items_at if isinstance(source, JsonFileSource) else None).scan()
-    found = (intervals_from_item(item.patient_id, item.attributes, study.families) for item in scan.items)
-    return pl.concat([LABELS.empty(), *found]), scan
 
 
 def _count(intervals: pl.DataFrame, status: str) -> int:

@@ -1,6 +1,5 @@
-"""The step from a label item to its part of ``labels.csv``, and the intervals of a whole export."""
+"""The step from a label item to its part of ``labels.csv``."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,9 +8,8 @@ import pytest
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import LABELS, REJECTED
-from eus_etl.errors import SourceError
 from eus_etl.settings import StudyConfig, load_study, shipped
-from eus_etl.steps.labels import labels_from_export, make_labels
+from eus_etl.steps.labels import make_labels
 from eus_etl.steps.result import Check
 from eus_etl.storage.parts import load_part, rejected_part
 
@@ -97,30 +95,3 @@ def test_the_version_changes_with_what_frames_are_labelled_by(
 ) -> None:
     before = make_labels(study, PATIENT, GOOD).version
     assert (make_labels(study, PATIENT, {**GOOD, **change}).version == before) is same
-
-
-def test_an_export_of_both_studies(study: StudyConfig, shared: Path) -> None:
-    sample = shared / "labels" / "labeller_items_sample.json"
-    intervals, scan = labels_from_export(sample, study)
-    assert intervals.schema == LABELS.schema
-    assert intervals["patient_id"].n_unique() == len(scan.items) == 2
-    assert intervals.height == 12
-    assert intervals["status"].unique().to_list() == ["ok"]
-    liver, _ = labels_from_export(sample, load_study(shipped("configs") / "liver_config.yaml"))
-    assert liver.select("label", "start_s", "stop_s").rows() == [
-        ("Liver", 12.0, 72.0),
-        ("Liver", 76.0, 122.0),
-    ]
-
-
-def test_an_export_with_bad_items(study: StudyConfig, tmp_path: Path) -> None:
-    path = tmp_path / "items.json"
-    path.write_text(json.dumps([{"pk": PATIENT, **DOUBTFUL}, {"pk": "a/b"}]), encoding="utf-8")
-    intervals, scan = labels_from_export(path, study)
-    assert intervals.height == 4
-    assert [bad.reason for bad in scan.rejected] == ["unsafe_pk"]
-    path.write_text("[]", encoding="utf-8")
-    assert labels_from_export(path, study)[0].is_empty()
-    path.write_text("{}", encoding="utf-8")
-    with pytest.raises(SourceError):
-        labels_from_export(path, study)

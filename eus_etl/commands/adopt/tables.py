@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from eus_etl.domain.labels.intervals import intervals_from_item
+from eus_etl.domain.labels.items import intervals_from_item
 from eus_etl.domain.legacy.differences import Comparison, compare_facts, compare_intervals
 from eus_etl.domain.legacy.tables import holds_intervals, old_facts, old_intervals, visit_column
 from eus_etl.domain.paths import StudyPaths

@@ -1,7 +1,6 @@
 """How label items write timers: attribute names to label texts and numbers, values to seconds.
 
-Which labels a study has and whether an interval can be believed belong to ``labels`` and
-``label_problems``.
+Which labels a study has stays in ``items``, whether an interval can be believed in ``problems``.
 """
 
 import re

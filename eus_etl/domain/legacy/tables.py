@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from eus_etl.domain.labels.intervals import intervals_from_item
 from eus_etl.domain.labels.item_keys import seconds_of, timer_key
+from eus_etl.domain.labels.items import intervals_from_item
 from eus_etl.domain.patients import Value, patient_row
 from eus_etl.settings import LabelConfig, PatientsConfig, label_key
 

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eus_etl.domain.frame_table import REASON_SEPARATOR
-from eus_etl.domain.labels.intervals import used_intervals
+from eus_etl.domain.labels.on_frames import used_intervals
 from eus_etl.domain.plots.contact_sheet import contact_sheet, small_png
 from eus_etl.domain.quality.scores import REASONS
 from eus_etl.domain.video.types import Picture

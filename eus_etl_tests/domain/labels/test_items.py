@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.support.places import DOCS
-from eus_etl.domain.labels.intervals import intervals_from_item, used_intervals
+from eus_etl.domain.labels.items import intervals_from_item
+from eus_etl.domain.labels.on_frames import used_intervals
 from eus_etl.domain.labels.problems import PROBLEMS
 from eus_etl_tests.support.hospitals.label_items import EUS, LABELS_OF_EUS, LIVER, item, judged
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eus_etl.domain.labels.intervals import attach_intervals, border_distance
+from eus_etl.domain.labels.on_frames import attach_intervals, border_distance
 from eus_etl.domain.tables.catalog import LABELS
 from eus_etl.errors import OverlapError
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eus_etl.domain.labels.intervals import intervals_from_item
 from eus_etl.domain.labels.item_keys import procedure_end_s, seconds_of, timer_key
+from eus_etl.domain.labels.items import intervals_from_item
 from eus_etl_tests.support.hospitals.label_items import EUS, LABELS_OF_EUS, LIVER, clock, item, judged
 
 

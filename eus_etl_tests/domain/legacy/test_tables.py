@@ -2,7 +2,7 @@
 
 import pytest
 
-from eus_etl.domain.labels.intervals import intervals_from_item
+from eus_etl.domain.labels.items import intervals_from_item
 from eus_etl.domain.legacy.differences import compare_facts, compare_intervals
 from eus_etl.domain.legacy.tables import (
     UNKNOWN_LABEL,

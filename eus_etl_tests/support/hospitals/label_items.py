@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from eus_etl.domain.labels.intervals import intervals_from_item
+from eus_etl.domain.labels.items import intervals_from_item
 from eus_etl.domain.tables.catalog import LABELS
 from eus_etl.settings import LabelConfig, load_study, shipped
 
