@@ -1,4 +1,4 @@
-"""Errors that name the input by its id, the cause and the remedy, and say whether a retry can help.
+"""Errors that name the input by its id, the cause and what to do, and tell whether a retry can help.
 
 Every error that a person may read is made here. Uploaded file names, names of people and pixels
 never enter a message: messages end up in logs and in Dagster's event log.
@@ -8,20 +8,23 @@ never enter a message: messages end up in logs and in Dagster's event log.
 class EusEtlError(Exception):
     """Base of all errors of this package.
 
+    The message is ``subject: cause. What to do: remedy.``
+
     Args:
         subject: id of the input (patient id, video id, config key), never an uploaded name.
         cause: what is wrong with it.
-        remedy: what a person can do about it.
+        remedy: what a person can do about it; empty where there is nothing to do.
     """
 
-    def __init__(self, subject: str, cause: str, remedy: str) -> None:
+    def __init__(self, subject: str, cause: str, remedy: str = "") -> None:
         super().__init__(subject, cause, remedy)
         self.subject = subject
         self.cause = cause
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.cause}. To mend it: {self.remedy}."
+        what_to_do = f" What to do: {self.remedy}." if self.remedy else ""
+        return f"{self.subject}: {self.cause}.{what_to_do}"
 
 
 class PermanentError(EusEtlError):
@@ -33,7 +36,7 @@ class TransientError(EusEtlError):
 
 
 class ConfigError(PermanentError):
-    """A configuration file says something that cannot be meant."""
+    """A configuration file is missing, malformed or inconsistent."""
 
 
 class ForeignRootError(PermanentError):
@@ -41,7 +44,7 @@ class ForeignRootError(PermanentError):
 
 
 class RootClaimedError(PermanentError):
-    """The study's root is this package's own already: there is nothing to take over."""
+    """The study's root already belongs to this package: there is nothing to take over."""
 
 
 class VideoUnreadableError(PermanentError):

@@ -51,7 +51,7 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, changes: dict[str
     with pytest.raises(ConfigError) as caught:
         load_study(write(tmp_path, **changes))
     assert said in str(caught.value)
-    assert "To mend it" in str(caught.value)
+    assert "What to do" in str(caught.value)
 
 
 def test_all_problems_are_said_at_once(tmp_path: Path) -> None:

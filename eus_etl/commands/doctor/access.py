@@ -84,7 +84,7 @@ def examine_videos(study: StudyConfig) -> tuple[Finding, list[int] | None]:
     wait = len(listing.files) + len(listing.waiting) - len(sizes)
     found = f"{len(sizes)} files to be taken, {wait} that wait, {len(listing.left_out)} left out"
     if not sizes:
-        return warning(VIDEOS, found, "nothing, if nothing was uploaded yet; else name another folder"), sizes
+        return warning(VIDEOS, found, "if videos have been uploaded, name another folder"), sizes
     return ok(VIDEOS, found), sizes
 
 
@@ -193,14 +193,12 @@ def _table(role: str, config: DynamoSource | SubjectsSource) -> DynamoTable:
 def _holds(check: str, items: bool) -> Finding:
     if items:
         return ok(check, "the table answers and holds items")
-    return warning(
-        check, "it answers but holds no item", "nothing, if the study is new; else name another table"
-    )
+    return warning(check, "it answers but holds no item", "if the study is not new, name another table")
 
 
 def _patient_rows(study: StudyConfig) -> Finding:
     scan = connect(study).patient_rows().read()
     found = f"{len(scan.rows)} rows; all {len(study.patients.columns) + 1} configured columns are there"
     if not scan.rows:
-        return warning(ROWS, found, "nothing, if the study is new; else correct the range or file")
+        return warning(ROWS, found, "if the study is not new, correct the range or file")
     return ok(ROWS, found)

@@ -27,12 +27,12 @@ class Finding:
     @property
     def line(self) -> str:
         """Outcome, check, what was found and what to do."""
-        remedy = f". To mend it: {self.remedy}" if self.remedy else ""
-        return f"{self.outcome}: {self.check}: {self.found}{remedy}"
+        what_to_do = f". What to do: {self.remedy}" if self.remedy else ""
+        return f"{self.outcome}: {self.check}: {self.found}{what_to_do}"
 
 
 def ok(check: str, found: str) -> Finding:
-    """A check that found nothing to do."""
+    """A check that found everything in order."""
     return Finding(check, "ok", found)
 
 

@@ -317,7 +317,7 @@ REJECTED = Table(
         Column("file_name", TEXT, "uploaded name, for the hospital's eyes; empty where it is no file"),
         Column("reason", TEXT, "one word from the stage's fixed vocabulary"),
         Column("detail", TEXT, "what was found"),
-        Column("remedy", TEXT, "what a person can do"),
+        Column("remedy", TEXT, "what a person can do; empty where there is nothing to do"),
     ),
 )
 
