@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from eus_etl.domain.labels.item_keys import is_missing, procedure_stop, seconds_of
 from eus_etl.domain.tables import catalog
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import PatientColumnConfig, PatientsConfig
 
 MORPHOLOGY = ("Normal", "CCP", "Cysts", "Mass", "Others")
@@ -51,7 +52,7 @@ def patient_row(
     attributes: Mapping[str, object] | None,
     rows: Sequence[Mapping[str, str]],
     config: PatientsConfig,
-) -> tuple[dict[str, Value | None], list[dict[str, str]]]:
+) -> tuple[dict[str, Value | None], list[Rejection]]:
     """Join what the label item and the sheet say of one patient.
 
     A value that cannot be used is null and recorded; all others stay. Where the sheet has several rows of
@@ -65,10 +66,10 @@ def patient_row(
         config: the sheet's columns.
 
     Returns:
-        The row, a value or None for each column of ``catalog.patients``; and what was not taken, as rows of
-        ``catalog.REJECTED`` without patient and stage: ``item`` is the column, ``reason`` one of ``REASONS``.
+        The row, a value or None for each column of ``catalog.patients``; and what was not taken: ``item`` is
+        the column, ``reason`` one of ``REASONS``.
     """
-    rejected: list[dict[str, str]] = []
+    rejected: list[Rejection] = []
     row: dict[str, Value | None] = dict.fromkeys(catalog.patients(config.columns).names)
     row["patient_id"] = patient_id
     for name, value, read in _facts(attributes or {}):
@@ -96,9 +97,7 @@ def _facts(item: Mapping[str, object]) -> list[tuple[str, object, Callable[[obje
     ]
 
 
-def _from_cells(
-    cells: Sequence[str], column: PatientColumnConfig, rejected: list[dict[str, str]]
-) -> Value | None:
+def _from_cells(cells: Sequence[str], column: PatientColumnConfig, rejected: list[Rejection]) -> Value | None:
     taken: Value | None = None
     for cell in cells:
         try:
@@ -208,5 +207,5 @@ def _folded(text: str) -> str:
     return " ".join(text.split())
 
 
-def _rejected(column: str, bad: _BadValueError, remedy: str) -> dict[str, str]:
-    return {"item": column, "reason": bad.reason, "detail": bad.detail, "remedy": remedy}
+def _rejected(column: str, bad: _BadValueError, remedy: str) -> Rejection:
+    return Rejection(item=column, reason=bad.reason, detail=bad.detail, remedy=remedy)

@@ -9,6 +9,7 @@ from eus_etl.domain.labels.items import intervals_from_item
 from eus_etl.domain.labels.problems import PROBLEMS
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import LABELS
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.parts import write_part, write_rejected
@@ -43,16 +44,16 @@ def _count(intervals: pl.DataFrame, status: str) -> int:
     return intervals.filter(pl.col("status") == status).height
 
 
-def _record(interval: Mapping[str, object]) -> dict[str, object]:
+def _record(interval: Mapping[str, object]) -> Rejection:
     reason = str(interval["problem"])
     problems = [PROBLEMS[name] for name in reason.split("|")]
     what = "used with a doubt" if interval["status"] == "suspect" else "not used"
-    return {
-        "item": _item(interval),
-        "reason": reason,
-        "detail": f"{what}, {_times(interval)}: {'; '.join(problem.meaning for problem in problems)}",
-        "remedy": "; ".join(dict.fromkeys(problem.remedy for problem in problems)),
-    }
+    return Rejection(
+        item=_item(interval),
+        reason=reason,
+        detail=f"{what}, {_times(interval)}: {'; '.join(problem.meaning for problem in problems)}",
+        remedy="; ".join(dict.fromkeys(problem.remedy for problem in problems)),
+    )
 
 
 def _item(interval: Mapping[str, object]) -> str:

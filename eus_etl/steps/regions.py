@@ -25,6 +25,7 @@ from eus_etl.domain.screen.overlays import NO_MARKS, Marks, find_marks, format_b
 from eus_etl.domain.screen.region import Region, find_region, format_polygon, region_by_hand
 from eus_etl.domain.screen.region_overrides import Shown, rows_that_hold
 from eus_etl.domain.tables.catalog import LAYOUTS
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.atomic import write_atomically
@@ -76,7 +77,7 @@ def find_regions(study: StudyConfig, patient_id: str, corrections: pl.DataFrame)
         FramesMissingError: an extracted image is gone.
     """
     paths = StudyPaths(study.root)
-    rejected: list[dict[str, object]] = []
+    rejected: list[Rejection] = []
     rows: list[dict[str, object]] = []
     images_read = 0
     for video in extracted_videos(paths, patient_id):
@@ -109,7 +110,7 @@ def find_regions(study: StudyConfig, patient_id: str, corrections: pl.DataFrame)
             "uncertain": part.filter(pl.col("found_by") == "auto_structure").height,
             "by_hand": part.filter(pl.col("found_by") == "regions.csv").height,
             "signed_off": int(part["signed_off"].sum()),
-            "corrections_rejected": sum(row["reason"] == "bad_polygon" for row in rejected),
+            "corrections_rejected": sum(row.reason == "bad_polygon" for row in rejected),
             "images_read": images_read,
             "videos_decoded": 0,
         },
@@ -159,7 +160,7 @@ def _decide(
     paths: StudyPaths,
     alike: Sequence[_ShownLayout],
     written: Sequence[Mapping[str, object]],
-    rejected: list[dict[str, object]],
+    rejected: list[Rejection],
 ) -> _Decision:
     """The region of a screen: by the first row that fits, else looked for in all layouts that show it.
 
@@ -247,28 +248,28 @@ def _remove_other_outlines(paths: StudyPaths, patient_id: str, layouts: pl.DataF
             file.unlink()
 
 
-def _no_region(layout_id: str) -> dict[str, object]:
-    return {
-        "item": layout_id,
-        "reason": "no_region",
-        "detail": "too little moves and too little is lit to tell the ultrasound picture from the screen",
-        "remedy": "write the region's polygon into regions.csv; until then no frame of it is preprocessed",
-    }
+def _no_region(layout_id: str) -> Rejection:
+    return Rejection(
+        item=layout_id,
+        reason="no_region",
+        detail="too little moves and too little is lit to tell the ultrasound picture from the screen",
+        remedy="write the region's polygon into regions.csv; until then no frame of it is preprocessed",
+    )
 
 
-def _uncertain_region(layout_id: str) -> dict[str, object]:
-    return {
-        "item": layout_id,
-        "reason": "uncertain_region",
-        "detail": "nothing moves: the region is what is lit, and may hold text or miss dark parts",
-        "remedy": "look at its preprocessed frames; write the region's polygon into regions.csv",
-    }
+def _uncertain_region(layout_id: str) -> Rejection:
+    return Rejection(
+        item=layout_id,
+        reason="uncertain_region",
+        detail="nothing moves: the region is what is lit, and may hold text or miss dark parts",
+        remedy="look at its preprocessed frames; write the region's polygon into regions.csv",
+    )
 
 
-def _bad_polygon(layout_id: str, why: str) -> dict[str, object]:
-    return {
-        "item": layout_id,
-        "reason": "bad_polygon",
-        "detail": why,
-        "remedy": "correct the polygon in regions.csv: x,y x,y ... in picture pixels",
-    }
+def _bad_polygon(layout_id: str, why: str) -> Rejection:
+    return Rejection(
+        item=layout_id,
+        reason="bad_polygon",
+        detail=why,
+        remedy="correct the polygon in regions.csv: x,y x,y ... in picture pixels",
+    )

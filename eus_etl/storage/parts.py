@@ -7,6 +7,7 @@ import polars as pl
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import REJECTED
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.domain.tables.schema import Table
 from eus_etl.storage.table_files import read_part, write_parquet
 
@@ -27,14 +28,12 @@ def load_part(paths: StudyPaths, table: Table, patient_id: str) -> pl.DataFrame:
 
 
 def write_rejected(
-    paths: StudyPaths, stage: str, patient_id: str, rows: Iterable[Mapping[str, object]]
+    paths: StudyPaths, stage: str, patient_id: str, rows: Iterable[Rejection | Mapping[str, object]]
 ) -> pl.DataFrame:
-    """Record what ``stage`` could not use of one patient; replaces what it recorded before.
-
-    ``rows`` hold the columns of ``tables.REJECTED`` but ``patient_id`` and ``stage``.
-    """
+    """Record what ``stage`` could not use of one visit; replaces what it recorded before."""
     known = None if patient_id == NOBODY else patient_id
-    frame = REJECTED.frame({"patient_id": known, "stage": stage, **row} for row in rows)
+    values = (row.row if isinstance(row, Rejection) else row for row in rows)
+    frame = REJECTED.frame({"patient_id": known, "stage": stage, **row} for row in values)
     path = rejected_part(paths, stage, patient_id)
     if frame.is_empty():
         path.unlink(missing_ok=True)

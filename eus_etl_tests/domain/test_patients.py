@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from eus_etl.domain.patients import REASONS, Value, patient_row
 from eus_etl.domain.tables import catalog
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import PatientColumnConfig, PatientsConfig, load_study, shipped
 
 EUS = load_study(shipped("configs") / "eus_config.yaml").patients
@@ -33,14 +34,14 @@ def cells(column: PatientColumnConfig, *texts: str) -> tuple[Value | None, list[
 
 
 def _told(
-    row: dict[str, Value | None], rejected: list[dict[str, str]]
+    row: dict[str, Value | None], rejected: list[Rejection]
 ) -> tuple[dict[str, Value], list[tuple[str, str]]]:
     for bad in rejected:
-        assert bad["reason"] in REASONS
-        assert bad["detail"]
-        assert bad["remedy"]
+        assert bad.reason in REASONS
+        assert bad.detail
+        assert bad.remedy
     values = {name: value for name, value in row.items() if value is not None}
-    return values, [(bad["item"], bad["reason"]) for bad in rejected]
+    return values, [(bad.item, bad.reason) for bad in rejected]
 
 
 def test_an_item_of_today() -> None:
@@ -199,8 +200,8 @@ def test_units_and_ranges() -> None:
         None,
     ]
     _, (bad,) = patient_row("p1", None, [{"CAP score": "4000"}], LIVER)
-    assert (bad["item"], bad["reason"]) == ("cap_db_m", "out_of_range")
-    assert bad["detail"] == "4000 is outside 100 to 400 dB/m"
+    assert (bad.item, bad.reason) == ("cap_db_m", "out_of_range")
+    assert bad.detail == "4000 is outside 100 to 400 dB/m"
 
 
 def test_allowed_values_take_the_configured_spelling_and_no_other_text() -> None:
@@ -208,7 +209,7 @@ def test_allowed_values_take_the_configured_spelling_and_no_other_text() -> None
     assert (row["cancer_type"], rejected) == ("neuroendocrine", [])
     row, rejected = patient_row("p1", None, [{"Cancer type": "sarcoma? ask Quillfeather"}], EUS)
     assert row["cancer_type"] is None
-    assert [bad["reason"] for bad in rejected] == ["not_allowed"]
+    assert [bad.reason for bad in rejected] == ["not_allowed"]
     assert "Quillfeather" not in repr(rejected)
 
 

@@ -102,7 +102,7 @@ def old_facts(
             shared.append(sheet.name)
             cells[sheet.header] = _text(row[column]) or ""
     found, rejected = patient_row("", attributes, [cells], config)
-    return {name: found[name] for name in shared}, frozenset(bad["item"] for bad in rejected)
+    return {name: found[name] for name in shared}, frozenset(bad.item for bad in rejected)
 
 
 def _attribute(name: str, cell: str | None) -> object:

@@ -15,6 +15,7 @@ from eus_etl.domain.burned_in_text import text_pages
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.sampling import spread
 from eus_etl.domain.tables.catalog import TEXT_CHECKS
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.domain.video.types import Picture
 from eus_etl.errors import FramesMissingError, TextReaderError
 from eus_etl.settings import StudyConfig
@@ -195,11 +196,11 @@ def _read_grey(paths: StudyPaths, frame_id: str, path: str) -> Picture:
     return picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
-def _readable_text(row: Mapping[str, object]) -> dict[str, object]:
-    return {
-        "item": row["layout_id"],
-        "reason": "readable_text",
-        "detail": f"{row['words']} words, in {row['frames_with_words']} of {row['frames_read']} frames looked"
+def _readable_text(row: Mapping[str, object]) -> Rejection:
+    return Rejection(
+        item=str(row["layout_id"]),
+        reason="readable_text",
+        detail=f"{row['words']} words, in {row['frames_with_words']} of {row['frames_read']} frames looked"
         f" at of recipe {row['recipe']}, from {row['frame_id']}; the visit goes into no release",
-        "remedy": "look at the frame; draw the polygon without the text in regions.csv, or sign it off there",
-    }
+        remedy="look at the frame; draw the polygon without the text in regions.csv, or sign it off there",
+    )

@@ -116,7 +116,7 @@ def test_a_typed_year_is_no_date_and_a_date_is_one(read: Read, server: SheetServ
     server.spreadsheets[ID].tabs["Patients"][1] = [None, "a", None, None, 2024]
     row, rejected = patient_row("p", None, [read().rows[0].cells], config)
     assert row["seen_on"] is None
-    assert [bad["reason"] for bad in rejected] == ["not_a_date"]
+    assert [bad.reason for bad in rejected] == ["not_a_date"]
 
 
 @pytest.mark.parametrize("a1_range", ["Patients", "Patients!A:Z", "'Patients'!B1:E", "A1:E100", "'Patients'"])

@@ -1,0 +1,34 @@
+"""What is recorded of something that could not be used, or was used with a doubt."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """One row of ``rejected.csv``, but for the visit and the asset that rejected it.
+
+    Attributes:
+        item: id of what was rejected: source id, video id, label or column name.
+        reason: one word from the stage's fixed vocabulary.
+        detail: what was found; repeats no text that came from outside.
+        remedy: what a person can do; None where there is nothing to do.
+        file_name: the uploaded name, where it is a file.
+
+    Raises:
+        ValueError: the reason or the detail is empty.
+    """
+
+    item: str
+    reason: str
+    detail: str
+    remedy: str | None = None
+    file_name: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.reason and self.detail):
+            raise ValueError(f"{self.item}: a rejection needs a reason and a detail")
+
+    @property
+    def row(self) -> dict[str, str | None]:
+        """Columns of ``rejected.csv`` to values."""
+        return asdict(self)
