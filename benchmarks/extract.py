@@ -25,10 +25,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.support.videos.pictures import read_picture
 from eus_etl.domain.cells.statistics import codes_with_motion, measure
-from eus_etl.domain.images.codec import encode_image, read_image
+from eus_etl.domain.images.codec import encode_image
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.video.reader import decode
-from eus_etl.domain.video.types import DecodeOptions, Picture
+from eus_etl.domain.video.types import DecodeOptions
 from eus_etl.settings import ExtractionConfig, ImageConfig
 from eus_etl.steps.frame_extraction import extract_video
 
@@ -163,7 +165,7 @@ def luma_psnr(video: Path, folder: Path, image: ImageConfig, frames: int = 30) -
         picture = frame.picture()
         found = folder / "ours.jpg"
         found.write_bytes(encode_image(picture, image).data)
-        pair = (psnr(picture, read_image(found)), psnr(picture, read_image(folder / f"{number:06d}.jpg")))
+        pair = (psnr(picture, read_picture(found)), psnr(picture, read_picture(folder / f"{number:06d}.jpg")))
         values.append(pair)
         if number == frames:
             break

@@ -26,12 +26,13 @@ import polars as pl
 
 from benchmarks.support.hospitals.visits import PATIENT, make_study, put_video
 from benchmarks.support.screens.sample_screens import sample_screen
-from eus_etl.domain.images.codec import encode_image, read_image
+from benchmarks.support.videos.pictures import read_picture
+from eus_etl.domain.images.codec import encode_image
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.images.threads import one_thread_a_picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import REGIONS
 from eus_etl.domain.video.reader import decode
-from eus_etl.domain.video.types import Picture
 from eus_etl.settings import ImageConfig, RecipeConfig, StudyConfig
 from eus_etl.steps.preprocessed_frames import preprocess_patient
 from eus_etl.steps.regions import find_regions
@@ -57,7 +58,7 @@ def screens(frames: int, clip: Path | None) -> list[Picture]:
 def keep_as_jpeg(paths: StudyPaths) -> None:
     """Store the frames as the shipped configuration has them; the tests' helper stores PNG."""
     for file in sorted(paths.frames_folder(PATIENT, VIDEO).iterdir()):
-        file.with_suffix(".jpg").write_bytes(encode_image(read_image(file), ImageConfig()).tobytes())
+        file.with_suffix(".jpg").write_bytes(encode_image(read_picture(file), ImageConfig()).tobytes())
         file.unlink()
     rows = paths.extracted_folder(PATIENT, VIDEO) / "extracted.parquet"
     stored = pl.read_parquet(rows)

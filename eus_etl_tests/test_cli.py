@@ -13,12 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.support.hospitals.tiny_hospital import ALIAS_TWO, ONE, TWO, TinyHospital
+from benchmarks.support.videos.pictures import read_picture
 from benchmarks.support.videos.small_videos import read_number, write_video
 from eus_etl.cli import main
 from eus_etl.defs.instance import dagster_home, open_instance
 from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl.defs.reconcile.run_health import runs_under_way
-from eus_etl_tests.support.hospitals.demo_run import read_picture
 
 
 def call(*arguments: str | Path) -> Result:

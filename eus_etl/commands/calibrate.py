@@ -10,11 +10,11 @@ from pathlib import Path
 
 import polars as pl
 
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.plots.thresholds import THRESHOLDS, Threshold, draw_distributions, draw_nearest
 from eus_etl.domain.quality.scores import SCORES
 from eus_etl.domain.tables.catalog import FRAMES
-from eus_etl.domain.video.types import Picture
 from eus_etl.errors import FramesMissingError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown, shown_frames

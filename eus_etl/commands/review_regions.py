@@ -13,12 +13,13 @@ import cv2
 import numpy as np
 import polars as pl
 
+from eus_etl.domain.images.codec import encode_png
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.plots.contact_sheet import contact_sheet, outlined
 from eus_etl.domain.sampling import spread
 from eus_etl.domain.screen.region import NO_POLYGON, parse_polygon
 from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, REGIONS
-from eus_etl.domain.video.types import Picture
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown
 from eus_etl.storage.atomic import write_atomically
@@ -58,7 +59,7 @@ def review_regions(study: StudyConfig, patients: Sequence[str], out: Path) -> pl
         layouts = load_part(paths, LAYOUTS, patient_id)
         sheets = _sheets(study, paths, patient_id, layouts)
         for name, sheet in sheets.items():
-            write_atomically(out / patient_id / name, cv2.imencode(".png", sheet)[1].tobytes())
+            write_atomically(out / patient_id / name, encode_png(sheet))
         for kind in _SHEETS:
             for file in (out / patient_id).glob(f"*_{kind}.png"):
                 if file.name not in sheets:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from eus_etl.domain.video.types import Picture
+from eus_etl.domain.images.picture import Picture
 
 PAGE_PX = 1024
 """Longer side of a page of a preprocessed picture: letters 10 px high in one of 512 px are read at 20."""

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from eus_etl.domain.screen.motion_mask import Picture
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.screen.overlays import Boxes, boxes_mask
 from eus_etl.domain.screen.region import Polygon, mask
 from eus_etl.settings import RecipeConfig

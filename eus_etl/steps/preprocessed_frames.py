@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import polars as pl
 
+from eus_etl.domain.images.codec import encode_png
 from eus_etl.domain.images.threads import one_thread_a_picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.preprocess import Preprocessor
@@ -232,8 +233,7 @@ def _make_image(job: _Job, partial: Path, task: _Task) -> dict[str, object]:
         prepared = preprocessor.apply(picture)
     except ValueError as error:
         raise FramesMissingError(frame_id, str(error), "make the asset regions of this visit again") from None
-    _, png = cv2.imencode(".png", prepared.picture, _PNG_OPTIONS)
-    data = png.tobytes()
+    data = encode_png(prepared.picture, _PNG_OPTIONS)
     name = Path(task.path).with_suffix(".png").name
     (partial / name).write_bytes(data)
     geometry = preprocessor.geometry

@@ -8,19 +8,19 @@ for it that of ``domain.region_rows``.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from eus_etl.domain.cells.statistics import CellGrid
+from eus_etl.domain.images.codec import encode_png
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.plots.contact_sheet import region_outline
 from eus_etl.domain.quality.scores import Screen
 from eus_etl.domain.sampling import spread
 from eus_etl.domain.screen.appearance import same_screen
 from eus_etl.domain.screen.layouts import Layout, cut_layouts
-from eus_etl.domain.screen.motion_mask import Picture
 from eus_etl.domain.screen.overlays import NO_MARKS, Marks, find_marks, format_boxes
 from eus_etl.domain.screen.region import Region, find_region, format_polygon, region_by_hand
 from eus_etl.domain.screen.region_overrides import Shown, rows_that_hold
@@ -235,9 +235,8 @@ def _draw_outline(
     if not region.found:
         return None
     picture = region_outline(region.polygon, grid.geometry.width_px, grid.geometry.height_px)
-    _, png = cv2.imencode(".png", picture)
     file = paths.layout_pictures(patient_id) / f"{layout_id}.png"
-    write_atomically(file, png.tobytes())
+    write_atomically(file, encode_png(picture))
     return paths.relative(file)
 
 

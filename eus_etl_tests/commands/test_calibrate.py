@@ -10,6 +10,7 @@ from benchmarks.support.hospitals.visits import PATIENT, make_study, put_video
 from benchmarks.support.places import CONFIGS
 from benchmarks.support.screens.screens import Picture, colored, screen, speckle
 from benchmarks.support.videos.assessed_videos import has_reason
+from benchmarks.support.videos.pictures import read_picture
 from eus_etl.commands.calibrate import Calibration, calibrate
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.plots.thresholds import THRESHOLDS, Threshold
@@ -19,7 +20,7 @@ from eus_etl.settings import QualityConfig, RecipeConfig, StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.preprocessed_frames import preprocess_patient
 from eus_etl.steps.regions import find_regions
-from eus_etl_tests.support.hospitals.demo_run import read_picture, run_command
+from eus_etl_tests.support.hospitals.demo_run import run_command
 
 VIDEO = "aaaaaaaaaaaa"
 FRAMES, BLACK, FROZEN = 60, range(5), range(20, 30)

@@ -3,9 +3,9 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.support.hospitals.visits_of_videos import contents
+from benchmarks.support.videos.pictures import read_picture
 from benchmarks.support.videos.small_videos import evenly, read_number, write_video
 from eus_etl.commands.extract import extract_files
-from eus_etl.domain.images.codec import read_image
 from eus_etl.settings import ExtractionConfig, ImageConfig
 
 FIVE_HZ = ExtractionConfig(frame_rate_hz=5)
@@ -21,7 +21,7 @@ def test_frames_and_table_of_each_file(tmp_path: Path) -> None:
     ]
     table = pl.read_csv(out / f"{video_id}.csv")
     assert table["frame_id"][1] == f"{video_id}/000000000200"
-    assert [read_number(read_image(out / path)) for path in table["path"]] == table["frame_index"].to_list()
+    assert [read_number(read_picture(out / path)) for path in table["path"]] == table["frame_index"].to_list()
     assert table["frame_index"].to_list() == list(range(0, 40, 5))
 
 

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from benchmarks.support.hospitals.tiny_hospital import ALIAS_TWO, ONE, TWO, TinyHospital
+from benchmarks.support.videos.pictures import read_picture
 from benchmarks.support.videos.small_videos import read_number
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.reconcile.local_session import RunReport, StudySession
 from eus_etl.domain.tables import catalog
 from eus_etl.domain.tables.schema import Table
-from eus_etl_tests.support.hospitals.demo_run import read_picture
 
 KEPT = 10
 """Frames kept of each video: two seconds at 5 Hz."""

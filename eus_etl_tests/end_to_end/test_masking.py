@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.support.videos.pictures import read_picture
 from eus_etl.domain.tables import catalog
 from eus_etl.sample import barcode
-from eus_etl_tests.support.hospitals.demo_run import DemoStudy, filled, parse_outline, read_picture
+from eus_etl_tests.support.hospitals.demo_run import DemoStudy, filled, parse_outline
 
 SLACK_PX = 2
 """Rounding of an outline's corners in the output."""

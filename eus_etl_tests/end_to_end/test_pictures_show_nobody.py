@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from benchmarks.support.hospitals.tiny_hospital import ONE, TinyHospital
 from benchmarks.support.screens.screens import speckle
+from benchmarks.support.videos.pictures import read_picture
 from benchmarks.support.videos.small_videos import write_video
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.reconcile.local_session import StudySession
+from eus_etl.domain.images.codec import encode_png
 from eus_etl.domain.plots.contact_sheet import contact_sheet, small_png
 from eus_etl.domain.plots.timeline import Thumbnail, draw_timeline
 from eus_etl_tests.end_to_end.test_leaks import database_texts
-from eus_etl_tests.support.hospitals.demo_run import read_picture
 
 pytestmark = pytest.mark.slow
 
@@ -155,7 +156,7 @@ def shows_the_name(picture: NDArray[np.uint8]) -> bool:
 
 def words_on(picture: NDArray[np.uint8]) -> str:
     """What Tesseract reads anywhere on a picture, as capital letters without gaps."""
-    png = cv2.imencode(".png", picture)[1].tobytes()
+    png = encode_png(picture)
     done = subprocess.run(
         ["tesseract", "stdin", "stdout", "--psm", "11"],
         input=png,

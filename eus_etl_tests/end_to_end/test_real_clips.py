@@ -13,12 +13,13 @@ import pydicom
 import pytest
 import yaml
 
+from benchmarks.support.videos.pictures import read_picture
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.reconcile.local_session import RunReport, StudySession
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables import catalog
 from eus_etl.settings import StudyConfig, load_study, shipped
-from eus_etl_tests.support.hospitals.demo_run import STUDIES, read_picture
+from eus_etl_tests.support.hospitals.demo_run import STUDIES
 
 pytestmark = pytest.mark.slow
 

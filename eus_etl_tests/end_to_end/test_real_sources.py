@@ -30,13 +30,13 @@ from benchmarks.support.hospitals.tiny_hospital import ALIAS_TWO, ONE, TWO
 from benchmarks.support.servers.aws_server import use_fake_credentials
 from benchmarks.support.servers.drive_client import HASTE
 from benchmarks.support.servers.sheet_server import refusal
+from benchmarks.support.videos.pictures import read_picture
 from benchmarks.support.videos.small_videos import read_number
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.reconcile.local_session import RunReport, StudySession
 from eus_etl.domain.tables import catalog
 from eus_etl.domain.tables.schema import Table
 from eus_etl_tests.end_to_end.test_leaks import database_texts, text_of
-from eus_etl_tests.support.hospitals.demo_run import read_picture
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from benchmarks.support.hospitals.visits_of_videos import PATIENT, contents, lay_out, study_at
+from benchmarks.support.videos.pictures import read_picture
 from benchmarks.support.videos.small_videos import evenly, read_number, write_video
-from eus_etl.domain.images.codec import read_image
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import DECODED, EXTRACTED, REJECTED
 from eus_etl.errors import DiskFullError, SourceUnavailableError
@@ -43,7 +43,7 @@ def test_each_image_shows_the_frame_that_its_row_says(tmp_path: Path, video: Pat
     assert rows["video_s"].to_list() == [n / 5 for n in range(8)]
     assert rows["frame_id"][1] == f"{PATIENT}/{video_id}/000000000200"
     assert rows["path"][1] == f"master-dataset/Frames/{PATIENT}/{video_id}/000000000200.jpg"
-    shown = [read_number(read_image(study.root / path)) for path in rows["path"]]
+    shown = [read_number(read_picture(study.root / path)) for path in rows["path"]]
     assert shown == rows["frame_index"].to_list()
     assert result.metadata["videos_decoded"] == 1
     assert result.metadata["frames"] == 8
@@ -224,7 +224,7 @@ def test_grids_have_a_row_a_frame_and_a_segment_a_picture_size(tmp_path: Path) -
     assert rows["grid_row"].to_list() == [*range(10), *range(10)]
     assert [(grid.geometry.width_px, grid.frames) for grid in grids] == [(160, 10), (320, 10)]
     for row in rows.iter_rows(named=True):
-        grey = cv2.cvtColor(read_image(study.root / row["path"]), cv2.COLOR_BGR2GRAY)
+        grey = cv2.cvtColor(read_picture(study.root / row["path"]), cv2.COLOR_BGR2GRAY)
         grid = grids[row["segment"]]
         weights = np.ones((grid.geometry.rows, grid.geometry.cols))
         assert grid.score(weights).brightness[row["grid_row"]] == pytest.approx(grey.mean(), abs=1)
@@ -241,7 +241,7 @@ def test_repeated_pts_keep_all_their_images(tmp_path: Path) -> None:
     assert result.metadata["frames"] == 10
     assert rows["frame_id"].n_unique() == 10
     assert rows["frame_id"][5].endswith("/000000900000-1")
-    shown = [read_number(read_image(study.root / path)) for path in rows["path"]]
+    shown = [read_number(read_picture(study.root / path)) for path in rows["path"]]
     assert shown == [*range(5), *range(5)]
 
 

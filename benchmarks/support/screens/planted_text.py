@@ -21,11 +21,11 @@ from benchmarks.support.places import DATA
 from benchmarks.support.screens.sample_screens import sample_screen
 from eus_etl.domain.burned_in_text import text_pages
 from eus_etl.domain.images.codec import encode_image
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.preprocess import Geometry, Preprocessor
 from eus_etl.domain.sampling import spread
 from eus_etl.domain.screen.region import Region, find_region, mask
 from eus_etl.domain.video.reader import decode
-from eus_etl.domain.video.types import Picture
 from eus_etl.sample.fields import FieldKind
 from eus_etl.settings import ImageConfig, RecipeConfig, RegionConfig
 from eus_etl.steps.text_check.tesseract import read_words

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from benchmarks.support.places import DATA
-from eus_etl.domain.screen.motion_mask import Picture
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.screen.region import Polygon
 from eus_etl.domain.video.reader import decode
 

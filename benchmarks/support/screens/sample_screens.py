@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from eus_etl.domain.screen.motion_mask import Picture
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.video.reader import decode
 from eus_etl.sample.encode import write_video
 from eus_etl.sample.fields import FieldKind, make_field

@@ -1,18 +1,25 @@
 """Pictures to image files and back, as the configuration asks; equal pictures give equal bytes."""
 
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from eus_etl.domain.video.types import Picture
+from eus_etl.domain.images.picture import Picture
 from eus_etl.settings import ImageConfig
 
 _CHROMA = {
     "420": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
     "422": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
     "444": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+}
+Channels = Literal["grey", "bgr", "stored"]
+_FLAGS: dict[Channels, int] = {
+    "grey": cv2.IMREAD_GRAYSCALE,
+    "bgr": cv2.IMREAD_COLOR,
+    "stored": cv2.IMREAD_UNCHANGED,
 }
 _PNG_EFFORT = 1  # more costs several times the time and saves a few percent on ultrasound
 
@@ -39,14 +46,22 @@ def encode_image(picture: Picture, config: ImageConfig) -> NDArray[np.uint8]:
     return np.asarray(data, np.uint8)
 
 
-def read_image(path: Path) -> Picture:
-    """An image file as BGR, (height, width, 3).
+def encode_png(picture: Picture, options: Sequence[int] = ()) -> bytes:
+    """The bytes of a PNG file.
 
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it holds no picture.
+    Args:
+        picture: grey or BGR.
+        options: pairs of OpenCV's ``IMWRITE_PNG_...`` and a value; none for OpenCV's defaults.
     """
-    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ValueError(f"{path.name} holds no picture")
-    return np.asarray(picture, np.uint8)
+    return cv2.imencode(".png", picture, options)[1].tobytes()
+
+
+def decode_image(data: bytes, channels: Channels = "stored") -> Picture | None:
+    """The picture in an image file's bytes; None where they hold none.
+
+    Args:
+        data: a JPEG or PNG file.
+        channels: ``grey`` gives (height, width), ``bgr`` (height, width, 3), ``stored`` either.
+    """
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[channels]) if data else None
+    return None if picture is None else np.asarray(picture, np.uint8)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.screen.region import Polygon
-from eus_etl.domain.video.types import Picture
 
 _OUTLINE = (0, 255, 255)
 _SCREEN = (40, 40, 40)
@@ -57,9 +57,10 @@ def small_png(picture: Picture) -> bytes:
     """A PNG with 64 colours, fit to be shown in a page: speckle takes half the room of a full one.
 
     Args:
-        picture: RGB uint8 (height, width, 3).
+        picture: BGR (height, width, 3).
     """
-    palette = Image.fromarray(picture).quantize(_COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    rgb = Image.fromarray(picture[:, :, ::-1])
+    palette = rgb.quantize(_COLORS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     file = io.BytesIO()
     palette.save(file, "png")
     return file.getvalue()

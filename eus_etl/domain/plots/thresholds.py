@@ -14,8 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from eus_etl.domain.images.codec import encode_png
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.plots.contact_sheet import contact_sheet
-from eus_etl.domain.video.types import Picture
 from eus_etl.settings import QualityConfig
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def draw_nearest(
         row = [_labelled(None, caption)]
         row += [_labelled(picture, f"{score:.4g}") for score, picture in side]
         tiles += row + [_labelled(None, "")] * (columns + 1 - len(row))
-    return cv2.imencode(".png", contact_sheet(tiles, columns + 1, _TILE_PX))[1].tobytes()
+    return encode_png(contact_sheet(tiles, columns + 1, _TILE_PX))
 
 
 def _draw_panel(

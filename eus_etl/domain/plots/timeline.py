@@ -13,10 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from eus_etl.domain.frame_table import REASON_SEPARATOR
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.labels.on_frames import used_intervals
 from eus_etl.domain.plots.contact_sheet import contact_sheet, small_png
 from eus_etl.domain.quality.scores import REASONS
-from eus_etl.domain.video.types import Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,7 +117,7 @@ def draw_timeline(
         drawn = io.BytesIO()
         figure.savefig(drawn, format="rgba")
     pixels = np.frombuffer(drawn.getvalue(), np.uint8).reshape(height_px, _WIDTH_PX, 4)
-    return small_png(pixels[:, :, :3])
+    return small_png(pixels[:, :, 2::-1])
 
 
 def _draw_bars(axes: "Axes", row: int, intervals: pl.DataFrame, labels: Sequence[str]) -> None:

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+from eus_etl.domain.images.picture import Picture
+
 Mask = NDArray[np.bool_]
 
 WORK_PX = 512

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.sampling import spread
-from eus_etl.domain.screen.motion_mask import Mask, Picture, work_copy
+from eus_etl.domain.screen.motion_mask import Mask, work_copy
 from eus_etl.domain.screen.region import Polygon, mask
 
 Boxes = tuple[tuple[int, int, int, int], ...]

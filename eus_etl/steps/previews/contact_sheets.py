@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 import polars as pl
 
+from eus_etl.domain.images.codec import decode_image, encode_png
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.plots.contact_sheet import contact_sheet, small_png
 from eus_etl.domain.sampling import spread
-from eus_etl.domain.video.types import Picture
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown, shown_frames
 
@@ -39,12 +40,14 @@ def draw_contact_sheet(study: StudyConfig, recipe: str, index: pl.LazyFrame) -> 
     """
     paths = StudyPaths(study.root)
     rows = [(label, _read(paths, chosen)) for label, chosen in _pictures_of_labels(study, recipe, index)]
-    return cv2.imencode(".png", _sheet(rows, _COLUMNS, _TILE_PX))[1].tobytes()
+    return encode_png(_sheet(rows, _COLUMNS, _TILE_PX))
 
 
 def in_small(png: bytes) -> bytes:
     """A sheet of the dataset reduced for the page."""
-    sheet = np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR_RGB))
+    sheet = decode_image(png)
+    if sheet is None:
+        raise ValueError("the sheet is no PNG file")
     height, width = (length * _SHOWN_TILE_PX // _TILE_PX for length in sheet.shape[:2])
     return small_png(np.asarray(cv2.resize(sheet, (width, height), interpolation=cv2.INTER_AREA), np.uint8))
 
@@ -64,7 +67,7 @@ def draw_visit_sheet(study: StudyConfig, patient_id: str, recipe: str) -> bytes:
         )
         for of_layout in (layouts[place] for place in spread(len(layouts), _OF_VISIT_ROWS))
     ]
-    return small_png(_sheet(rows, _OF_VISIT_COLUMNS, _OF_VISIT_TILE_PX)[:, :, ::-1])
+    return small_png(_sheet(rows, _OF_VISIT_COLUMNS, _OF_VISIT_TILE_PX))
 
 
 def _pictures_of_labels(

@@ -6,13 +6,12 @@ images are put together belongs to ``contact_sheets`` and to ``domain``.
 
 import json
 
-import cv2
-import numpy as np
 import polars as pl
 
+from eus_etl.domain.images.codec import decode_image
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, TEXT_CHECKS
-from eus_etl.domain.video.types import Picture
 from eus_etl.storage.parts import load_part
 
 
@@ -57,8 +56,7 @@ def read_shown(paths: StudyPaths, path: str) -> Picture | None:
     file = paths.root / path
     if not (file.is_relative_to(paths.preprocessed) and file.is_file()):
         return None
-    picture = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-    return None if picture is None else np.asarray(picture, np.uint8)
+    return decode_image(file.read_bytes())
 
 
 def _masks_of(paths: StudyPaths, recipe: str, patient_id: str, video_id: str) -> object:

@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 
 from eus_etl.domain.burned_in_text import text_pages
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.sampling import spread
 from eus_etl.domain.tables.catalog import TEXT_CHECKS
 from eus_etl.domain.tables.rejection import Rejection
-from eus_etl.domain.video.types import Picture
 from eus_etl.errors import FramesMissingError, TextReaderError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown

@@ -11,9 +11,8 @@ import subprocess
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-import cv2
-
-from eus_etl.domain.video.types import Picture
+from eus_etl.domain.images.codec import encode_png
+from eus_etl.domain.images.picture import Picture
 from eus_etl.errors import TextReaderError
 
 PROGRAM = "tesseract"
@@ -66,9 +65,8 @@ def read_words(subject: str, pages: Iterable[Picture], *, sure: bool = True) -> 
 
 
 def _words(subject: str, page: Picture, sure: bool) -> list[str]:
-    _, png = cv2.imencode(".png", page)
     try:
-        done = _run(_ARGUMENTS, png.tobytes())
+        done = _run(_ARGUMENTS, encode_png(page))
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _failed(subject, type(error).__name__) from None
     if done.returncode != 0:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from benchmarks.support.screens.real_fields import spread_pictures
 from benchmarks.support.screens.sample_screens import sample_screen
 from benchmarks.support.screens.screens import HEIGHT, SECTOR, WIDTH, moving_screens, screen, speckle
-from eus_etl.domain.screen.motion_mask import Picture
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.screen.overlays import NO_MARKS, Boxes, boxes_mask, find_marks, format_boxes, parse_boxes
 from eus_etl.domain.screen.region import NO_POLYGON, find_region
 from eus_etl.sample.fields import FieldKind

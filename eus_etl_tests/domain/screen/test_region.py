@@ -20,8 +20,8 @@ from benchmarks.support.screens.screens import (
     screen,
     speckle,
 )
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.screen.field_fit import filled, overlap
-from eus_etl.domain.screen.motion_mask import Picture
 from eus_etl.domain.screen.overlays import boxes_mask, find_marks
 from eus_etl.domain.screen.region import (
     Region,

@@ -10,6 +10,7 @@ from PIL import Image
 
 from benchmarks.support.hospitals.visits import PATIENT, intervals, make_study, put_video
 from benchmarks.support.screens.screens import Picture, colored, moving_screens
+from benchmarks.support.videos.pictures import read_picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.sampling import spread
 from eus_etl.domain.tables.catalog import LABELS, LAYOUTS, REGIONS, SYNC, TEXT_CHECKS
@@ -20,7 +21,6 @@ from eus_etl.steps.previews.safe_images import shown_frames
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.parts import load_part, write_part
-from eus_etl_tests.support.hospitals.demo_run import read_picture
 
 MOVING, STILL = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 FRAMES = 20

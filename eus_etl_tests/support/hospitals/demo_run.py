@@ -15,6 +15,7 @@ import polars as pl
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
+from benchmarks.support.videos.pictures import read_picture
 from eus_etl.cli import main
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables import catalog
@@ -138,13 +139,6 @@ class Demo:
     def studies(self) -> dict[str, DemoStudy]:
         """Both studies by name."""
         return {name: DemoStudy(name, self.root) for name in STUDIES}
-
-
-def read_picture(file: Path) -> NDArray[np.uint8]:
-    """A saved image as it is: (height, width) or (height, width, 3)."""
-    picture = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
-    assert picture is not None
-    return np.asarray(picture, np.uint8)
 
 
 def parse_outline(text: str) -> NDArray[np.float64]:
