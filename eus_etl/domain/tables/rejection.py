@@ -2,6 +2,22 @@
 
 from dataclasses import asdict, dataclass
 
+from eus_etl.domain.tables.schema import TEXT, Column, Table
+
+REJECTED = Table(
+    "rejected",
+    "something that could not be used, or was used with a doubt",
+    (
+        Column("patient_id", TEXT, "the visit; empty where it is not known"),
+        Column("stage", TEXT, "asset that rejected it"),
+        Column("item", TEXT, "id of what was rejected: source id, video id, label or column name"),
+        Column("file_name", TEXT, "uploaded name, for the hospital's eyes; empty where it is no file"),
+        Column("reason", TEXT, "one word from the stage's fixed vocabulary"),
+        Column("detail", TEXT, "what was found"),
+        Column("remedy", TEXT, "what a person can do; empty where there is nothing to do"),
+    ),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
