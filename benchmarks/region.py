@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.support.places import SHARED
 from benchmarks.support.screens.real_fields import FIELDS, TEXTS, spread_pictures
 from benchmarks.support.screens.sample_screens import sample_screen
-from eus_etl.domain.screen.field_fit import filled, overlap
+from eus_etl.domain.screen.field_shapes import filled, overlap
 from eus_etl.domain.screen.motion_mask import Mask
 from eus_etl.domain.screen.overlays import find_marks
 from eus_etl.domain.screen.region import Region, find_region

@@ -91,11 +91,10 @@ def find_regions(study: StudyConfig, patient_id: str, corrections: pl.DataFrame)
         images_read += sum(decision.images_read for decision in decided.values())
         for one in shown:
             decision = decided[one.layout.signature]
-            rows.append(
-                _layout_row(patient_id, video.video_id, one, decision)
-                | {"inpainted": study.regions.marks == "inpaint" and bool(decision.marks.boxes)}
-                | {"overlay": _draw_outline(paths, patient_id, one.layout_id, one.grid, decision.region)}
-            )
+            row = _layout_row(patient_id, video.video_id, one, decision)
+            row["inpainted"] = study.regions.marks == "inpaint" and bool(decision.marks.boxes)
+            row["overlay"] = _draw_outline(paths, patient_id, one.layout_id, one.grid, decision.region)
+            rows.append(row)
     part = write_part(paths, LAYOUTS, patient_id, LAYOUTS.frame(rows))
     _remove_other_outlines(paths, patient_id, part)
     recorded = write_rejected(paths, STAGE, patient_id, rejected)

@@ -5,6 +5,7 @@ What a score is and what follows from it is decided in ``quality``; which frames
 """
 
 import io
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -33,6 +34,9 @@ _TILE_PX = 128
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
+_COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """One key of ``quality``: frames whose ``score`` stands in ``relation`` to it lie beyond.
@@ -57,10 +61,8 @@ class Threshold:
 
     def beyond(self, config: QualityConfig) -> pl.Expr:
         """Whether a frame lies beyond; null without a score."""
-        score, value = pl.col(self.score), self.value(config)
-        return {"<": score < value, "<=": score <= value, ">": score > value, ">=": score >= value}[
-            self.relation
-        ]
+        is_beyond: pl.Expr = _COMPARISONS[self.relation](pl.col(self.score), self.value(config))
+        return is_beyond
 
     def concerned(self) -> pl.Expr:
         """Whether the reason is asked for at all: most need an ultrasound picture."""

@@ -160,8 +160,11 @@ def _insets(ranked: NDArray[np.uint8], inside: Mask) -> Boxes:
             continue
         if min(_covered(level, row, x, right) for row in (top, bottom - 1)) >= _SIDES_MEET:
             found.append((x, top, right - x, bottom - top))
-    scale = np.array([mean.shape[::-1], mean.shape[::-1]]).ravel() / np.tile(small.shape[::-1], 2)
-    return tuple(tuple(round(value) for value in np.array(box) * scale) for box in _apart(found))
+    scale_x, scale_y = mean.shape[1] / small.shape[1], mean.shape[0] / small.shape[0]
+    return tuple(
+        (round(x * scale_x), round(y * scale_y), round(width * scale_x), round(height * scale_y))
+        for x, y, width, height in _apart(found)
+    )
 
 
 def _straight_edges(picture: NDArray[np.int16], axis: int) -> Picture:

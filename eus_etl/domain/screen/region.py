@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eus_etl.domain.images.picture import Picture
-from eus_etl.domain.screen.field_fit import Fit, Floats, filled, fit_field, hull
+from eus_etl.domain.screen.field_fit import Fit, fit_field
+from eus_etl.domain.screen.field_shapes import Floats, filled, hull
 from eus_etl.domain.screen.motion_mask import Evidence, Mask
 from eus_etl.settings import RegionConfig
 

@@ -2,8 +2,18 @@
 
 from collections.abc import Iterable
 
-from eus_etl.domain.tables.columns import DHASH, FRAME, IMAGE, PATIENT, PTS, TIME_BASE, VIDEO, VIDEO_S
-from eus_etl.domain.tables.schema import BOOLEAN, INTEGER, NUMBER, TEXT, Column, Table
+from eus_etl.domain.tables.columns import (
+    DHASH,
+    FRAME,
+    FRAME_INDEX,
+    IMAGE,
+    PATIENT,
+    PTS,
+    TIME_BASE,
+    VIDEO,
+    VIDEO_S,
+)
+from eus_etl.domain.tables.schema import BOOLEAN, NUMBER, TEXT, Column, Table
 
 FRAMES = Table(
     "frames",
@@ -13,9 +23,7 @@ FRAMES = Table(
         PATIENT,
         VIDEO,
         IMAGE,
-        Column(
-            "frame_index", INTEGER, "place in the video, in presentation order, of all its frames, from 0"
-        ),
+        FRAME_INDEX,
         PTS,
         TIME_BASE,
         VIDEO_S,

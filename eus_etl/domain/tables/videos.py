@@ -5,6 +5,7 @@ from eus_etl.domain.tables.columns import (
     DEINTERLACED,
     DHASH,
     FRAME,
+    FRAME_INDEX,
     FRAMES_DECODED,
     FRAMES_MISSING,
     FRAMES_SKIPPED,
@@ -73,9 +74,7 @@ EXTRACTED = Table(
         PATIENT,
         VIDEO,
         IMAGE,
-        Column(
-            "frame_index", INTEGER, "place in the video, in presentation order, of all its frames, from 0"
-        ),
+        FRAME_INDEX,
         PTS,
         TIME_BASE,
         VIDEO_S,

@@ -97,13 +97,15 @@ def check_text(
         FramesMissingError: an image is damaged.
     """
     paths = StudyPaths(study.root)
-    why_not = why_no_text_check(study)
-    engine = None if why_not else reader()
-    if not (why_not or engine):
-        why_not = _NOT_INSTALLED
-    known = load_part(paths, TEXT_CHECKS, patient_id)
+    why_not, engine = why_no_text_check(study), None
+    if why_not is None:
+        engine = reader()
+        if engine is None:  # it is there, and cannot read English
+            why_not = _NOT_INSTALLED
     if study.preprocess.text_check.enabled == "never":
         known = TEXT_CHECKS.empty()
+    else:
+        known = load_part(paths, TEXT_CHECKS, patient_id)
     signed_off = set(layouts.filter("signed_off")["layout_id"])
     found = {(row["layout_id"], row["recipe"], row["images"]): row for row in known.to_dicts()}
     rows, looked_at, pending = [], 0, 0

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from eus_etl.domain.screen.field_fit import Fit, Rectangle, Sector, filled, fit_field, hull, overlap
+from eus_etl.domain.screen.field_fit import Fit, fit_field
+from eus_etl.domain.screen.field_shapes import Rectangle, Sector, filled, hull, overlap
 
 SHAPE = (360, 480)
 WHOLE = (0.0, 0.0, SHAPE[1] - 1.0, SHAPE[0] - 1.0)

@@ -21,7 +21,7 @@ from benchmarks.support.screens.screens import (
     speckle,
 )
 from eus_etl.domain.images.picture import Picture
-from eus_etl.domain.screen.field_fit import filled, overlap
+from eus_etl.domain.screen.field_shapes import filled, overlap
 from eus_etl.domain.screen.overlays import boxes_mask, find_marks
 from eus_etl.domain.screen.region import (
     Region,
