@@ -17,9 +17,8 @@ from eus_etl.domain.images.codec import encode_png
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.plots.contact_sheet import region_outline
-from eus_etl.domain.quality.scores import Screen
 from eus_etl.domain.sampling import spread
-from eus_etl.domain.screen.appearance import same_screen
+from eus_etl.domain.screen.appearance import Screen, same_screen
 from eus_etl.domain.screen.layouts import Layout, cut_layouts
 from eus_etl.domain.screen.overlays import NO_MARKS, Marks, find_marks, format_boxes
 from eus_etl.domain.screen.region import Region, find_region, format_polygon, region_by_hand

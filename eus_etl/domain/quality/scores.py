@@ -7,7 +7,6 @@ means.
 """
 
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from eus_etl.domain.cells.statistics import CellGrid
 from eus_etl.domain.quality.contact_loss import shadow_fractions
+from eus_etl.domain.screen.appearance import Screen
 from eus_etl.domain.screen.region import Polygon, mask
 from eus_etl.settings import QualityConfig
 
@@ -34,9 +34,6 @@ REASONS = (
     "decode_error",
 )
 """The vocabulary, in the order in which reasons are joined."""
-
-Screen = Literal["ultrasound", "split", "report"]
-"""What a layout shows: one ultrasound picture, two side by side, or a page of text."""
 
 SCORES = (
     "brightness",

@@ -6,16 +6,19 @@ outline of the ultrasound picture that of ``region``.
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from eus_etl.domain.cells.statistics import STATISTICS, CellGrid, GridGeometry
-from eus_etl.domain.quality.scores import Screen
 
 Flags = NDArray[np.bool_]
 Counts = NDArray[np.int64]
+
+Screen = Literal["ultrasound", "split", "report"]
+"""What a layout shows: one ultrasound picture, two side by side, or a page of text."""
 
 DARK, LIT, FLAT = 1, 2, 3
 
@@ -71,7 +74,7 @@ class CellStates:
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class Appearance:
     """What frames of one arrangement have shown, as counts of frames a cell: those of stretches add up.
 
     Attributes:
@@ -88,8 +91,8 @@ class Looks:
     strokes: Counts
     moving: Counts
 
-    def __add__(self, other: "Looks") -> "Looks":
-        return Looks(
+    def __add__(self, other: "Appearance") -> "Appearance":
+        return Appearance(
             self.frames + other.frames,
             self.lit + other.lit,
             self.flat + other.flat,
@@ -154,12 +157,12 @@ def cell_states(grid: CellGrid) -> CellStates:
     return CellStates(state, strokes, motion > _MOVING, black | (colored > least + _COLOR_SHARE))
 
 
-def looks_of(states: CellStates, rows: NDArray[np.intp]) -> Looks:
+def looks_of(states: CellStates, rows: NDArray[np.intp]) -> Appearance:
     """What these frames have shown; the first one's motion is that of the change to them."""
     state = states.state[rows]
     lit = state == LIT
     moving = lit[1:] & states.moving[rows[1:]]
-    return Looks(
+    return Appearance(
         len(rows),
         lit.sum(axis=0),
         (state == FLAT).sum(axis=0),
@@ -168,7 +171,7 @@ def looks_of(states: CellStates, rows: NDArray[np.intp]) -> Looks:
     )
 
 
-def difference(one: Looks, other: Looks) -> float:
+def difference(one: Appearance, other: Appearance) -> float:
     """How far two looks contradict each other: from 1 on they are two arrangements.
 
     Ultrasound that gets darker or lighter, freezes or loses its contact contradicts nothing: it lights what
@@ -187,7 +190,7 @@ def difference(one: Looks, other: Looks) -> float:
     return float(max(exchanged, marks.mean() / _NEW_MARKS, one_sided if one_sided >= 1 else 0))
 
 
-def screen_of(looks: Looks, *, alone: bool) -> Screen:
+def screen_of(looks: Appearance, *, alone: bool) -> Screen:
     """What frames of one arrangement show: ``ultrasound``, ``split`` or ``report``.
 
     A report stands still, and is paper or has no large patch of texture: lines of text are thin. Two
@@ -230,7 +233,7 @@ def _alike(one: Flags, other: Flags) -> bool:
     return bool(apart and (moved & other).sum() >= _ALIKE * (moved | other).sum())
 
 
-def signature_of(geometry: GridGeometry, looks: Looks, screen: Screen) -> str:
+def signature_of(geometry: GridGeometry, looks: Appearance, screen: Screen) -> str:
     """``<width>x<height>-<32 hex digits>``: alike wherever the same machine shows the same arrangement.
 
     A bit for each of 16 x 8 fields of the screen: whether more than half of it was ever lit, without what

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eus_etl.domain.cells.statistics import CellGrid
-from eus_etl.domain.quality.scores import Screen
 from eus_etl.domain.screen.appearance import (
+    Appearance,
     CellStates,
-    Looks,
+    Screen,
     cell_states,
     difference,
     looks_of,
@@ -57,7 +57,7 @@ class _Stretch:
     """Rows that show a screen, and what they have shown."""
 
     rows: Rows
-    looks: Looks
+    looks: Appearance
 
     def __add__(self, other: "_Stretch") -> "_Stretch":
         return _Stretch(np.concatenate([self.rows, other.rows]), self.looks + other.looks)
@@ -133,7 +133,7 @@ def _without_flashes(stretches: list[_Stretch], video_s: NDArray[np.float64]) ->
 
 def _groups(stretches: Sequence[_Stretch]) -> list[int]:
     """The arrangement that each stretch shows, numbered in the order of appearance."""
-    known: list[Looks] = []
+    known: list[Appearance] = []
     groups = []
     for stretch in stretches:
         differences = [difference(looks, stretch.looks) for looks in known]
