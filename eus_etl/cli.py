@@ -120,6 +120,10 @@ def status(study: "StudyConfig", session: "StudySession") -> None:
     for visit in visits:
         for asset, error in visit.errors.items():
             terminal.show_error(f"{asset} of {visit.patient_id}", error)
+        for asset, reason in visit.reasons.items():
+            terminal.console.print(
+                f"{asset} of {visit.patient_id} is stale: {reason}", markup=False, soft_wrap=True
+            )
     if unassigned := unassigned_status(study):
         terminal.console.print(f"given to no visit: {terminal.reasons(unassigned)} (see rejected.csv)")
     if why_not := why_no_text_check(study):

@@ -71,6 +71,10 @@ class MachineError(TransientError):
     """The operating system refused something: a disk fails, a mount is lost, permissions are missing."""
 
 
+class BlockedError(PermanentError):
+    """What an asset is made from is not current, so it is not made."""
+
+
 class OverlapError(PermanentError):
     """Intervals of labels that exclude one another overlap."""
 

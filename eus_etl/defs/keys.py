@@ -3,7 +3,14 @@
 import dagster as dg
 
 CONSUMED_TAG = "eus_etl/consumed"
-"""On runs of sensors and commands: a hash of the versions and configuration that they answer."""
+"""On runs that were planned: a hash of the sources' versions and the configuration that they lead to."""
+
+WHY_TAG = "eus_etl/why"
+"""On runs that were planned: for people, why there is something to do."""
+
+SCOPE_TAG = "eus_etl/scope"
+"""On runs that were planned: whether they work on one visit or on the study's tables."""
+VISIT, TABLES = "visit", "tables"
 
 STUDY_TAG = "eus_etl/study"
 """On all runs that are asked for here: whose they are."""
@@ -14,7 +21,7 @@ TERMINAL_TAG = "eus_etl/terminal"
 
 PARTITION_TAG = "dagster/partition"
 PARENT_TAG = "dagster/parent_run_id"
-"""On runs that a person executes once more: they bear the tags of the first as well."""
+"""On runs that a person executes once more: they carry the tags of the first as well."""
 
 
 def asset_key(study: str, name: str) -> dg.AssetKey:

@@ -7,7 +7,10 @@ from typing import Literal
 import polars as pl
 from dagster import DagsterEventType
 
-from eus_etl.defs.reconcile.local_session import StudySession, failed_asset, failure_text
+from eus_etl.defs.reconcile.local_session import StudySession, failure_text
+from eus_etl.defs.reconcile.plan import wanted
+from eus_etl.defs.reconcile.retry import failed_asset
+from eus_etl.defs.reconcile.staleness import Why
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import REJECTED
 from eus_etl.settings import StudyConfig
@@ -22,6 +25,7 @@ class VisitStatus:
 
     Attributes:
         assets: asset names to where they stand, in the order of the graph.
+        reasons: names of stale assets to why they are.
         errors: asset names to what their failed run said.
         rejected: reasons to how often they were recorded.
     """
@@ -29,6 +33,7 @@ class VisitStatus:
     patient_id: str
     alias: str | None
     assets: Mapping[str, Standing]
+    reasons: Mapping[str, str]
     errors: Mapping[str, str]
     rejected: Mapping[str, int]
 
@@ -42,21 +47,35 @@ def visits_status(study: StudyConfig, session: StudySession) -> list[VisitStatus
     names = aliases(study)
     visits = []
     for patient in session.patients():
-        possible = {node.key for node in session.wanted(patient)}
+        possible = {node.key for node in wanted(graph, state, patient)}
+        reasons = state.reasons(patient)
         assets: dict[str, Standing] = {}
         errors: dict[str, str] = {}
+        stale: dict[str, str] = {}
         for node in nodes:
-            name = node.name
+            name, reason = node.name, reasons.get(node.key)
             if node.key not in possible:
                 assets[name] = "no video"
             elif (run_id := failed_runs[node.key].get(patient)) and (error := _error(session, run_id, name)):
                 assets[name] = "failed"
                 errors[name] = error
-            elif state.is_missing(node, patient):
+            elif reason is None:
+                assets[name] = "done"
+            elif reason.why is Why.MISSING:
                 assets[name] = "missing"
             else:
-                assets[name] = "stale" if state.is_stale(node, patient) else "done"
-        visits.append(VisitStatus(patient, names.get(patient), assets, errors, rejected.get(patient, {})))
+                assets[name] = "stale"
+                stale[name] = str(reason)
+        visits.append(
+            VisitStatus(
+                patient_id=patient,
+                alias=names.get(patient),
+                assets=assets,
+                reasons=stale,
+                errors=errors,
+                rejected=rejected.get(patient, {}),
+            )
+        )
     return visits
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from eus_etl.defs.assets.patient import CHAIN
 from eus_etl.defs.graph import study_graph
+from eus_etl.defs.keys import STUDY_TAG
 from eus_etl.defs.triggers.schedules import nightly_schedule
 from eus_etl.defs.triggers.sensors import edits_sensor, videos_sensor
 from eus_etl.settings import StudyConfig
@@ -19,8 +21,15 @@ def build_study_definitions(study: StudyConfig, file: Path | None = None) -> dg.
             configuration that stays as it is.
     """
     graph = study_graph(study)
+    visit = dg.define_asset_job(
+        f"{study.study}_visit",
+        selection=dg.AssetSelection.assets(*(graph.key(name) for name in CHAIN)),
+        description=f"{study.title}: all of one visit, for a person who wants it made again.",
+        tags={STUDY_TAG: study.study},
+    )
     return dg.Definitions(
         assets=graph.assets(),
+        jobs=[visit],
         schedules=[nightly_schedule(graph)],
         sensors=[videos_sensor(graph, file), edits_sensor(graph, file)],
         # one run works on one visit: a process a step would cost more than most steps

@@ -39,25 +39,47 @@ def run_lock(folder: Path, run_id: str) -> Iterator[None]:
 def hold_to_the_end(folder: Path, run_id: str) -> None:
     """Say until this process ends that it works on a run; see ``run_lock``."""
     file = folder / run_id
-    if file not in _HELD:
+    while file not in _HELD:
         folder.mkdir(parents=True, exist_ok=True)
-        _HELD[file] = os.open(file, os.O_RDONLY | os.O_CREAT, 0o666)
-        fcntl.flock(_HELD[file], fcntl.LOCK_SH)
+        handle = os.open(file, os.O_RDONLY | os.O_CREAT, 0o666)
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        if _is_at(file, handle):
+            _HELD[file] = handle
+        else:  # it was swept away in between
+            os.close(handle)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the files that no process holds: their runs are over."""
+    if folder.is_dir():
+        for file in folder.iterdir():
+            is_worked_on(folder, file.name)
 
 
 def is_worked_on(folder: Path, run_id: str) -> bool:
-    """Whether any process says that it works on a run."""
+    """Whether any process says that it works on a run; a file that is left of one is removed."""
+    file = folder / run_id
     try:
-        handle = os.open(folder / run_id, os.O_RDONLY)
+        handle = os.open(file, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_at(file, handle):
+            file.unlink()
     except BlockingIOError:
         return True
     finally:
         os.close(handle)
     return False
+
+
+def _is_at(file: Path, handle: int) -> bool:
+    """Whether the file of that name is still the one that was opened."""
+    try:
+        return os.path.samestat(file.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 _HELD: dict[Path, int] = {}

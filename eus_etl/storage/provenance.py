@@ -1,9 +1,11 @@
-"""The ledger: what each asset of a visit was last made from, and the version that came out.
+"""Provenance: what each asset of a visit was last made from, what came out, and what its checks said.
 
-Dagster's event log knows versions but not, for thousands of partitions at once, what they were made
-from. It is written after the data and before the event, so that a version that the event log does not
-have counts as not made.
+It lies beside the data. Dagster's event log knows versions but not, for thousands of partitions at once, what
+they were made from. A page is written after the data and before the event, so that a version that the event
+log does not have counts as not made.
 """
+
+from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -14,20 +16,35 @@ STUDY = "_study"
 """Stands for the patient's id where an asset is of the whole study; no safe id begins so."""
 
 
+class CheckOutcome(BaseModel):
+    """What one check said when its asset was made."""
+
+    model_config = ConfigDict(frozen=True)
+
+    passed: bool
+    detail: str
+
+
 class Entry(BaseModel):
     """One asset of one visit.
 
     Attributes:
-        consumed: hash of the versions and the configuration that it was made from.
+        inputs: names of its inputs to the versions that it was made from; None for an input that was missing.
+        configuration: fingerprint of the configuration that it was made by.
         version: the data version that came out.
-        at: when, in seconds since 1970.
+        made_by: id of the run that made it.
+        settled_by: id of the run that last made it, or found that it need not be made.
+        checks: names of its checks to what they said.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    consumed: str
+    inputs: Mapping[str, str | None]
+    configuration: str
     version: str
-    at: float
+    made_by: str
+    settled_by: str
+    checks: Mapping[str, CheckOutcome]
 
 
 _PAGE = TypeAdapter(dict[str, Entry])

@@ -73,11 +73,9 @@ class Watch:
     def stale(self, session: StudySession) -> list[str]:
         """What is missing or was made from other inputs."""
         return [
-            f"{node.name} of {partition}"
-            for per_patient in (True, False)
-            for node in session.graph.made(per_patient=per_patient)
-            for partition in (session.patients() if per_patient else [None])
-            if session.state.is_stale(node, partition)
+            f"{key.path[-1]} of {partition}: {reason}"
+            for partition in (*session.patients(), None)
+            for key, reason in session.state.reasons(partition).items()
         ]
 
     def made(self, asset: str, patient: str | None, since: float) -> list[dg.AssetMaterialization]:

@@ -14,6 +14,7 @@ from eus_etl.defs.graph import StudyGraph
 from eus_etl.defs.keys import DATA_VERSION_TAG, patients_of
 from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.steps.result import version_of
 from eus_etl.storage.provenance import Entry, write_entry
 
 
@@ -55,10 +56,20 @@ def record_made(
     visits, paths = list(visits), StudyPaths(graph.study.root)
     for name in names:
         state, node = StudyState(instance, paths, graph.nodes), graph.nodes[graph.key(name)]
-        consumed = {visit: state.consumable(node, visit) for visit in visits}
-        for visit, hashed in consumed.items():
-            write_entry(paths, visit, name, Entry(consumed=hashed, version=hashed, at=0.0))
-        record_versions(instance, home, node.key, consumed)
+        versions: dict[str, str] = {}
+        for visit in visits:
+            inputs = state.inputs(node, visit)
+            versions[visit] = version_of(inputs)
+            entry = Entry(
+                inputs=inputs,
+                configuration=str(node.code_version),
+                version=versions[visit],
+                made_by="",
+                settled_by="",
+                checks={},
+            )
+            write_entry(paths, visit, name, entry)
+        record_versions(instance, home, node.key, versions)
 
 
 def record_visits(instance: dg.DagsterInstance, graph: StudyGraph, visits: Iterable[str]) -> None:

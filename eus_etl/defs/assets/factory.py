@@ -2,24 +2,23 @@
 
 import base64
 import os
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import dagster as dg
 
 from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import CONSUMED_TAG, PARENT_TAG, TERMINAL_TAG, asset_key, patients_of
-from eus_etl.defs.reconcile.confirm import recorded_result
+from eus_etl.defs.reconcile.confirm import check_results, confirmed, state_in_run, what_to_do
 from eus_etl.defs.reconcile.retry import PERMANENT
 from eus_etl.defs.reconcile.staleness import Node, StudyState
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.errors import EusEtlError, MachineError, PermanentError
+from eus_etl.errors import BlockedError, EusEtlError, MachineError, PermanentError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.locks import hold_to_the_end, work_lock
-from eus_etl.storage.provenance import STUDY, Entry, write_entry
+from eus_etl.storage.provenance import STUDY, CheckOutcome, Entry, write_entry
 from eus_etl.storage.root_owner import claim_root
 
 Step = Callable[[dg.AssetExecutionContext, str], StepResult]
@@ -58,8 +57,9 @@ class StepSpec:
 def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, Node]) -> dg.AssetsDefinition:
     """The asset of ``spec``.
 
-    A permanent error fails the run at once; others are retried. Two processes on one visit take turns, and
-    what the first has made the second does not make again, unless a person asked for it in the page.
+    A permanent error fails the run at once; others are retried. Two processes on one visit take turns. Before
+    anything is made the run asks whether it is stale now: what is current is confirmed, unless a person asked
+    for it in the page, and what stands behind something stale is left alone.
     """
     key = asset_key(study.study, spec.name)
     partitions = patients_of(study.study) if spec.per_patient else None
@@ -71,20 +71,27 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
             for name, description in spec.checks.items()
         ]
 
-    @dg.asset(
-        key=key,
-        deps=[asset_key(study.study, dep) for dep in spec.deps],
-        partitions_def=partitions,
-        code_version=spec.code_version,
-        description=spec.description,
-        group_name=study.study,
-        kinds=set(spec.kinds),
+    @dg.multi_asset(
+        name=key.to_python_identifier(),
+        specs=[
+            dg.AssetSpec(
+                key,
+                deps=[asset_key(study.study, dep) for dep in spec.deps],
+                description=spec.description,
+                group_name=study.study,
+                code_version=spec.code_version,
+                kinds=set(spec.kinds),
+                partitions_def=partitions,
+                skippable=True,
+            )
+        ],
         check_specs=checks,
         op_tags={"dagster/priority": "-1" if spec.last else "0"},
         retry_policy=_RETRIES,
+        can_subset=True,  # else Dagster asks for the checks of what is left alone
     )
     def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]  # dagster reads the annotation and knows it bare
-        patient = context.partition_key if spec.per_patient else ""
+        patient = context.partition_key if spec.per_patient else None
         paths = StudyPaths(study.root)
         if not (by_command := TERMINAL_TAG in context.run.tags):  # a command holds it already
             hold_to_the_end(run_locks(context.instance), context.run.run_id)
@@ -92,13 +99,21 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
             claim_root(paths, study.study)
             # held until the event is written, which is before Dagster asks for the next result
             with work_lock(paths, patient or STUDY):
-                state = StudyState(context.instance, paths, nodes)
-                done = (
-                    None
-                    if _by_hand(context.run)
-                    else recorded_result(state, nodes[key], patient or None, checks)
-                )
-                yield done or _made(context, patient, paths, state)
+                state = state_in_run(context.instance, paths, nodes, patient, context.run.run_id)
+                todo = what_to_do(state, nodes[key], patient, context.run.run_id)
+                if todo.blocked_by:
+                    blocked = BlockedError(
+                        f"{spec.name} of {patient or study.study}",
+                        f"not made, because of what comes before it: {', '.join(todo.blocked_by)}",
+                        "choose these assets as well",
+                    )
+                    if _by_hand(context.run):
+                        raise blocked
+                    context.log.warning(str(blocked))
+                elif todo.entry is None or _by_hand(context.run):
+                    yield _made(context, patient, state)
+                else:
+                    yield confirmed(state, nodes[key], patient, todo.entry, context.run.run_id)
         except Exception as error:
             permanent, told = isinstance(error, PermanentError), _without_paths(error, spec.name, patient)
             if permanent or by_command:
@@ -108,22 +123,31 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
             raise told from None
 
     def _made(
-        context: dg.AssetExecutionContext, patient: str, paths: StudyPaths, state: StudyState
+        context: dg.AssetExecutionContext, patient: str | None, state: StudyState
     ) -> dg.MaterializeResult[None]:
-        consumed = state.consumable(nodes[key], patient or None)
-        result = spec.step(context, patient)
-        entry = Entry(consumed=consumed, version=result.version, at=time.time())
-        write_entry(paths, patient or STUDY, spec.name, entry)
+        inputs = state.inputs(nodes[key], patient)
+        result = spec.step(context, patient or "")
+        entry = Entry(
+            inputs=inputs,
+            configuration=spec.code_version,
+            version=result.version,
+            made_by=context.run.run_id,
+            settled_by=context.run.run_id,
+            checks={
+                check.name: CheckOutcome(passed=check.passed, detail=check.detail) for check in result.checks
+            },
+        )
+        write_entry(state.paths, patient or STUDY, spec.name, entry)
         return dg.MaterializeResult(
             metadata={**result.metadata, **_pictures(result)},
             data_version=dg.DataVersion(result.version),
-            check_results=_check_results(result),
+            check_results=check_results(entry),
         )
 
     return asset
 
 
-def _without_paths(error: Exception, asset: str, patient: str) -> Exception:
+def _without_paths(error: Exception, asset: str, patient: str | None) -> Exception:
     """The error as it may be recorded: messages of the system hold paths, and these uploaded names."""
     if isinstance(error, OSError):
         error = MachineError(
@@ -147,15 +171,3 @@ def _pictures(result: StepResult) -> Mapping[str, dg.MarkdownMetadataValue]:
         title: dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
         for title, png in result.pictures.items()
     }
-
-
-def _check_results(result: StepResult) -> Sequence[dg.AssetCheckResult]:
-    return [
-        dg.AssetCheckResult(
-            passed=check.passed,
-            check_name=check.name,
-            description=check.detail,
-            severity=dg.AssetCheckSeverity.WARN,
-        )
-        for check in result.checks
-    ]

@@ -1,71 +1,121 @@
-"""What is made already, told once more: a run owes Dagster a result of each of its assets."""
+"""Within a run, before each asset: is it to be made, or is it current and only to be confirmed?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import dagster as dg
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from eus_etl.defs.reconcile.staleness import Node, StudyState
+from eus_etl.defs.reconcile.staleness import Node, StudyState, Why
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.storage.provenance import STUDY, Entry, write_entry
+
+CONFIRMED = "confirmed"
+"""On an event that carries the version of before: nothing was made, because nothing had to be."""
 
 MADE_BY = "made_by_run"
-"""On a result that is told once more: the run that made it."""
-
-_DONE = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+"""On such an event: the run that made what is confirmed."""
 
 
-def recorded_result(
-    state: StudyState, node: Node, patient: str | None, checks: Sequence[dg.AssetCheckSpec]
-) -> dg.MaterializeResult[None] | None:
-    """The result that an asset's partition has now; None where it is stale or cannot be told completely.
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """What a run does about an asset.
 
-    Pictures come along; counts do not, since nothing was done.
+    Attributes:
+        blocked_by: what comes before it, at any distance, and is not current; then nothing is done.
+        entry: its provenance, where it is current and need only be confirmed; None where it is to be made.
+    """
+
+    blocked_by: tuple[str, ...] = ()
+    entry: Entry | None = None
+
+
+def what_to_do(state: StudyState, node: Node, patient: str | None, run_id: str) -> Todo:
+    """Whether an asset is blocked, current, or to be made.
+
+    What this run has made or confirmed counts as current, even if its source has changed meanwhile: the next
+    plan sees to that.
 
     Args:
-        state: what is known; the caller holds the visit's lock.
+        state: as things are now; the caller holds the visit's lock.
         node: the asset.
-        patient: the partition; None for an asset of the whole study.
-        checks: the asset's checks.
+        patient: the visit; None for an asset of the whole study.
+        run_id: the run that asks.
     """
-    version = state.version(node.key, patient)
-    if version is None or state.is_stale(node, patient):
-        return None
-    last = state.instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=node.key, asset_partitions=[patient] if patient else None), limit=1
-    ).records[0]
-    results = [_last_result(state.instance, check, patient) for check in checks]
-    found = [result for result in results if result is not None]
-    if len(found) < len(checks):
-        return None
-    materialization = last.asset_materialization
-    metadata = materialization.metadata if materialization else {}
+    reasons = state.reasons(patient)
+    blocked_by = []
+    before = set(node.deps)
+    for earlier in reversed(list(state.nodes.values())):
+        if earlier.key not in before:
+            continue
+        before.update(earlier.deps)
+        if reason := reasons.get(earlier.key):
+            entry = state.entry(earlier, patient)
+            settled = entry is not None and entry.settled_by == run_id
+            if not settled or reason.why is Why.OUTPUT_LOST:
+                blocked_by.append(f"{earlier.name} ({reason.why})")
+    if blocked_by:
+        return Todo(blocked_by=tuple(reversed(blocked_by)))
+    reason = reasons.get(node.key)
+    current = reason is None or reason.why is Why.BLOCKED
+    return Todo(entry=state.entry(node, patient) if current else None)
+
+
+def confirmed(
+    state: StudyState, node: Node, patient: str | None, entry: Entry, run_id: str
+) -> dg.MaterializeResult[None]:
+    """The event that an asset is current: its version, checks and pictures of before.
+
+    Counts do not come along, since nothing was done.
+    """
+    write_entry(state.paths, patient or STUDY, node.name, entry.model_copy(update={"settled_by": run_id}))
+    asked = dg.AssetRecordsFilter(asset_key=node.key, asset_partitions=[patient] if patient else None)
+    records = state.instance.fetch_materializations(asked, limit=1).records
+    last = records[0].asset_materialization if records else None
+    pictures = {
+        name: value
+        for name, value in (last.metadata if last else {}).items()
+        if isinstance(value, dg.MarkdownMetadataValue)
+    }
     return dg.MaterializeResult(
-        metadata={
-            MADE_BY: dg.MetadataValue.dagster_run(last.run_id),
-            **{
-                name: value
-                for name, value in metadata.items()
-                if name == MADE_BY or isinstance(value, dg.MarkdownMetadataValue)
-            },
-        },
-        data_version=dg.DataVersion(version),
-        check_results=found,
+        metadata={CONFIRMED: True, MADE_BY: dg.MetadataValue.dagster_run(entry.made_by), **pictures},
+        data_version=dg.DataVersion(entry.version),
+        check_results=check_results(entry),
     )
 
 
-def _last_result(
-    instance: dg.DagsterInstance, check: dg.AssetCheckSpec, patient: str | None
-) -> dg.AssetCheckResult | None:
-    records = instance.event_log_storage.get_asset_check_execution_history(
-        check.key, limit=1, status=_DONE, partition_filter=PartitionKeyFilter(key=patient)
-    )
-    event = records[0].event if records else None
-    if event is None or event.dagster_event is None:
-        return None
-    found = event.dagster_event.asset_check_evaluation_data
-    return dg.AssetCheckResult(
-        passed=found.passed,
-        check_name=check.name,
-        description=found.description,
-        severity=found.severity,
-    )
+def check_results(entry: Entry) -> Sequence[dg.AssetCheckResult]:
+    """What the asset's checks said when it was made."""
+    return [
+        dg.AssetCheckResult(
+            passed=outcome.passed,
+            check_name=name,
+            description=outcome.detail,
+            severity=dg.AssetCheckSeverity.WARN,
+        )
+        for name, outcome in entry.checks.items()
+    ]
+
+
+def state_in_run(
+    instance: dg.DagsterInstance,
+    paths: StudyPaths,
+    nodes: Mapping[dg.AssetKey, Node],
+    patient: str | None,
+    run_id: str,
+) -> StudyState:
+    """What a run knows: of a visit as it is now; of all visits as they were at the run's first table.
+
+    A visit that changes while the tables are made is found by the next plan.
+    """
+    if patient is not None:
+        return StudyState(instance, paths, nodes, only=patient)
+    if run_id not in _STATES:
+        _STATES.clear()
+        _STATES[run_id] = StudyState(instance, paths, nodes)
+    state = _STATES[run_id]
+    state.refresh(None)
+    return state
+
+
+_STATES: dict[str, StudyState] = {}
+"""Of the run that this process works on, if it makes tables of a study."""

@@ -6,26 +6,25 @@ nothing left to do.
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import partial
 
 import dagster as dg
 
-from eus_etl.defs.assets.external import changed_versions, events, unassigned_event
 from eus_etl.defs.graph import StudyGraph, study_graph
 from eus_etl.defs.instance import run_locks
-from eus_etl.defs.keys import CONSUMED_TAG, STUDY_TAG, TERMINAL_TAG, patients_of
-from eus_etl.defs.reconcile.plan import next_wave, visits_in, wanted, wave_version
+from eus_etl.defs.keys import TERMINAL_TAG, patients_of
+from eus_etl.defs.reconcile.confirm import CONFIRMED
+from eus_etl.defs.reconcile.observe import Seen, observe_study
+from eus_etl.defs.reconcile.plan import Plan, plan_of, visits_in
+from eus_etl.defs.reconcile.retry import failed_asset
 from eus_etl.defs.reconcile.run_health import runs_under_way
-from eus_etl.defs.reconcile.staleness import Node, StudyState
+from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.errors import EusEtlError
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.observation.connect import connect
-from eus_etl.steps.observation.observe import Failure, observe_all, relist_videos
-from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, resolve_patient
+from eus_etl.steps.observation.observe import Failure
+from eus_etl.steps.observation.snapshot import resolve_patient
 from eus_etl.storage.locks import run_lock
-from eus_etl.storage.root_owner import claim_root
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -95,57 +94,21 @@ class StudySession:
 
     def __init__(self, study: StudyConfig, instance: dg.DagsterInstance) -> None:
         self.graph: StudyGraph = study_graph(study)
+        self.state = StudyState(instance, StudyPaths(study.root), self.graph.nodes)
         self._study = study
         self._instance = instance
-        self._missed = 0
-        self._state = StudyState(instance, StudyPaths(study.root), self.graph.nodes)
-        definitions = dg.Definitions(assets=self.graph.assets(), executor=dg.in_process_executor)
-        self._job = definitions.resolve_implicit_global_asset_job_def()
 
-    @property
-    def state(self) -> StudyState:
-        """What the instance knows of the study."""
-        return self._state
-
-    def observe(self, *, relist: bool = False) -> list[Failure]:
-        """Look at all sources and report what changed; returns the sources that could not be seen.
-
-        Args:
-            relist: list the videos anew, whatever their source remembers.
-
-        Raises:
-            ForeignRootError: the root holds data that this package did not make.
-        """
-        claim_root(StudyPaths(self._study.root), self._study.study)
-        sources = connect(self._study)
-        self._missed, failures = 0, []
-        if relist:
-            try:
-                self._missed = relist_videos(sources)
-            except EusEtlError as error:
-                failures.append(Failure(f"{DRIVE_VIDEOS}, listed in full,", error))
-        seen, unseen = observe_all(self._study, sources)
-        failures += unseen
-        known = set(self.patients())
-        for observation in seen:
-            changed = changed_versions(self._state, self._study.study, observation)
-            if new := sorted(changed.keys() - known):
-                self._instance.add_dynamic_partitions(str(patients_of(self._study.study).name), new)
-                known.update(new)
-            for event in events(self._study.study, observation.source, changed):
-                self._instance.report_runless_asset_event(event)
-        if unassigned := unassigned_event(self._state, self._study):
-            self._instance.report_runless_asset_event(unassigned)
-        self._state.forget(list(self.graph.nodes))
-        return failures
+    def observe(self, *, relist: bool = False) -> Seen:
+        """Look at all sources and report what changed; see ``observe_study``."""
+        return observe_study(self._study, self.state, relist=relist)
 
     def patients(self) -> list[str]:
         """Every visit's id."""
         return sorted(self._instance.get_dynamic_partitions(str(patients_of(self._study.study).name)))
 
-    def wanted(self, patient_id: str) -> list[Node]:
-        """The assets that a visit can have."""
-        return wanted(self.graph, self._state, patient_id)
+    def plan(self, patient: str | None) -> Plan | None:
+        """What has to be made of a visit, or (None) of the study's tables."""
+        return plan_of(self.graph, self.state, patient)
 
     def run(
         self,
@@ -154,79 +117,76 @@ class StudySession:
         *,
         relist: bool = False,
     ) -> RunReport:
-        """Observe the sources, then make what is missing or was made from other inputs, and nothing else.
+        """Observe the sources, then make what is not current, and nothing else.
 
         Visits that another process works on come last; what that has made by then is not made again.
 
         Args:
             patients: ids or aliases of visits; None for all.
-            progress: told before each run.
-            relist: list the videos anew, whatever their source remembers.
+            progress: told before each asset that is made.
+            relist: list the videos in full, whatever their source remembers.
 
         Raises:
             PatientUnknownError: no visit that the sources hold now has this id or alias, or several have.
         """
-        claim_root(StudyPaths(self._study.root), self._study.study)
-        tell = progress or (lambda *_: None)
         others = [run for run in runs_under_way(self.graph, self._instance) if _is_worked_on(run)]
-        report = RunReport(unobserved=self.observe(relist=relist), missed=self._missed)
+        seen = self.observe(relist=relist)
+        report = RunReport(unobserved=seen.failures, missed=seen.missed)
         chosen = (
             self.patients()
             if patients is None
             else [resolve_patient(self._study, patient) for patient in patients]
         )
-        due = [
-            patient
-            for patient in chosen
-            if any(self._state.is_stale(n, patient) for n in self.wanted(patient))
-        ]
-        elsewhere = visits_in(others)
-        due.sort(key=elsewhere.__contains__)
-        for done, patient in enumerate(due):
-            if patient in elsewhere:
-                self._state.forget(list(self.graph.nodes))
-            self._make(
-                self.wanted(patient), patient, report, partial(_tell_visit, tell, patient, done, len(due))
-            )
-        self._make(
-            self.graph.made(per_patient=False),
-            None,
-            report,
-            partial(_tell_visit, tell, None, len(due), len(due)),
-        )
+        make_all(self.graph, self.state, chosen, visits_in(others), report, progress)
         return report
 
-    def _make(
-        self, nodes: list[Node], patient: str | None, report: RunReport, tell: Callable[[str], object]
-    ) -> None:
-        """Make the stale ones of ``nodes`` in waves: an input that came out as before starts nothing."""
-        settled: set[dg.AssetKey] = set()
-        blocked: set[dg.AssetKey] = set()
-        while wave := next_wave(self._state, nodes, patient, settled, blocked):
-            tell(wave[0].name)
-            run_id = str(uuid.uuid4())
-            tags = {
-                STUDY_TAG: self._study.study,
-                TERMINAL_TAG: "true",
-                CONSUMED_TAG: wave_version(self._state, wave, patient),
-            }
-            with run_lock(run_locks(self._instance), run_id):
-                result = self._job.execute_in_process(
-                    run_config=_QUIET,
-                    instance=self._instance,
-                    partition_key=patient,
-                    asset_selection=[node.key for node in wave],
-                    run_id=run_id,
-                    tags=tags,
-                    raise_on_error=False,
-                )
-            self._state.forget([node.key for node in wave])
-            made = _made(result, patient)
-            report.made += made
-            report.failed += _failed(result, patient)
-            settled.update(node.key for node in wave)
-            names = {one.asset for one in made}
-            blocked.update(node.key for node in wave if node.name not in names)
+
+def make_all(
+    graph: StudyGraph,
+    state: StudyState,
+    patients: Sequence[str],
+    elsewhere: AbstractSet[str | None],
+    report: RunReport,
+    progress: Progress | None = None,
+) -> None:
+    """Make of these visits, and then of the study's tables, what is not current.
+
+    Args:
+        graph: the study's graph.
+        state: what is known of the study; it knows what was made, too, when this returns.
+        patients: the visits.
+        elsewhere: visits that other processes work on: they come last.
+        report: what was made and what failed is added to it.
+        progress: told before each run.
+    """
+    tell = progress or (lambda *_: None)
+    definitions = dg.Definitions(assets=graph.assets(), executor=dg.in_process_executor)
+    job = definitions.resolve_implicit_global_asset_job_def()
+    due = [patient for patient in patients if plan_of(graph, state, patient)]
+    due.sort(key=elsewhere.__contains__)
+    for done, patient in enumerate([*due, None]):
+        if patient in elsewhere:
+            state.refresh(patient)
+        if plan := plan_of(graph, state, patient):
+            tell(patient, plan.nodes[0].name, done, len(due))
+            _run(job, state, plan, report)
+
+
+def _run(job: dg.JobDefinition, state: StudyState, plan: Plan, report: RunReport) -> None:
+    run_id = str(uuid.uuid4())
+    with run_lock(run_locks(state.instance), run_id):
+        result = job.execute_in_process(
+            run_config=_QUIET,
+            instance=state.instance,
+            partition_key=plan.patient,
+            asset_selection=[node.key for node in plan.nodes],
+            run_id=run_id,
+            tags={**plan.tags, TERMINAL_TAG: "true"},
+            raise_on_error=False,
+        )
+    state.refresh(plan.patient)
+    report.made += _made(result, plan.patient)
+    report.failed += _failed(result, plan.patient)
 
 
 def _is_worked_on(run: dg.DagsterRun) -> bool:
@@ -234,16 +194,13 @@ def _is_worked_on(run: dg.DagsterRun) -> bool:
     return run.status is dg.DagsterRunStatus.STARTED
 
 
-def _tell_visit(tell: Progress, patient: str | None, done: int, total: int, asset: str) -> None:
-    tell(patient, asset, done, total)
-
-
 def _made(result: dg.ExecuteInProcessResult, patient: str | None) -> list[Made]:
     made = []
     for event in result.get_asset_materialization_events():
         materialization = event.materialization
         metadata = {name: value.value for name, value in materialization.metadata.items()}
-        made.append(Made(materialization.asset_key.path[-1], patient, metadata))
+        if CONFIRMED not in metadata:
+            made.append(Made(materialization.asset_key.path[-1], patient, metadata))
     return made
 
 
@@ -252,11 +209,6 @@ def _failed(result: dg.ExecuteInProcessResult, patient: str | None) -> list[Fail
         Failed(failed_asset(event), patient, failure_text(event))
         for event in result.get_step_failure_events()
     ]
-
-
-def failed_asset(event: dg.DagsterEvent) -> str:
-    """Name of the asset whose step failed: a step's key is its asset's key, joined by two underscores."""
-    return str(event.step_key).split("__")[-1]
 
 
 def failure_text(event: dg.DagsterEvent) -> str:

@@ -11,7 +11,7 @@ import dagster as dg
 from eus_etl.defs.graph import StudyGraph
 from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import STUDY_TAG, TERMINAL_TAG
-from eus_etl.storage.locks import is_worked_on
+from eus_etl.storage.locks import is_worked_on, sweep
 
 STARTUP_S = 60.0
 """A run that a daemon started has its lock from its first step on: moments after it counts as started."""
@@ -38,6 +38,7 @@ def runs_under_way(graph: StudyGraph, instance: dg.DagsterInstance) -> list[dg.D
         run = instance.get_run_by_id(run_id)
         if run is not None and not run.is_finished:  # it may have come to its end while it was looked at
             instance.report_run_failed(run, "The process that worked on it died. It is tried again.")
+    sweep(run_locks(instance))
     return [record.dagster_run for record in ours if record.dagster_run.run_id not in dead]
 
 
@@ -56,6 +57,8 @@ def _is_dead(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
     run = record.dagster_run
     if TERMINAL_TAG not in run.tags:
         started_at = record.start_time or record.update_timestamp.timestamp()
-        if run.status is not dg.DagsterRunStatus.STARTED or time.time() < started_at + STARTUP_S:
+        # a start that is dated ahead is as good as none: the clock was put back since
+        is_starting = started_at <= time.time() < started_at + STARTUP_S
+        if run.status is not dg.DagsterRunStatus.STARTED or is_starting:
             return False
     return not is_worked_on(run_locks(instance), run.run_id)

@@ -1,14 +1,14 @@
-"""What is known of a study's assets: versions, what is stale, what failed.
+"""Compare: whether an asset is current, and if not, why.
 
-Versions are Dagster's; what an asset was made from stands in the ledger. An asset is stale when its
-inputs' versions or its configuration are not those it was made from, or when either record lacks it.
+Versions are Dagster's; what an asset was made from is its provenance, which lies beside the data. An equal
+version is no proof that the bytes are there: only where both records agree does a version count.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import dagster as dg
-from dagster import DagsterEventType
 
 from eus_etl.defs.keys import DATA_VERSION_TAG
 from eus_etl.domain.paths import StudyPaths
@@ -43,75 +43,111 @@ class Node:
         return self.key.path[-1]
 
 
-Versions = Mapping[str | None, str]
+class Why(StrEnum):
+    """Why an asset is not current."""
+
+    MISSING = "missing"  # it was never made, or there is no record of what it was made from
+    OUTPUT_LOST = "output lost"  # what was made is not what lies on the disk
+    CONFIGURATION_CHANGED = "configuration changed"
+    INPUTS_CHANGED = "inputs changed"
+    BLOCKED = "blocked"  # something before it is not current, so nobody can tell
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an asset is not current.
+
+    Attributes:
+        why: the kind of reason.
+        inputs: names of the inputs that changed, or of those before it that are not current.
+    """
+
+    why: Why
+    inputs: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.why}: {', '.join(self.inputs)}" if self.inputs else str(self.why)
+
+
+Versions = dict[str | None, str]
 """Partitions (None for an unpartitioned asset) to data versions."""
 
 
 @dataclass(slots=True)
 class StudyState:
-    """A reader of an instance and a root; what was read is remembered until ``forget``.
+    """A reader of an instance and a root; what was read is remembered until ``refresh``.
 
     Args:
         instance: the Dagster instance.
         paths: the study's paths.
         nodes: the study's assets, in topological order.
+        only: read the versions of this visit alone, as a run of one visit does; None for all visits at once.
     """
 
     instance: dg.DagsterInstance
     paths: StudyPaths
     nodes: Mapping[dg.AssetKey, Node]
+    only: str | None = None
     _versions: dict[dg.AssetKey, Versions] = field(default_factory=dict)
     _pages: dict[str, Mapping[str, Entry]] = field(default_factory=dict)
+    _of_all_visits: dict[dg.AssetKey, str] = field(default_factory=dict)
 
-    def forget(self, keys: Iterable[dg.AssetKey]) -> None:
-        """Read these assets' versions, and the ledger, again when next asked."""
-        self._pages.clear()
-        for key in keys:
-            self._versions.pop(key, None)
+    def reasons(self, partition: str | None) -> dict[dg.AssetKey, Reason]:
+        """The assets of a visit (None: of the whole study) that are not current, each with its reason.
 
-    def assume(self, key: dg.AssetKey, versions: Mapping[str, str]) -> None:
-        """Take these versions for reported: they are, once the tick that carries them ends."""
-        assumed: dict[str | None, str] = dict(self.versions(key))
-        assumed.update(versions)
-        self._versions[key] = assumed
+        What follows an asset that is not current is not current either. A table of the study does not wait
+        for visits: it holds of each what was last made.
+        """
+        found: dict[dg.AssetKey, Reason] = {}
+        for node in self.nodes.values():
+            if node.observed or node.per_patient != (partition is not None):
+                continue
+            if reason := self._own_reason(node, partition):
+                found[node.key] = reason
+            elif before := tuple(key.path[-1] for key in node.deps if key in found):
+                found[node.key] = Reason(Why.BLOCKED, before)
+        return found
 
-    def versions(self, key: dg.AssetKey) -> Versions:
-        """Data versions of an asset's partitions, as last materialised or reported."""
-        if key not in self._versions:
-            self._versions[key] = self._read(key)
-        return self._versions[key]
-
-    def version(self, key: dg.AssetKey, partition: str | None) -> str | None:
-        """Data version of an asset's partition; None while it is missing."""
-        return self.versions(key).get(partition)
-
-    def consumable(self, node: Node, partition: str | None) -> str:
-        """Hash of the inputs' data versions and the configuration as they are now."""
-        inputs: list[object] = []
-        for dep in node.deps:
-            if self.nodes[dep].per_patient and not node.per_patient:
-                inputs.append([dep.to_user_string(), {str(p): v for p, v in self.versions(dep).items()}])
+    def inputs(self, node: Node, partition: str | None) -> dict[str, str | None]:
+        """Names of the asset's inputs to their versions as they are now."""
+        found: dict[str, str | None] = {}
+        for dep in (self.nodes[key] for key in node.deps):
+            if dep.per_patient and not node.per_patient:
+                found[dep.name] = self._all_counted(dep)
             else:
-                inputs.append([dep.to_user_string(), self.version(dep, partition)])
-        return version_of(node.code_version, inputs)
+                found[dep.name] = self._counted(dep, partition)
+        return found
 
     def entry(self, node: Node, partition: str | None) -> Entry | None:
-        """What the asset's partition was last made from; None where the ledger has no record of it."""
+        """What the asset's partition was last made from; None where there is no record of it."""
         page = partition or STUDY
         if page not in self._pages:
             self._pages[page] = read_page(self.paths, page)
         return self._pages[page].get(node.name)
 
-    def is_missing(self, node: Node, partition: str | None) -> bool:
-        """Whether the asset's partition was never materialised."""
-        return partition not in self.versions(node.key)
+    def version(self, key: dg.AssetKey, partition: str | None) -> str | None:
+        """Data version of an asset's partition as the event log has it; None while it is missing."""
+        return self.versions(key).get(partition)
 
-    def is_stale(self, node: Node, partition: str | None) -> bool:
-        """Whether the partition is missing, or was made from other inputs or another configuration."""
-        entry = self.entry(node, partition)
-        if entry is None or entry.version != self.version(node.key, partition):
-            return True
-        return entry.consumed != self.consumable(node, partition)
+    def versions(self, key: dg.AssetKey) -> Versions:
+        """Data versions of an asset's partitions, as last materialised or reported."""
+        if key not in self._versions:
+            self._versions[key] = self._read(key, self.only)
+        return self._versions[key]
+
+    def assume(self, key: dg.AssetKey, versions: Mapping[str, str]) -> None:
+        """Take these versions for reported: they are, once the tick that carries them ends."""
+        self.versions(key).update(versions)
+        self._of_all_visits.pop(key, None)
+
+    def refresh(self, partition: str | None) -> None:
+        """Read what is known of one visit (None: of the study's tables) again."""
+        self._pages.pop(partition or STUDY, None)
+        for key, versions in self._versions.items():
+            if self.nodes[key].per_patient == (partition is not None):
+                versions.pop(partition, None)
+                versions.update(self._read(key, partition))
+                self._of_all_visits.pop(key, None)
 
     def failed(self, key: dg.AssetKey) -> Mapping[str, str]:
         """Partitions whose last attempt failed, with the id of its run."""
@@ -124,10 +160,47 @@ class StudyState:
                 failed[partition] = run_id
         return failed
 
-    def _read(self, key: dg.AssetKey) -> Versions:
+    def _own_reason(self, node: Node, partition: str | None) -> Reason | None:
+        """Why the asset is not current, whatever stands before it."""
+        entry, version = self.entry(node, partition), self.version(node.key, partition)
+        if entry is None or version is None:
+            return Reason(Why.MISSING)
+        if self._is_lost(entry, version):
+            return Reason(Why.OUTPUT_LOST)
+        if entry.configuration != node.code_version:
+            return Reason(Why.CONFIGURATION_CHANGED)
+        inputs = self.inputs(node, partition)
+        changed = {
+            name for name in {*inputs, *entry.inputs} if inputs.get(name, "") != entry.inputs.get(name, "")
+        }
+        return Reason(Why.INPUTS_CHANGED, tuple(sorted(changed))) if changed else None
+
+    def _is_lost(self, entry: Entry, version: str) -> bool:
+        """Whether what the event log tells of is not what lies on the disk."""
+        return entry.version != version
+
+    def _counted(self, node: Node, partition: str | None) -> str | None:
+        """The version of an input; None where it is not there to be read."""
+        version = self.version(node.key, partition)
+        if node.observed or version is None:
+            return version
+        entry = self.entry(node, partition)
+        return None if entry is None or self._is_lost(entry, version) else version
+
+    def _all_counted(self, node: Node) -> str:
+        """One hash over the versions of all visits."""
+        if node.key not in self._of_all_visits:
+            counted = {str(patient): self._counted(node, patient) for patient in self.versions(node.key)}
+            self._of_all_visits[node.key] = version_of(counted)
+        return self._of_all_visits[node.key]
+
+    def _read(self, key: dg.AssetKey, patient: str | None) -> Versions:
         if self.nodes[key].per_patient:
             rows = self.instance.event_log_storage.get_latest_tags_by_partition(
-                key, DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
+                key,
+                dg.DagsterEventType.ASSET_MATERIALIZATION,
+                [DATA_VERSION_TAG],
+                asset_partitions=[patient] if patient else None,
             )
             return {partition: tags[DATA_VERSION_TAG] for partition, tags in rows.items()}
         event = self.instance.get_latest_materialization_event(key)

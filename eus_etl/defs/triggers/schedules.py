@@ -1,12 +1,14 @@
-"""The nightly pass: everything is looked at anew and made, as the 5 o'clock script did."""
+"""The nightly pass: all sources are observed in full; the planner starts the runs that follow."""
 
 import dagster as dg
 
 from eus_etl.defs.graph import StudyGraph
 from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import STUDY_TAG
-from eus_etl.defs.reconcile.local_session import StudySession
+from eus_etl.defs.reconcile.observe import observe_study
 from eus_etl.defs.reconcile.run_health import runs_under_way
+from eus_etl.defs.reconcile.staleness import StudyState
+from eus_etl.domain.paths import StudyPaths
 from eus_etl.storage.locks import hold_to_the_end
 
 NIGHTLY = "0 5 * * *"
@@ -14,10 +16,10 @@ TIME_ZONE = "Asia/Kolkata"
 
 
 def nightly_schedule(graph: StudyGraph) -> dg.ScheduleDefinition:
-    """At 05:00 in India: list everything, report what the change feed had missed, make what is stale.
+    """At 05:00 in India: list everything in full, and report what the change feed had missed.
 
-    The sensors leave alone what it works on, and it finds nothing to do where they were first. A pass that
-    takes longer than a day is not joined by a second one.
+    It makes nothing itself: the edits' sensor plans as it does by day. A pass that takes longer than a day is
+    not joined by a second one.
     """
     study = graph.study
     name = f"{study.study}_nightly"
@@ -25,30 +27,24 @@ def nightly_schedule(graph: StudyGraph) -> dg.ScheduleDefinition:
     @dg.op(name=f"{study.study}_sync")
     def sync(context: dg.OpExecutionContext) -> None:
         hold_to_the_end(run_locks(context.instance), context.run.run_id)
-        report = StudySession(study, context.instance).run(
-            progress=lambda patient, asset, done, total: context.log.info(
-                f"{asset} of {patient or 'the study'}, visit {min(done + 1, total)} of {total}"
-            ),
-            relist=True,
-        )
+        state = StudyState(context.instance, StudyPaths(study.root), graph.nodes)
+        seen = observe_study(study, state, relist=True)
         context.add_output_metadata(
             {
-                "assets_made": len(report.made),
-                "videos_decoded": report.videos_decoded,
-                "missed_by_the_feed": report.missed,
-                "failed": len(report.failed),
+                "changes_reported": seen.changes,
+                "missed_by_the_feed": seen.missed,
+                "unseen": len(seen.failures),
             }
         )
-        if not report.complete:
-            problems = [f"{failed.asset} of {failed.patient_id}: {failed.error}" for failed in report.failed]
-            problems += [str(failure.error) for failure in report.unobserved]
+        if seen.failures:
+            problems = [str(failure.error) for failure in seen.failures]
             raise dg.Failure("; ".join(problems), allow_retries=False)
 
     @dg.job(
         name=name,
         tags={STUDY_TAG: study.study},
         executor_def=dg.in_process_executor,
-        description=f"{study.title}: look at all sources anew and make what is missing or changed.",
+        description=f"{study.title}: look at all sources in full; runs of their own make what follows.",
     )
     def nightly() -> None:
         sync()
@@ -59,7 +55,7 @@ def nightly_schedule(graph: StudyGraph) -> dg.ScheduleDefinition:
         cron_schedule=NIGHTLY,
         execution_timezone=TIME_ZONE,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="05:00 in India: a full pass over all sources.",
+        description="05:00 in India: a full look at all sources.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if any(run.job_name == name for run in runs_under_way(graph, context.instance)):

@@ -1,4 +1,4 @@
-"""The sensors of a study: one starts visits for new videos, one makes anew what edits touch."""
+"""The sensors of a study: both observe, one plans."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -7,14 +7,12 @@ from functools import partial
 from pathlib import Path
 
 import dagster as dg
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from eus_etl.defs.assets.external import changed_versions, events, unassigned_event
-from eus_etl.defs.assets.patient import CHAIN
 from eus_etl.defs.graph import StudyGraph, graph_now
-from eus_etl.defs.keys import STUDY_TAG, patients_of
-from eus_etl.defs.reconcile.plan import RUNS_A_TICK, due_edits, visit_due_at, visit_run, visits_in
-from eus_etl.defs.reconcile.retry import AT_ONCE, NEVER
+from eus_etl.defs.keys import patients_of
+from eus_etl.defs.reconcile.plan import due_plans, visits_in
 from eus_etl.defs.reconcile.run_health import runs_under_way
 from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.defs.triggers.background_poll import Looks
@@ -30,6 +28,9 @@ from eus_etl.storage.root_owner import claim_root
 EVENTS_A_TICK = 1000
 """The first look at a large table is spread over some ticks."""
 
+LOOK_AGAIN_S = 15 * 60.0
+"""So often everything is compared although nothing was reported."""
+
 LISTING_LIMIT_S = 30.0
 """A tick has a minute; what it could not list or hash waits for the next one."""
 
@@ -38,12 +39,7 @@ LISTING_PATIENCE_S, RECORDS_PATIENCE_S = 45.0, 15.0
 
 
 def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefinition:
-    """Starts one run of the whole chain for each visit whose files are new, replaced or removed.
-
-    A visit is due when ``raw_videos`` was made from another listing and no run has been started for the
-    present one since it was reported. So a tick that dies anywhere loses nothing and starts nothing twice.
-    A visit that is under way is looked at when it is done; what failed for a while is tried again by the
-    other sensor.
+    """Reports new, replaced and removed videos; what follows from them is the other sensor's to plan.
 
     Args:
         graph: the study's graph.
@@ -51,19 +47,12 @@ def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefin
     """
     study = graph.study
     looks: Looks[tuple[str | None, Observation | None]] = Looks(LISTING_PATIENCE_S)
-    chain = dg.define_asset_job(
-        f"{study.study}_visit",
-        selection=dg.AssetSelection.assets(*(graph.key(name) for name in CHAIN)),
-        description=f"{study.title}: one visit, from raw videos to preprocessed frames.",
-        tags={STUDY_TAG: study.study},
-    )
 
     @dg.sensor(
         name=f"{study.study}_videos",
-        job=chain,
         minimum_interval_seconds=study.sources.poll_s,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="New, replaced and removed videos start one run of their visit's whole chain.",
+        description="Looks for new, replaced and removed videos.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         cursor = _Cursor.read(context.cursor)
@@ -76,38 +65,24 @@ def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefin
         if seen is None:
             return dg.SkipReason("nothing new")
         state = StudyState(context.instance, StudyPaths(present.study.root), present.nodes)
-        busy = visits_in(runs_under_way(present, context.instance))
         changed = changed_versions(state, study.study, seen)
-        unanswered = [
-            patient
-            for patient in seen.versions
-            if patient not in changed and visit_due_at(present, state, patient) == AT_ONCE
-        ]
-        waiting = [*changed, *unanswered]
-        due = [patient for patient in waiting if patient not in busy][:RUNS_A_TICK]
-        reported = {patient: changed[patient] for patient in due if patient in changed}
-        state.assume(graph.key(DRIVE_VIDEOS), reported)
-        requests = [visit_run(present, state, patient, cursor.number + 1) for patient in due]
+        reported = dict(list(changed.items())[:EVENTS_A_TICK])
+        whole = len(reported) == len(changed)
         return dg.SensorResult(
             asset_events=list(events(study.study, DRIVE_VIDEOS, reported)),
-            dynamic_partitions_requests=_new_partitions(context.instance, study.study, due),
-            run_requests=requests,
-            skip_reason=None if requests else f"{len(seen.versions)} visits, nothing new",
-            cursor=_Cursor(
-                number=cursor.number + bool(requests),
-                seen=mark if mark and len(due) == len(waiting) else "",
-            ).model_dump_json(),
+            dynamic_partitions_requests=_new_partitions(context.instance, study.study, reported),
+            skip_reason=f"{len(seen.versions)} visits, {len(reported)} changes reported",
+            cursor=_Cursor(seen=mark if mark and whole else "").model_dump_json(),
         )
 
     return sensor
 
 
 def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefinition:
-    """Reports edits of items, rows and corrections, and starts runs for whatever is stale.
+    """Reports edits of items, rows and corrections, and starts the runs of all plans that are due.
 
-    Stale is what was made from other inputs or another configuration, however that came about. New,
-    replaced and removed videos are the other sensor's; a visit that is under way is looked at when it
-    is done. What failed for good is not tried again with the same inputs, what failed for a while is.
+    It plans when something has happened in the instance or in the study's file, when a plan that failed is
+    due again, and now and then whatever has happened: what was lost on the disk tells nobody.
 
     Args:
         graph: the study's graph.
@@ -121,13 +96,14 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
         target=dg.AssetSelection.assets(*(graph.key(spec.name) for spec in graph.specs)),
         minimum_interval_seconds=study.sources.poll_s,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Edits of items, rows, corrections and configuration make anew what they touch.",
+        description="Looks for edits of items, rows, corrections and configuration; starts all runs.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         cursor = _Cursor.read(context.cursor)
         now = time.time()
         try:
             present = graph_now(graph, file)
+            claim_root(StudyPaths(present.study.root), study.study)
         except EusEtlError as error:
             return dg.SkipReason(str(error))
         state = StudyState(context.instance, StudyPaths(present.study.root), present.nodes)
@@ -137,42 +113,50 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
         last_event = context.instance.event_log_storage.get_maximum_record_id()
         seen = version_of(last_event, [spec.code_version for spec in present.specs])
         after = cursor.model_copy(update={"looked_at": records.looked_at})
-        if not records.events and seen == cursor.seen and now < cursor.again_at:
+        if not records.events and seen == cursor.seen and _is_before(now, cursor.again_at):
             return dg.SensorResult(
                 skip_reason="; ".join(records.failures) or "nothing has happened",
                 cursor=after.model_dump_json(),
             )
         known = {*context.instance.get_dynamic_partitions(str(patients_of(study.study).name))}
-        due = due_edits(present, state, sorted(known | records.patients), busy, cursor.number + 1)
+        due = due_plans(present, state, sorted(known | records.patients), busy, now)
+        requests = [plan.request(cursor.number + 1) for plan in due.plans]
         said = [*records.failures, f"{len(records.events)} changes reported"]
         return dg.SensorResult(
             asset_events=records.events,
             dynamic_partitions_requests=_new_partitions(context.instance, study.study, records.patients),
-            run_requests=due.requests,
-            skip_reason=None if due.requests else "; ".join(said),
+            run_requests=requests,
+            skip_reason=None if requests else "; ".join(said),
             cursor=after.model_copy(
-                update={"number": cursor.number + 1, "seen": seen, "again_at": due.again_at}
+                update={
+                    "number": cursor.number + 1,
+                    "seen": seen,
+                    "again_at": min(due.again_at, now + LOOK_AGAIN_S),
+                }
             ).model_dump_json(),
         )
 
     return sensor
 
 
+def _is_before(now: float, moment: float) -> bool:
+    """Whether a moment that was set here is still to come; not so if the clock was put back since."""
+    return now < moment <= now + LOOK_AGAIN_S
+
+
 class _Cursor(BaseModel):
     """What a sensor remembers.
 
     Attributes:
-        number: how often it has asked for runs.
-        seen: what it had seen when it had last answered everything; empty where it has to look again.
-        again_at: when it has to look again whatever it sees, in seconds since 1970.
+        number: how often it has planned.
+        seen: what it had seen when it last reported or planned everything; empty where it has to look again.
+        again_at: when it has to plan again whatever it sees, in seconds since 1970.
         looked_at: sources to when they were last seen whole.
     """
 
-    model_config = ConfigDict(ser_json_inf_nan="strings")
-
     number: int = 0
     seen: str = ""
-    again_at: float = NEVER
+    again_at: float = 0.0
     looked_at: dict[str, float] = {}
 
     @staticmethod
@@ -217,7 +201,8 @@ def _look_at_records(
     study = graph.study
     found = _Records(dict(looked_at))
     for source in (source for source in SOURCES if source != DRIVE_VIDEOS):
-        if now < looked_at.get(source, 0.0) + _interval_s(study, source):
+        looked = looked_at.get(source, 0.0)
+        if looked <= now < looked + _interval_s(study, source):
             continue
         try:
             claim_root(StudyPaths(study.root), study.study)

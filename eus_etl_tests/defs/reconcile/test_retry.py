@@ -1,4 +1,4 @@
-"""When inputs whose run failed are due again."""
+"""When a plan whose runs did not do it is due again."""
 
 import time
 from collections.abc import Iterator
@@ -9,11 +9,13 @@ import pytest
 
 from benchmarks.support.hospitals.tiny_hospital import ONE, TinyHospital
 from eus_etl.defs.instance import open_instance
-from eus_etl.defs.keys import CONSUMED_TAG, PARTITION_TAG, STUDY_TAG
+from eus_etl.defs.keys import CONSUMED_TAG, PARENT_TAG, PARTITION_TAG, SCOPE_TAG, STUDY_TAG, VISIT
 from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl.defs.reconcile.retry import AT_ONCE, FIRST_WAIT_S, LONGEST_WAIT_S, NEVER, due_at
 
-TAGS = {CONSUMED_TAG: "these inputs"}
+TAGS = {STUDY_TAG: "eusml", SCOPE_TAG: VISIT, CONSUMED_TAG: "these inputs"}
+OF_THE_VISIT = {**TAGS, PARTITION_TAG: ONE}
+OTHERS = {**OF_THE_VISIT, CONSUMED_TAG: "other inputs"}
 
 
 @pytest.fixture
@@ -28,44 +30,85 @@ def lose(instance: dg.DagsterInstance, tags: dict[str, str]) -> None:
     instance.report_run_failed(instance.add_run(run))
 
 
+def due(instance: dg.DagsterInstance, now: float | None = None) -> float:
+    """When the plan with these tags is due."""
+    return due_at(instance, TAGS, ONE, (), time.time() if now is None else now)
+
+
+def waits(instance: dg.DagsterInstance) -> float:
+    """How long after the visit's last run."""
+    (last,) = instance.get_run_records(dg.RunsFilter(tags=OF_THE_VISIT), limit=1)
+    assert last.end_time is not None
+    return due(instance, last.end_time) - last.end_time
+
+
 def test_the_wait_doubles_to_a_limit(instance: dg.DagsterInstance) -> None:
-    assert due_at(instance, TAGS, 0.0) == AT_ONCE
-    waits = []
+    assert due(instance) == AT_ONCE
+    found = []
     for _ in range(8):
-        lose(instance, TAGS)
-        lose(instance, {CONSUMED_TAG: "other inputs"})
-        (last,) = instance.get_run_records(dg.RunsFilter(tags=TAGS), limit=1)
-        assert last.end_time is not None
-        waits.append(round((due_at(instance, TAGS, 0.0) - last.end_time) / FIRST_WAIT_S))
-    assert waits == [1, 2, 4, 8, 16, 16, 16, 16]
-    assert waits[-1] * FIRST_WAIT_S == LONGEST_WAIT_S
-    assert due_at(instance, TAGS, time.time() + 1) == AT_ONCE  # none since then
+        lose(instance, OF_THE_VISIT)
+        lose(instance, {**OF_THE_VISIT, PARTITION_TAG: "another visit"})
+        lose(instance, {**OF_THE_VISIT, STUDY_TAG: "another study"})
+        found.append(round(waits(instance) / FIRST_WAIT_S))
+    assert found == [1, 2, 4, 8, 16, 16, 16, 16]
+    assert found[-1] * FIRST_WAIT_S == LONGEST_WAIT_S
 
 
-@pytest.mark.parametrize(
-    "status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED]
-)
-def test_what_is_under_way_or_done_is_not_due(
+@pytest.mark.parametrize("last", [OTHERS, {**OF_THE_VISIT, PARENT_TAG: "a run that is executed once more"}])
+def test_a_plan_is_due_at_once_where_the_last_run_was_another(
+    instance: dg.DagsterInstance, last: dict[str, str]
+) -> None:
+    for _ in range(3):
+        lose(instance, OF_THE_VISIT)
+    lose(instance, last)
+    assert due(instance) == AT_ONCE
+    lose(instance, OF_THE_VISIT)
+    assert round(waits(instance)) == FIRST_WAIT_S
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.CANCELED])
+def test_what_is_under_way_or_was_ended_by_a_person_is_not_due(
     instance: dg.DagsterInstance, status: dg.DagsterRunStatus
 ) -> None:
-    lose(instance, TAGS)
-    instance.add_run(dg.DagsterRun(job_name="a_job", status=status, tags=TAGS))
-    assert due_at(instance, TAGS, 0.0) == NEVER
+    lose(instance, OF_THE_VISIT)
+    instance.add_run(dg.DagsterRun(job_name="a_job", status=status, tags=OF_THE_VISIT))
+    assert due(instance) == NEVER
+
+
+def test_a_success_that_left_something_undone_is_no_answer_for_ever(instance: dg.DagsterInstance) -> None:
+    run = instance.add_run(
+        dg.DagsterRun(job_name="a_job", status=dg.DagsterRunStatus.STARTED, tags=OF_THE_VISIT)
+    )
+    done = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name)
+    instance.report_dagster_event(done, run.run_id)
+    assert round(waits(instance)) == FIRST_WAIT_S
+
+
+def test_a_run_that_ended_in_the_future_holds_nothing_up(instance: dg.DagsterInstance) -> None:
+    lose(instance, OF_THE_VISIT)
+    assert due(instance, time.time() - 3600) == AT_ONCE
 
 
 def test_what_may_pass_is_told_from_what_will_not(tmp_path: Path) -> None:
     """A correction that is wrong stays wrong; raw videos that are away may come back."""
     hospital = TinyHospital(tmp_path)
-    tags = {STUDY_TAG: "eusml", PARTITION_TAG: ONE}
+
+    def due_now(session: StudySession) -> float:
+        plan = session.plan(ONE)
+        assert plan
+        now = time.time()
+        return due_at(session.state.instance, plan.tags, ONE, plan.nodes, now) - now
+
     hospital.paths.sync_csv.parent.mkdir(parents=True)
     hospital.paths.sync_csv.write_text(f"patient_id,offset_s,scale\n{ONE},0,-1\n")
     with open_instance(hospital.home) as instance:
-        (wrong,) = StudySession(hospital.study, instance).run([ONE]).failed
+        session = StudySession(hospital.study, instance)
+        (wrong,) = session.run([ONE]).failed
         assert wrong.asset == "frame_table"
-        assert due_at(instance, tags, 0.0) == NEVER
+        assert due_now(session) == NEVER
         hospital.configure(extraction={"frame_rate_hz": 4})
         hospital.paths.raw_data.rename(tmp_path / "aside")
-        begun = time.time()
-        failed = StudySession(hospital.study, instance).run([ONE]).failed
+        session = StudySession(hospital.study, instance)
+        failed = session.run([ONE]).failed
         assert "frames" in {one.asset for one in failed}
-        assert begun + FIRST_WAIT_S < due_at(instance, tags, begun) < NEVER
+        assert 0 < due_now(session) <= FIRST_WAIT_S

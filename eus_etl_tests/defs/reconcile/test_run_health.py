@@ -202,8 +202,7 @@ def test_what_is_made_already_is_told_once_more_and_not_made(
     assert pictures.items() <= told["frame_table"].items()
     again = execute(hospital, instance, **ASKED)
     assert again["frames"] == told["frames"]  # the one that made it, not the one that told it
-    nodes = session.graph.made(per_patient=True)
-    assert not any(session.state.is_stale(node, patient) for node in nodes for patient in (ONE, TWO))
+    assert not any(session.state.reasons(patient) for patient in (ONE, TWO, None))
 
 
 def test_its_checks_are_told_as_they_came_out(hospital: TinyHospital, instance: dg.DagsterInstance) -> None:

@@ -1,4 +1,4 @@
-"""The nightly pass: when it comes, what it makes, and what it says of the change feed."""
+"""The nightly pass: when it comes, what it reports, and what it says of the change feed."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,9 +19,10 @@ from eus_etl.defs.instance import open_instance
 from eus_etl.defs.keys import STUDY_TAG
 from eus_etl.defs.reconcile.local_session import StudySession, failure_text
 from eus_etl.defs.study import build_study_definitions
+from eus_etl.defs.triggers.sensors import edits_sensor
 
 NIGHTLY = "eusml_nightly"
-NOTHING = {"assets_made": 0, "videos_decoded": 0, "missed_by_the_feed": 0, "failed": 0}
+NOTHING = {"changes_reported": 0, "missed_by_the_feed": 0, "unseen": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -86,33 +87,37 @@ def test_it_comes_at_five_in_the_morning_in_india(hospital: TinyHospital) -> Non
     ]
 
 
-def test_a_night_makes_everything_and_the_next_one_nothing(
+def test_a_night_sees_everything_and_makes_nothing(
     hospital: TinyHospital, instance: dg.DagsterInstance, server: DriveServer
 ) -> None:
-    succeeded, first = night(hospital, instance)
-    assert succeeded
-    assert first["videos_decoded"] == 1
-    assert hospital.paths.table("dataset").is_file()
+    # an item, a row, its videos, and what is unassigned
+    assert night(hospital, instance) == (True, NOTHING | {"changes_reported": 4})
+    assert not hospital.paths.raw_data.exists()
+    assert StudySession(hospital.study, instance).run().videos_decoded == 1
     listed = server.counts["list"]
     assert night(hospital, instance) == (True, NOTHING)
     assert server.counts["list"] > listed  # it does not rely on the feed
 
-    # what the feed never told is found, made and reported
+
+def test_what_the_feed_never_told_is_found_and_planned(
+    hospital: TinyHospital, instance: dg.DagsterInstance, server: DriveServer
+) -> None:
+    session = StudySession(hospital.study, instance)
+    session.observe()
     upload(hospital, server, "second.mp4", first=300)
     server.drive.log.pop()
-    with open_instance(hospital.home) as other:
-        assert StudySession(hospital.study, other).observe() == []
-    succeeded, second = night(hospital, instance)
-    assert succeeded
-    assert (second["missed_by_the_feed"], second["videos_decoded"]) == (1, 1)
+    assert session.observe().changes == 0
+    assert night(hospital, instance) == (True, NOTHING | {"changes_reported": 1, "missed_by_the_feed": 1})
+    tick = edits_sensor(session.graph)(dg.build_sensor_context(instance))
+    assert isinstance(tick, dg.SensorResult)
+    assert [request.partition_key for request in tick.run_requests or []] == [ONE]
+    assert session.run().videos_decoded == 2
     assert night(hospital, instance) == (True, NOTHING)
 
 
-def test_what_could_not_be_made_fails_the_night_with_its_reason(
-    hospital: TinyHospital, instance: dg.DagsterInstance, server: DriveServer
+def test_a_source_that_could_not_be_seen_fails_the_night_with_its_reason(
+    hospital: TinyHospital, instance: dg.DagsterInstance
 ) -> None:
-    for item in server.drive.items.values():
-        item.refusal = "downloadQuotaExceeded"
     hospital.write_rows("No,Headers\n1,2\n")
     succeeded, reported = night(hospital, instance)
     assert not succeeded
@@ -120,10 +125,9 @@ def test_what_could_not_be_made_fails_the_night_with_its_reason(
     (failed,) = instance.get_runs(dg.RunsFilter(job_name=NIGHTLY))
     (failure,) = instance.get_records_for_run(failed.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
     event = failure.event_log_entry.dagster_event
-    text = failure_text(event) if event else ""
-    assert "raw_videos" in text
-    assert ONE in text
-    assert "sources.patient_rows" in text
+    assert "sources.patient_rows" in (failure_text(event) if event else "")
+    state = StudySession(hospital.study, instance).state
+    assert state.version(dg.AssetKey(["eusml", "label_items"]), ONE)  # the others were seen
 
 
 def test_a_night_that_is_not_over_is_not_joined_by_another(

@@ -22,7 +22,7 @@ from benchmarks.support.servers.drive_tokens import TokenOffice
 from eus_etl.defs.assets.patient import CHAIN
 from eus_etl.defs.graph import study_graph
 from eus_etl.defs.instance import open_instance
-from eus_etl.defs.keys import DATA_VERSION_TAG, PARTITION_TAG
+from eus_etl.defs.keys import DATA_VERSION_TAG, PARTITION_TAG, WHY_TAG
 from eus_etl.defs.reconcile.plan import RUNS_A_TICK
 from eus_etl.defs.reconcile.retry import PERMANENT
 from eus_etl.defs.reconcile.staleness import Node, StudyState
@@ -34,6 +34,7 @@ from eus_etl.steps.observation.connect import Sources
 from eus_etl.steps.observation.observe import Observation
 from eus_etl.steps.observation.observe import observe as observe_source
 from eus_etl.steps.observation.snapshot import SOURCES
+from eus_etl.steps.result import version_of
 from eus_etl.storage.provenance import STUDY, Entry, write_entry
 
 VIDEOS, EDITS, VISIT_JOB = "eusml_videos", "eusml_edits", "eusml_visit"
@@ -108,7 +109,7 @@ class Daemon:
         chosen = run.asset_selection or {self.graph.key(name) for name in CHAIN}
         for node in state.nodes.values():
             if node.key in chosen:
-                make(state, node, patient)
+                make(state, node, patient, run_id=run.run_id)
         self.instance.report_dagster_event(
             dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name), run.run_id
         )
@@ -118,19 +119,20 @@ class Daemon:
         for run in self.instance.get_runs(dg.RunsFilter(statuses=[STARTED])):
             self.end(run, DONE)
 
-    def fail(self, run: dg.DagsterRun) -> None:
-        """Let a run fail for good."""
-        said = UserFailureData(  # type: ignore[no-untyped-call]  # Dagster's
-            "intentional-failure", "a label is wrong", {PERMANENT: dg.MetadataValue.bool(True)}
-        )
-        failed = StepFailureData(error=None, user_failure_data=said)  # type: ignore[no-untyped-call]  # Dagster's
-        failure = dg.DagsterEvent(
-            dg.DagsterEventType.STEP_FAILURE.value,
-            run.job_name,
-            step_key="eusml__labels",
-            event_specific_data=failed,
-        )
-        self.instance.report_dagster_event(failure, run.run_id)
+    def fail(self, run: dg.DagsterRun, *assets: str) -> None:
+        """Let these assets of a run fail for good."""
+        for asset in assets:
+            said = UserFailureData(  # type: ignore[no-untyped-call]  # Dagster's
+                "intentional-failure", "it is wrong", {PERMANENT: dg.MetadataValue.bool(True)}
+            )
+            failed = StepFailureData(error=None, user_failure_data=said)  # type: ignore[no-untyped-call]  # Dagster's
+            failure = dg.DagsterEvent(
+                dg.DagsterEventType.STEP_FAILURE.value,
+                run.job_name,
+                step_key=f"eusml__{asset}",
+                event_specific_data=failed,
+            )
+            self.instance.report_dagster_event(failure, run.run_id)
         self.instance.report_run_failed(run)
 
     def state(self) -> StudyState:
@@ -148,15 +150,29 @@ class Daemon:
                     make(state, node, patient)
 
 
-def make(state: StudyState, node: Node, patient: str | None, consumed: str | None = None) -> None:
+def make(
+    state: StudyState,
+    node: Node,
+    patient: str | None,
+    *,
+    inputs: dict[str, str | None] | None = None,
+    run_id: str = "",
+) -> None:
     """Record that an asset was made, of its inputs as they are now or of the given ones."""
-    consumed = consumed or state.consumable(node, patient)
-    entry = Entry(consumed=consumed, version=f"made of {consumed}", at=time.time())
+    inputs = inputs or state.inputs(node, patient)
+    entry = Entry(
+        inputs=inputs,
+        configuration=str(node.code_version),
+        version=version_of(inputs, node.code_version),
+        made_by=run_id,
+        settled_by=run_id,
+        checks={},
+    )
     write_entry(state.paths, patient or STUDY, node.name, entry)
     state.instance.report_runless_asset_event(
         dg.AssetMaterialization(node.key, partition=patient, tags={DATA_VERSION_TAG: entry.version})
     )
-    state.forget([node.key])
+    state.refresh(patient)
 
 
 def asked(tick: SensorExecutionData) -> dict[str | None, str]:
@@ -167,7 +183,7 @@ def asked(tick: SensorExecutionData) -> dict[str | None, str]:
     return found
 
 
-def waves(tick: SensorExecutionData) -> dict[str | None, set[str]]:
+def plans(tick: SensorExecutionData) -> dict[str | None, set[str]]:
     """Visits that a tick asks for, to the assets that it asks for."""
     return {
         request.partition_key: {key.path[-1] for key in request.asset_selection or ()}
@@ -243,105 +259,119 @@ def edit(hospital: TinyHospital, stop: str) -> None:
 # --- videos ---
 
 
-def test_a_new_visit_gets_its_partition_its_event_and_its_run_in_one_tick(daemon: Daemon) -> None:
+def test_new_videos_are_reported_by_one_sensor_and_planned_by_the_other(daemon: Daemon) -> None:
     tick = daemon.tick(VIDEOS)
-    assert set(asked(tick)) == {ONE}  # the other's alias is not known yet
+    assert asked(tick) == {}
+    assert [event.partition for event in tick.asset_events] == [ONE]  # the other's alias is not known yet
     assert daemon.instance.get_dynamic_partitions("eusml_patients") == [ONE]
-    assert [event.partition for event in tick.asset_events] == [ONE]
-    (run,) = daemon.runs(ONE)
-    job = daemon.repository.get_job(run.job_name)
-    assert {key.path[-1] for key in job.asset_layer.executable_asset_keys} == set(CHAIN)
-    daemon.tick(EDITS)
-    assert asked(daemon.tick(VIDEOS)) == {}  # its labels are under way
+    assert plans(daemon.tick(EDITS)) == {ONE: set(CHAIN), TWO: {"labels", "patients"}}
+    assert [event.partition for event in daemon.tick(VIDEOS).asset_events] == [TWO]
+    assert asked(daemon.tick(EDITS)) == {}  # its labels are under way
     daemon.end(daemon.runs(TWO)[0], DONE)
-    assert set(asked(daemon.tick(VIDEOS))) == {TWO}
+    assert plans(daemon.tick(EDITS)) == {TWO: set(CHAIN) - {"labels", "patients"}}
+
+
+def test_a_tick_of_videos_that_dies_loses_nothing(daemon: Daemon) -> None:
+    first = daemon.look(VIDEOS)
+    assert list(first.asset_events)
+    assert list(daemon.look(VIDEOS).asset_events) == list(first.asset_events)
+    daemon.report(first)  # and no cursor
+    assert list(daemon.look(VIDEOS).asset_events) == []
+    assert ONE in asked(daemon.tick(EDITS))
 
 
 def test_a_tick_that_dies_before_its_runs_asks_for_the_same_runs_again(daemon: Daemon) -> None:
-    first = daemon.look(VIDEOS)
+    daemon.tick(VIDEOS)
+    first = daemon.look(EDITS)
     daemon.report(first)  # and no run, no cursor
-    second = daemon.look(VIDEOS)
+    second = daemon.look(EDITS)
     assert asked(second) == asked(first) != {}
     assert list(second.asset_events) == []
 
 
 def test_a_tick_that_dies_before_its_cursor_starts_nothing_twice(daemon: Daemon) -> None:
-    first = daemon.look(VIDEOS)
+    daemon.tick(VIDEOS)
+    first = daemon.look(EDITS)
     daemon.report(first)
-    assert len(daemon.start(first)) == 1
-    assert asked(daemon.look(VIDEOS)) == {}
+    assert len(daemon.start(first)) == 2
+    assert asked(daemon.look(EDITS)) == {}
     assert daemon.start(first) == []  # the daemon resumes a tick that it has written down
 
 
 def test_one_version_is_asked_for_once(daemon: Daemon) -> None:
     daemon.tick(VIDEOS)
+    daemon.tick(EDITS)
     for _ in range(3):
-        assert asked(daemon.tick(VIDEOS)) == {}
-    (run,) = daemon.runs(ONE)
-    daemon.end(run, DONE)
-    assert asked(daemon.tick(VIDEOS)) == {}
+        assert list(daemon.tick(VIDEOS).asset_events) in ([], [event_of(daemon, TWO)])
+        assert asked(daemon.tick(EDITS)) == {}
+    daemon.finish()
+    assert ONE not in asked(daemon.tick(EDITS))
     assert len(daemon.runs(ONE)) == 1
+
+
+def event_of(daemon: Daemon, patient: str) -> dg.AssetMaterialization:
+    """The last report of a visit's videos."""
+    asked_for = dg.AssetRecordsFilter(daemon.graph.key("drive_videos"), asset_partitions=[patient])
+    (record,) = daemon.instance.fetch_materializations(asked_for, limit=1).records
+    assert record.asset_materialization is not None
+    return record.asset_materialization
 
 
 def test_a_failed_version_waits_for_other_files_and_runs_again_when_they_return(
     hospital: TinyHospital, daemon: Daemon
 ) -> None:
-    name = f"{ONE}/first.mp4"
-    upload(hospital, name, b"one")
-    keys = list(asked(daemon.tick(VIDEOS)).values())
-    daemon.fail(daemon.runs(ONE)[0])
-    assert asked(daemon.tick(VIDEOS)) == {}
-    for content in (b"two and more", b"one"):
-        upload(hospital, name, content)
-        keys += asked(daemon.tick(VIDEOS)).values()
-        assert asked(daemon.tick(VIDEOS)) == {}
-        daemon.fail(daemon.runs(ONE)[0])
-        assert asked(daemon.tick(VIDEOS)) == {}
-    assert len(set(keys)) == 3
-    versions = [key.split(":")[1] for key in keys]
-    assert versions[0] == versions[2] != versions[1]
-
-
-def test_a_return_to_older_files_is_asked_for_although_the_tick_that_saw_it_died(
-    hospital: TinyHospital, daemon: Daemon
-) -> None:
-    name = f"{ONE}/first.mp4"
-    for content in (b"one", b"two and more"):
-        upload(hospital, name, content)
+    keys = []
+    for content in (b"one", b"two and more", b"one"):
+        upload(hospital, f"{ONE}/first.mp4", content)
         daemon.tick(VIDEOS)
-        daemon.fail(daemon.runs(ONE)[0])
-    upload(hospital, name, b"one")
-    first = daemon.look(VIDEOS)
-    daemon.report(first)
-    assert asked(daemon.look(VIDEOS)) == asked(first) != {}
+        keys.append(asked(daemon.tick(EDITS))[ONE])
+        assert ONE not in asked(daemon.tick(EDITS))
+        daemon.fail(daemon.runs(ONE)[0], *CHAIN)
+        daemon.tick(VIDEOS)
+        assert ONE not in asked(daemon.tick(EDITS))
+    assert len(set(keys)) == 3
+    targets = [key.split(":")[1] for key in keys]
+    assert targets[0] == targets[2] != targets[1]
 
 
 def test_a_visit_that_changes_while_it_is_made_is_asked_for_again(
     hospital: TinyHospital, daemon: Daemon
 ) -> None:
     daemon.tick(VIDEOS)
+    daemon.tick(EDITS)
+    (run,), state = daemon.runs(ONE), daemon.state()
+    begun_with = state.inputs(daemon.graph.nodes[daemon.graph.key("raw_videos")], ONE)
     upload(hospital, f"{ONE}/second.mp4", b"late")
-    tick = daemon.tick(VIDEOS)
-    assert asked(tick) == {}
-    assert list(tick.asset_events) == []  # the run under way is not said to have made what it may not know
-    daemon.end(daemon.runs(ONE)[0], DONE)
-    assert set(asked(daemon.tick(VIDEOS))) == {ONE}
-    assert asked(daemon.tick(VIDEOS)) == {}  # the second one is under way
+    daemon.tick(VIDEOS)
+    assert asked(daemon.tick(EDITS)) == {}
+    daemon.end(run, DONE)
+    make(daemon.state(), daemon.graph.nodes[daemon.graph.key("raw_videos")], ONE, inputs=begun_with)
+    assert plans(daemon.tick(EDITS))[ONE] == set(CHAIN) - {"labels", "patients"}
+    assert asked(daemon.tick(EDITS)) == {}  # the second one is under way
 
 
 def test_many_visits_are_started_some_a_tick(
     hospital: TinyHospital, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert RUNS_A_TICK == 20
-    monkeypatch.setattr("eus_etl.defs.triggers.sensors.RUNS_A_TICK", 4)
+    monkeypatch.setattr("eus_etl.defs.reconcile.plan.RUNS_A_TICK", 4)
     names = {f"55555555-aaaa-4aaa-8aaa-{number:012d}" for number in range(6)}
     for name in names:
         upload(hospital, f"{name}/a.mp4", name.encode())
-    ticks = [daemon.tick(VIDEOS) for _ in range(3)]
-    assert [len(asked(tick)) for tick in ticks] == [4, 3, 0]
-    assert {*asked(ticks[0]), *asked(ticks[1])} == names | {ONE}
-    assert [len(tick.asset_events) for tick in ticks] == [4, 3, 0]
-    assert len(daemon.runs()) == 7
+    assert len(list(daemon.tick(VIDEOS).asset_events)) == 7
+    ticks = [daemon.tick(EDITS) for _ in range(3)]
+    assert [len(asked(tick)) for tick in ticks] == [4, 4, 0]
+    assert {*asked(ticks[0]), *asked(ticks[1])} == names | {ONE, TWO}
+    assert len(daemon.runs()) == 8
+
+
+def test_many_changes_are_reported_some_a_tick(
+    hospital: TinyHospital, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eus_etl.defs.triggers.sensors.EVENTS_A_TICK", 4)
+    for number in range(6):
+        upload(hospital, f"55555555-aaaa-4aaa-8aaa-{number:012d}/a.mp4", bytes([number]))
+    assert [len(list(daemon.tick(VIDEOS).asset_events)) for _ in range(3)] == [4, 3, 0]
 
 
 def test_a_folder_out_of_reach_skips_with_its_reason_and_keeps_the_cursor(
@@ -354,15 +384,14 @@ def test_a_folder_out_of_reach_skips_with_its_reason_and_keeps_the_cursor(
     assert tick.skip_message
     assert list(tick.asset_events) == []
     aside.rename(hospital.videos)
-    assert asked(daemon.tick(VIDEOS)) == {}
+    assert list(daemon.tick(VIDEOS).asset_events) == []
 
 
 def test_what_failed_for_a_while_is_asked_for_again_later(
     hospital: TinyHospital, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    daemon.tick(EDITS)
-    daemon.finish()
-    first = asked(daemon.tick(VIDEOS))
+    daemon.tick(VIDEOS)
+    first = asked(daemon.tick(EDITS))
     daemon.end(daemon.runs(ONE)[0], LOST)
     daemon.finish()
     daemon.tick(EDITS)
@@ -370,11 +399,15 @@ def test_what_failed_for_a_while_is_asked_for_again_later(
     assert daemon.tick(EDITS).skip_message == "nothing has happened"
     monkeypatch.setattr("eus_etl.defs.reconcile.retry.FIRST_WAIT_S", 0.0)
     assert daemon.tick(EDITS).skip_message == "nothing has happened"
-    daemon.cursors[EDITS] = json.dumps(json.loads(daemon.cursors[EDITS] or "") | {"again_at": 0.0})
+    remember(daemon, EDITS, again_at=0.0)
     tick = daemon.tick(EDITS)  # the wait is over, although nothing has happened
-    assert waves(tick)[ONE] == set(CHAIN)
+    assert plans(tick)[ONE] == set(CHAIN)
     assert asked(tick)[ONE].split(":")[1] == first[ONE].split(":")[1]
-    assert asked(daemon.tick(VIDEOS)) == {}
+
+
+def remember(daemon: Daemon, sensor: str, **changes: object) -> None:
+    """Change a sensor's cursor."""
+    daemon.cursors[sensor] = json.dumps(json.loads(daemon.cursors[sensor] or "") | changes)
 
 
 # --- videos on a drive ---
@@ -400,23 +433,32 @@ def drive_daemon(hospital: TinyHospital, server: DriveServer) -> Iterator[Daemon
 
 
 def test_a_tick_on_an_unchanged_drive_is_one_request(drive_daemon: Daemon, server: DriveServer) -> None:
-    assert set(asked(drive_daemon.tick(VIDEOS))) == {ONE, TWO}
+    assert reported(drive_daemon.tick(VIDEOS)) == {ONE, TWO}
     for _ in range(4):
         before = server.counts.copy()
         assert drive_daemon.tick(VIDEOS).skip_message == "nothing new"
         assert server.counts - before == {"changes": 1}
 
 
+def reported(tick: SensorExecutionData) -> set[str | None]:
+    """Visits that a tick reports changes of."""
+    return {event.partition for event in tick.asset_events}
+
+
 def test_a_change_on_the_drive_starts_its_visit_alone(drive_daemon: Daemon, server: DriveServer) -> None:
     drive_daemon.tick(VIDEOS)
+    drive_daemon.tick(EDITS)
+    drive_daemon.finish()
+    drive_daemon.tick(EDITS)
     drive_daemon.finish()
     drive_daemon.tick(VIDEOS)
     (folder,) = [item.item_id for item in server.drive.items.values() if item.name == TWO]
     server.drive.upload("b.mp4", folder, b"another")
     before = server.requests
-    assert set(asked(drive_daemon.tick(VIDEOS))) == {TWO}
+    assert reported(drive_daemon.tick(VIDEOS)) == {TWO}
     assert server.requests == before + 2  # the mark and the listing each read the feed
-    assert asked(drive_daemon.tick(VIDEOS)) == {}
+    assert reported(drive_daemon.tick(VIDEOS)) == set()
+    assert set(asked(drive_daemon.tick(EDITS))) == {TWO}
 
 
 def test_a_drive_that_stalls_skips_and_its_answer_counts_when_it_comes(
@@ -431,15 +473,14 @@ def test_a_drive_that_stalls_skips_and_its_answer_counts_when_it_comes(
     assert (tick.cursor, list(tick.asset_events)) == (None, [])
     while "takes longer" in str(tick.skip_message):
         tick = hasty.tick(VIDEOS)
-    assert set(asked(tick)) == {ONE, TWO}
+    assert reported(tick) == {ONE, TWO}
     assert server.faults.happened == {"stall": 1}
-    hasty.finish()
     (folder,) = [item.item_id for item in server.drive.items.values() if item.name == TWO]
     server.drive.upload("b.mp4", folder, b"another")
     tick = hasty.tick(VIDEOS)
     while "takes longer" in str(tick.skip_message):
         tick = hasty.tick(VIDEOS)
-    assert set(asked(tick)) == {TWO}
+    assert reported(tick) == {TWO}
 
 
 def test_a_drive_that_fails_skips_with_its_reason_and_keeps_the_cursor(
@@ -462,7 +503,7 @@ def test_a_rejected_page_token_lists_anew_and_starts_nothing(
     drive_daemon.tick(VIDEOS)
     server.drive.forget_old_changes()
     listed = server.counts["list"]
-    assert asked(drive_daemon.tick(VIDEOS)) == {}
+    assert reported(drive_daemon.tick(VIDEOS)) == set()
     assert server.counts["list"] > listed
 
 
@@ -471,14 +512,13 @@ def test_a_new_alias_matches_what_lay_unassigned_although_the_drive_did_not_chan
 ) -> None:
     folder = server.drive.folder("Amber-Crane-4 of May", "folder000001")
     server.drive.upload("a.mp4", folder, b"early")
-    assert set(asked(drive_daemon.tick(VIDEOS))) == {ONE, TWO}
-    assert asked(drive_daemon.tick(VIDEOS)) == {}
+    assert reported(drive_daemon.tick(VIDEOS)) == {ONE, TWO}
+    assert reported(drive_daemon.tick(VIDEOS)) == set()
     late = "44444444-aaaa-4aaa-8aaa-000000000004"
     hospital.items[late] = {"pseudo_name": "Amber-Crane-4"}
     hospital.write_items()
     drive_daemon.tick(EDITS)
-    drive_daemon.finish()
-    assert set(asked(drive_daemon.tick(VIDEOS))) == {late}
+    assert reported(drive_daemon.tick(VIDEOS)) == {late}
 
 
 # --- edits ---
@@ -490,20 +530,20 @@ def test_while_nothing_happens_nothing_is_done(busy_daemon: Daemon) -> None:
     assert list(tick.asset_events) == []
 
 
-def test_an_edit_asks_for_what_it_touches_and_tables_come_last(
+def test_an_edit_is_two_runs_its_visit_and_then_the_tables(
     hospital: TinyHospital, busy_daemon: Daemon
 ) -> None:
     edit(hospital, "00:00:02")
     tick = busy_daemon.tick(EDITS)
     assert [event.partition for event in tick.asset_events] == [ONE]
-    assert waves(tick) == {ONE: {"labels", "patients"}}
+    assert plans(tick) == {ONE: {"labels", "patients", "frame_table"}}
+    assert busy_daemon.runs(ONE)[0].tags[WHY_TAG] == "label edit"
     assert asked(busy_daemon.tick(EDITS)) == {}  # while it is under way
     busy_daemon.end(busy_daemon.runs(ONE)[0], DONE)
-    assert waves(busy_daemon.tick(EDITS)) == {ONE: {"frame_table"}}
-    busy_daemon.end(busy_daemon.runs(ONE)[0], DONE)
-    (tables,) = waves(busy_daemon.tick(EDITS)).items()
+    (tables,) = plans(busy_daemon.tick(EDITS)).items()
     assert tables[0] is None
     assert {"labels_csv", "patients_csv", "dataset"} <= tables[1]
+    assert busy_daemon.runs()[0].tags[WHY_TAG] == "other labels; other patients; other frame_table"
     busy_daemon.end(busy_daemon.runs()[0], DONE)
     assert asked(busy_daemon.tick(EDITS)) == {}
     assert busy_daemon.tick(EDITS).skip_message == "nothing has happened"
@@ -514,7 +554,7 @@ def test_another_configuration_asks_for_what_depends_on_it(
 ) -> None:
     hospital.configure(quality={"no_signal_brightness": 250})
     tick = busy_daemon.tick(EDITS)  # nobody loads the definitions anew
-    assert waves(tick) == {ONE: {"frame_table"}, TWO: {"frame_table"}}
+    assert plans(tick) == {ONE: {"frame_table"}, TWO: {"frame_table"}}
     assert list(tick.asset_events) == []
 
 
@@ -525,7 +565,7 @@ def test_what_runs_make_by_another_configuration_is_not_asked_for_by_the_loaded_
     workers = Daemon(hospital.study, busy_daemon.instance)  # they read the file
     for tables in ({"preprocessed_frames"}, {"preprocess_metadata_csv", "rejected_csv", "dataset"}):
         tick = busy_daemon.tick(EDITS)
-        assert set().union(*waves(tick).values()) == tables
+        assert set().union(*plans(tick).values()) == tables
         workers.finish()
     assert asked(busy_daemon.tick(EDITS)) == {}
 
@@ -551,13 +591,13 @@ def test_an_edit_that_comes_while_its_asset_is_made_is_found_afterwards(
     busy_daemon.tick(EDITS)
     (run, *_), state = busy_daemon.runs(ONE), busy_daemon.state()
     nodes = [busy_daemon.graph.nodes[busy_daemon.graph.key(name)] for name in ("labels", "patients")]
-    begun_with = [state.consumable(node, ONE) for node in nodes]
+    begun_with = [state.inputs(node, ONE) for node in nodes]
     edit(hospital, "00:00:01")
     assert asked(busy_daemon.tick(EDITS)) == {}  # reported, and the visit is busy
     busy_daemon.end(run, DONE)
-    for node, consumed in zip(nodes, begun_with, strict=True):
-        make(state, node, ONE, consumed)  # made last, of the inputs of before
-    assert waves(busy_daemon.tick(EDITS)) == {ONE: {"labels", "patients"}}
+    for node, inputs in zip(nodes, begun_with, strict=True):
+        make(state, node, ONE, inputs=inputs)  # made last, of the inputs of before
+    assert plans(busy_daemon.tick(EDITS)) == {ONE: {"labels", "patients", "frame_table"}}
 
 
 def test_a_failed_edit_is_not_tried_again_with_the_same_inputs(
@@ -566,10 +606,68 @@ def test_a_failed_edit_is_not_tried_again_with_the_same_inputs(
     for stop in ("00:00:02", "00:00:03"):
         edit(hospital, stop)
         assert ONE in asked(busy_daemon.tick(EDITS))
-        busy_daemon.fail(busy_daemon.runs(ONE)[0])
-        assert ONE not in asked(busy_daemon.tick(EDITS))
+        busy_daemon.fail(busy_daemon.runs(ONE)[0], "labels", "patients")
+        for _ in range(3):
+            remember(busy_daemon, EDITS, again_at=0.0)
+            assert ONE not in asked(busy_daemon.tick(EDITS))
+
+
+def test_what_did_not_fail_for_good_is_not_given_up_with_what_did(
+    hospital: TinyHospital, busy_daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eus_etl.defs.reconcile.retry.FIRST_WAIT_S", 0.0)
     edit(hospital, "00:00:02")
-    assert ONE not in asked(busy_daemon.tick(EDITS))
+    busy_daemon.tick(EDITS)
+    busy_daemon.fail(busy_daemon.runs(ONE)[0], "labels")
+    assert plans(busy_daemon.tick(EDITS))[ONE] == {"labels", "patients", "frame_table"}
+
+
+@pytest.mark.parametrize("permanent", [True, False])
+def test_a_clock_that_was_put_back_starts_nothing_over_and_over(
+    hospital: TinyHospital, busy_daemon: Daemon, monkeypatch: pytest.MonkeyPatch, permanent: bool
+) -> None:
+    ahead = time.time() + 300 * 24 * 3600
+    with monkeypatch.context() as clock:
+        clock.setattr("time.time", lambda: ahead)
+        edit(hospital, "00:00:02")
+        assert ONE in asked(busy_daemon.tick(EDITS))
+        assert json.loads(busy_daemon.cursors[EDITS] or "")["again_at"] > ahead
+        fail(busy_daemon, permanent)
+    runs = len(busy_daemon.runs(ONE))
+    for _ in range(4):
+        tick = busy_daemon.tick(EDITS)
+        if ONE in asked(tick):
+            fail(busy_daemon, permanent)
+    # what may pass is tried once more, by the clock of now
+    assert len(busy_daemon.runs(ONE)) == runs + (not permanent)
+
+
+def fail(daemon: Daemon, permanent: bool) -> None:
+    """Let the first visit's last run fail."""
+    if permanent:
+        daemon.fail(daemon.runs(ONE)[0], "labels", "patients")
+    else:
+        daemon.end(daemon.runs(ONE)[0], LOST)
+
+
+def test_an_earlier_success_is_no_answer_to_what_was_lost_since(
+    hospital: TinyHospital, busy_daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Provenance goes as the root does; nothing is reported of it."""
+    edit(hospital, "00:00:02")
+    busy_daemon.tick(EDITS)
+    busy_daemon.finish()
+    busy_daemon.tick(EDITS)
+    busy_daemon.finish()
+    assert asked(busy_daemon.tick(EDITS)) == {}
+    for page in (ONE, STUDY):
+        hospital.paths.ledger(page).unlink()
+    assert busy_daemon.tick(EDITS).skip_message == "nothing has happened"
+    hour = time.time() + 3600
+    monkeypatch.setattr("time.time", lambda: hour)
+    assert plans(busy_daemon.tick(EDITS)) == {ONE: set(CHAIN)}
+    busy_daemon.finish()
+    assert set(plans(busy_daemon.tick(EDITS))) == {None}
 
 
 def test_an_edit_that_is_taken_back_and_made_again_runs_again(
@@ -597,15 +695,15 @@ def test_a_tick_of_edits_that_dies_asks_for_the_same_runs_again(
     assert asked(busy_daemon.look(EDITS)) == {}
 
 
-def test_new_videos_are_left_to_the_other_sensor(hospital: TinyHospital, busy_daemon: Daemon) -> None:
+def test_new_videos_an_edit_and_a_recipe_are_one_run(hospital: TinyHospital, busy_daemon: Daemon) -> None:
     upload(hospital, f"{ONE}/second.mp4", b"new")
-    tick = busy_daemon.look(VIDEOS)
-    busy_daemon.report(tick)
-    assert ONE not in asked(busy_daemon.tick(EDITS))
-    assert set(asked(tick)) == {ONE}
-    busy_daemon.start(tick)
+    busy_daemon.tick(VIDEOS)
     edit(hospital, "00:00:02")
-    assert asked(busy_daemon.tick(EDITS)) == {}  # the visit is under way
+    hospital.configure(preprocess={"recipes": {"small": {"version": 2, "size_px": 48}}})
+    tick = busy_daemon.tick(EDITS)
+    assert plans(tick) == {ONE: set(CHAIN), TWO: {"preprocessed_frames"}}
+    why = busy_daemon.runs(ONE)[0].tags[WHY_TAG]
+    assert why == "other videos; label edit; configuration changed: preprocessed_frames"
 
 
 def test_a_visit_without_video_gets_its_labels_and_keeps_no_table_waiting(
@@ -614,9 +712,9 @@ def test_a_visit_without_video_gets_its_labels_and_keeps_no_table_waiting(
     unrecorded = "44444444-aaaa-4aaa-8aaa-000000000004"
     hospital.items[unrecorded] = {"Start FNA 1": "00:00:00", "Stop FNA 1": "00:00:02"}
     hospital.write_items()
-    assert waves(busy_daemon.tick(EDITS)) == {unrecorded: {"labels", "patients"}}
+    assert plans(busy_daemon.tick(EDITS)) == {unrecorded: {"labels", "patients"}}
     busy_daemon.end(busy_daemon.runs(unrecorded)[0], DONE)
-    assert "labels_csv" in waves(busy_daemon.tick(EDITS))[None]
+    assert "labels_csv" in plans(busy_daemon.tick(EDITS))[None]
 
 
 def test_a_sheet_out_of_reach_keeps_no_edit_of_an_item_back(
@@ -624,7 +722,7 @@ def test_a_sheet_out_of_reach_keeps_no_edit_of_an_item_back(
 ) -> None:
     hospital.write_rows("No,Headers\n1,2\n")
     edit(hospital, "00:00:02")
-    assert waves(busy_daemon.tick(EDITS)) == {ONE: {"labels", "patients"}}
+    assert plans(busy_daemon.tick(EDITS)) == {ONE: {"labels", "patients", "frame_table"}}
     assert "sources.patient_rows" in str(busy_daemon.tick(EDITS).skip_message)
     versions = busy_daemon.state().versions(busy_daemon.graph.key("patient_rows"))
     assert set(versions) == {ONE, TWO}
@@ -646,10 +744,10 @@ def test_a_source_that_stalls_keeps_no_edit_of_another_back(
     hasty = Daemon(hospital.study, busy_daemon.instance)
     hospital.write_rows(f"Patient,Cancer type\n{ONE},none\n{ALIAS_TWO},none\n")
     edit(hospital, "00:00:02")
-    assert waves(hasty.tick(EDITS)) == {ONE: {"labels", "patients"}}
+    assert plans(hasty.tick(EDITS)) == {ONE: {"labels", "patients", "frame_table"}}
     assert "patient_rows: looking at it takes longer" in str(hasty.tick(EDITS).skip_message)
     answered.set()
-    assert set(waves(hasty.tick(EDITS))) == {TWO}
+    assert set(plans(hasty.tick(EDITS))) == {TWO}
 
 
 def test_a_service_is_looked_at_less_often_than_a_file(

@@ -1,0 +1,69 @@
+"""Observe: look at all sources and report in the instance what has changed. Nothing is made here."""
+
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from eus_etl.defs.assets.external import changed_versions, events, unassigned_event
+from eus_etl.defs.keys import patients_of
+from eus_etl.defs.reconcile.staleness import StudyState
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.errors import EusEtlError
+from eus_etl.settings import StudyConfig
+from eus_etl.steps.observation.connect import connect
+from eus_etl.steps.observation.observe import Failure, observe_all, relist_videos
+from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS
+from eus_etl.storage.root_owner import claim_root
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a look at all sources found.
+
+    Attributes:
+        failures: sources that could not be seen.
+        changes: how many versions were reported.
+        missed: changes of videos that a full listing found and the change feed had missed.
+    """
+
+    failures: list[Failure] = field(default_factory=list)
+    changes: int = 0
+    missed: int = 0
+
+
+def observe_study(study: StudyConfig, state: StudyState, *, relist: bool = False) -> Seen:
+    """Look at all sources, and report what changed in the instance of ``state``, which knows it then.
+
+    Args:
+        study: the configuration.
+        state: what is known of the study.
+        relist: list the videos in full, whatever their source remembers.
+
+    Raises:
+        ForeignRootError: the root holds data that this package did not make.
+    """
+    claim_root(StudyPaths(study.root), study.study)
+    instance, sources, seen = state.instance, connect(study), Seen()
+    if relist:
+        try:
+            seen.missed = relist_videos(sources)
+        except EusEtlError as error:
+            seen.failures.append(Failure(f"{DRIVE_VIDEOS}, listed in full,", error))
+    observations, failures = observe_all(study, sources)
+    seen.failures += failures
+    partitions = str(patients_of(study.study).name)
+    known = set(instance.get_dynamic_partitions(partitions))
+    for observation in observations:
+        changed = changed_versions(state, study.study, observation)
+        if new := sorted(changed.keys() - known):
+            instance.add_dynamic_partitions(partitions, new)
+            known.update(new)
+        for event in events(study.study, observation.source, changed):
+            instance.report_runless_asset_event(event)
+        state.assume(dg.AssetKey([study.study, observation.source]), changed)
+        seen.changes += len(changed)
+    if unassigned := unassigned_event(state, study):
+        instance.report_runless_asset_event(unassigned)
+        state.refresh(None)
+        seen.changes += 1
+    return seen
