@@ -7,21 +7,22 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
 
-.PHONY: help demo ui test test-slow format lock clean
+.PHONY: help demo ui test test-slow format pictures lock clean
 
 help:
 	@echo "make demo    make a synthetic hospital and run both studies through the asset graph"
-	@echo "make ui      open the demo in Dagster's page (with sensors and automation running)"
-	@echo "make test    every check: format, lint, types, layers, docs, tests"
-	@echo "make test-slow  tests that take many seconds each: daemon, browser, sources and clips end to end"
-	@echo "make format  format the code and mend what the linter can"
+	@echo "make ui      open the demo in Dagster's page, with its sensors running"
+	@echo "make test    run every check: format, lint, types, layers, docs, tests"
+	@echo "make test-slow  run the tests that take many seconds each: daemon, browser, sources, clips end to end"
+	@echo "make format  format the code, fix what the linter can, regenerate docs"
+	@echo "make pictures  take the README's picture of the asset graph again (needs Chromium and a demo)"
 	@echo "make lock    pin the newest allowed versions of all dependencies, with hashes"
 
 demo: $(VENV)/runtime
 	@$(BIN)/eus-etl demo --root $(DEMO)
 
 ui: $(VENV)/runtime
-	@test -d $(DEMO)/dagster_home || { echo "run 'make demo' first: there is nothing to show yet"; exit 1; }
+	@test -d $(DEMO)/dagster_home || { echo "There is no demo yet. What to do: run 'make demo' first."; exit 1; }
 	@echo "Dagster's page: http://127.0.0.1:3000 (Ctrl-C ends it)"
 	@cd $(DEMO) && DAGSTER_HOME="$$PWD/dagster_home" EUS_ETL_CONFIGS="$$PWD/configs" \
 		"$(abspath $(BIN))/dagster" dev -w "$(abspath workspace.yaml)" --host 127.0.0.1 --port 3000
@@ -42,11 +43,14 @@ format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/python -m eus_etl.docgen
 
+pictures: $(VENV)/runtime
+	$(BIN)/python docs/pictures/make.py $(DEMO)
+
 # uv comes first, from its own lock; then everything else in one go. Packages are compiled to bytecode here, once:
-# every run is a process, and may not keep what it compiles
+# each run is a process of its own, and may not be able to write bytecode
 $(BIN)/uv: requirements/bootstrap.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "Debian keeps venv in a package of its own: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed. What to do: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python has no venv. What to do: apt-get install python3-venv"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@touch $@
 

@@ -1,5 +1,6 @@
 """Docs in step with the code."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from eus_etl.cli import main
 from eus_etl.docgen import pages
 from eus_etl.domain.quality.scores import REASONS
 from eus_etl.domain.tables import catalog
+from eus_etl_tests.support.hospitals.demo_run import Demo
 
 PAGES = [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
 
@@ -34,6 +36,29 @@ def test_every_column_is_in_the_dictionary() -> None:
         for column in table.columns:
             assert f"`{column.name}`" in text
             assert column.meaning
+
+
+def test_the_picture_shows_the_graph_as_it_is() -> None:
+    script = CHECKOUT / "docs" / "pictures" / "make.py"
+    spec = importlib.util.spec_from_file_location("make_pictures", script)
+    assert spec is not None
+    assert spec.loader is not None
+    pictures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pictures)
+    shown = pictures.SHOWN.read_text(encoding="utf-8").strip()
+    assert shown == pictures.graph_hash(), "the asset graph has changed: run `make pictures`"
+
+
+def test_the_readmes_lines_load_the_demo(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    monkeypatch.chdir(demo.folder)
+    names: dict[str, object] = {}
+    exec(lines, names)  # noqa: S102 (the README's own lines)
+    images = names["images"]
+    assert isinstance(images, list)
+    assert len(images) > 10
+    assert images[0].shape == (512, 512)
 
 
 def test_the_readme_names_every_command() -> None:
