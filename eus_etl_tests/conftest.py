@@ -18,8 +18,8 @@ settings.load_profile("no_deadline")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nobodys_settings() -> Iterator[None]:
-    """No test, and no process that one starts, sees where a person at this machine keeps data."""
+def _clean_environment() -> Iterator[None]:
+    """Hide the settings of whoever runs the tests from every test and every process that one starts."""
     with pytest.MonkeyPatch.context() as environment:
         for name in ("DAGSTER_HOME", "EUS_ETL_CONFIGS", "EUS_ETL_DATA_ROOT"):
             environment.delenv(name, raising=False)
@@ -28,7 +28,7 @@ def _nobodys_settings() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_waiting() -> Iterator[None]:
-    """Nothing in this process waits for the disk of Dagster's databases, or for files to stand still."""
+    """Wait neither for the disk under Dagster's databases nor for files to stop changing."""
     with pytest.MonkeyPatch.context() as patch, databases_in_a_hurry():
         patch.setattr("eus_etl.storage.stable_read.QUIET_S", 0.0)
         yield
@@ -36,9 +36,9 @@ def _no_waiting() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real clips, odd media and label items that stands beside the checkout."""
+    """The folder of real clips, odd media and label items beside the checkout; only the authors have it."""
     if not SHARED.is_dir():
-        pytest.skip("the folder `shared` with real clips does not stand beside this checkout")
+        pytest.skip("needs the authors' real clips; made ones cover the same faults, there is nothing to do")
     return SHARED
 
 
