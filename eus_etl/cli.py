@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _P = ParamSpec("_P")
 
+_config_option = click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
+_patients_option = click.option(
+    "--patient", "patients", multiple=True, help="Id or alias of a visit; repeat for several."
+)
+
 
 def _plain_errors(command: Callable[_P, None]) -> Callable[_P, None]:
-    """Our own errors end a command with one line and exit code 1, not with a traceback."""
+    """End a command with one line and exit code 1 on our own errors, without a traceback."""
 
     @wraps(command)
     def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
@@ -36,9 +41,9 @@ def _plain_errors(command: Callable[_P, None]) -> Callable[_P, None]:
 
 
 def _with_session(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the study of its ``--config`` and a session on its Dagster instance."""
+    """Pass a command the study of its ``--config`` and a session on its Dagster instance."""
 
-    @click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
+    @_config_option
     @_plain_errors
     @wraps(command)
     def run(config: Path, **options: object) -> None:
@@ -65,7 +70,7 @@ def main() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("demo"),
     show_default=True,
-    help="Folder for the demo; made where it is missing.",
+    help="Folder for the demo; created if missing.",
 )
 @_plain_errors
 def demo(root: Path) -> None:
@@ -77,11 +82,9 @@ def demo(root: Path) -> None:
 
 @main.command()
 @_with_session
-@click.option(
-    "--patient", "patients", multiple=True, help="Id or alias of a visit; may be given more than once."
-)
+@click.option("--patient", "patients", multiple=True, help="Id or alias of a visit; repeat for several.")
 def run(study: "StudyConfig", session: "StudySession", patients: Sequence[str]) -> None:
-    """Observe the sources and make what is missing or changed."""
+    """Observe the sources, then process what is missing or stale."""
     from eus_etl import terminal
 
     with terminal.visits_progress(study.study) as tell:
@@ -93,13 +96,13 @@ def run(study: "StudyConfig", session: "StudySession", patients: Sequence[str]) 
 @main.command()
 @_with_session
 def sync(study: "StudyConfig", session: "StudySession") -> None:
-    """Do one full pass: list everything anew, then as `run`."""
+    """List every source in full, then process what is missing or stale."""
     from eus_etl import terminal
 
     with terminal.visits_progress(study.study) as tell:
         report = session.run(progress=tell, relist=True)
     if report.missed:
-        terminal.console.print(f"{study.study}: {report.missed} changes of videos had been missed before")
+        terminal.console.print(f"{study.study}: {report.missed} changes of videos had been missed")
     terminal.show_report(study.study, report)
     sys.exit(0 if report.complete else 1)
 
@@ -107,14 +110,14 @@ def sync(study: "StudyConfig", session: "StudySession") -> None:
 @main.command()
 @_with_session
 def status(study: "StudyConfig", session: "StudySession") -> None:
-    """Show a row a visit: what is done, stale, failed, rejected and why."""
+    """Show one line per visit: what is done, stale, failed or rejected, and why."""
     from eus_etl import terminal
     from eus_etl.defs.status import unassigned_status, visits_status
     from eus_etl.steps.text_check.check import why_no_text_check
 
     visits = visits_status(study, session)
     if not visits:
-        terminal.console.print(f"{study.study}: no visit is known yet; run `eus-etl run` first")
+        terminal.console.print(f"{study.study}: no visit is known yet. What to do: `eus-etl run`")
         return
     terminal.console.print(terminal.status_table(study.title, visits))
     for visit in visits:
@@ -125,16 +128,16 @@ def status(study: "StudyConfig", session: "StudySession") -> None:
                 f"{asset} of {visit.patient_id} is stale: {reason}", markup=False, soft_wrap=True
             )
     if unassigned := unassigned_status(study):
-        terminal.console.print(f"given to no visit: {terminal.reasons(unassigned)} (see rejected.csv)")
+        terminal.console.print(f"unassigned: {terminal.reasons(unassigned)} (see rejected.csv)")
     if why_not := why_no_text_check(study):
-        terminal.console.print(f"text in preprocessed frames: {why_not}", soft_wrap=True)
+        terminal.console.print(f"text check: {why_not}", soft_wrap=True)
 
 
 @main.command()
-@click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
+@_config_option
 @_plain_errors
 def doctor(config: Path) -> None:
-    """Check configuration, access, disk, clock and daemon, and say what to do; changes nothing."""
+    """Check configuration, access, disk, clock and daemon, and say what to do. Changes nothing."""
     from eus_etl.commands.doctor.run import examine
     from eus_etl.defs.instance import daemon_seen, dagster_home
     from eus_etl.settings import load_study
@@ -147,11 +150,11 @@ def doctor(config: Path) -> None:
 
 
 @main.command()
-@click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done and change nothing.")
+@_config_option
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @_plain_errors
 def adopt(config: Path, dry_run: bool) -> None:
-    """Take over a root that the old scripts filled; nothing is deleted and nothing downloaded."""
+    """Take over a root that the old scripts filled. Deletes and downloads nothing."""
     from eus_etl import terminal
     from eus_etl.commands.adopt.run import adopt_root
     from eus_etl.settings import load_study
@@ -159,21 +162,21 @@ def adopt(config: Path, dry_run: bool) -> None:
     with terminal.steps_progress("adopting") as tell:
         report = adopt_root(load_study(config), dry_run=dry_run, progress=tell)
     terminal.console.print(terminal.data_table("raw videos", report.visits))
-    terminal.console.print(terminal.data_table("old tables beside what the sources say", report.compared))
+    terminal.console.print(terminal.data_table("old tables compared with the sources", report.compared))
     for line in report.lines():
         terminal.console.print(line, markup=False, soft_wrap=True)
 
 
 @main.command()
-@click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
+@_config_option
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the pictures; `calibration` beside the study's other pictures where it is left out.",
+    help="Folder for the pictures. Default: `calibration` beside the study's other pictures.",
 )
 @_plain_errors
 def calibrate(config: Path, out: Path | None) -> None:
-    """Draw the scores of all frames beside the thresholds, and the masked frames nearest to each."""
+    """Plot all scores against the thresholds, with the masked frames nearest to each."""
     from eus_etl import terminal
     from eus_etl.commands.calibrate import calibrate as calibrate_study
     from eus_etl.domain.paths import StudyPaths
@@ -187,18 +190,16 @@ def calibrate(config: Path, out: Path | None) -> None:
 
 
 @main.command()
-@click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
-@click.option(
-    "--patient", "patients", multiple=True, help="Id or alias of a visit; may be given more than once."
-)
+@_config_option
+@click.option("--patient", "patients", multiple=True, help="Id or alias of a visit; repeat for several.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the sheets; `.eus_etl/review` below the study's root where it is left out.",
+    help="Folder for the sheets. Default: `.eus_etl/review` below the study's root.",
 )
 @_plain_errors
 def regions(config: Path, patients: Sequence[str], out: Path | None) -> None:
-    """Write sheets to review regions by (they are NOT masked), and list the regions."""
+    """List the region of each layout, and draw sheets for reviewing them (these are NOT masked)."""
     import polars.selectors as cs
 
     from eus_etl import terminal
@@ -216,9 +217,11 @@ def regions(config: Path, patients: Sequence[str], out: Path | None) -> None:
             f"{study.title}: regions", layouts.select(SHOWN).with_columns(cs.float().round(2))
         )
     )
-    click.echo(f"two sheets a layout in {folder}: they show names and numbers, remove them after the review")
+    click.echo(
+        f"two sheets per layout in {folder}. They show names and numbers: delete them after the review"
+    )
     if len(lines := lines_to_sign(layouts)) > 1:
-        click.echo("to sign off, put into regions.csv with your initials; other corners overrule:")
+        click.echo("to sign off, copy to regions.csv with your initials; to correct one, change its corners:")
         click.echo("\n".join(lines))
 
 
@@ -230,7 +233,7 @@ def regions(config: Path, patients: Sequence[str], out: Path | None) -> None:
 @click.option("--rate", required=True, help="Frames kept per second, or `all`.")
 @_plain_errors
 def extract(videos: Sequence[Path], out: Path, rate: str) -> None:
-    """Extract frames and a frame CSV from any video; no study needed."""
+    """Extract frames and a frame CSV from any video; needs no study."""
     import polars as pl
 
     from eus_etl import terminal
@@ -256,9 +259,10 @@ def extract(videos: Sequence[Path], out: Path, rate: str) -> None:
 def labels(items: Path, name: str, out: Path) -> None:
     """Make labels.csv from an export of label items (DynamoDB JSON or plain)."""
     from eus_etl.commands.labels import labels_from_export
+    from eus_etl.settings import load_shipped_study
     from eus_etl.storage.table_files import write_csv
 
-    table, scan = labels_from_export(items, _shipped_study(name))
+    table, scan = labels_from_export(items, load_shipped_study(name))
     write_csv(table, out)
     for bad in scan.rejected:
         click.echo(f"eus-etl: item {bad.item} rejected: {bad.reason}, {bad.detail}", err=True)
@@ -289,18 +293,9 @@ def _rate(text: str) -> float | None:
         rate = 0.0
     if not 0 < rate < float("inf"):
         raise ConfigError(
-            "--rate", f"{text!r} is no rate", "give frames per second as a number above 0, or `all`"
+            "--rate", f"{text!r} is not a rate", "give frames per second as a number above 0, or `all`"
         )
     return rate
-
-
-def _shipped_study(name: str) -> "StudyConfig":
-    from eus_etl.settings import load_study, shipped_studies
-
-    studies = shipped_studies()
-    if name not in studies:
-        raise ConfigError("--study", f"{name!r} is no study", f"use one of {', '.join(studies)}")
-    return load_study(studies[name])
 
 
 if __name__ == "__main__":

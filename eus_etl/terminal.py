@@ -18,12 +18,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
-if TYPE_CHECKING:  # commands without a study must not wait for Dagster
+if TYPE_CHECKING:  # for types alone: commands without a study must not wait for Dagster
     from eus_etl.defs.reconcile.local_session import Progress as Tell
     from eus_etl.defs.reconcile.local_session import RunReport
     from eus_etl.defs.status import VisitStatus
 
-# a pipe has no width: wide enough for a row a visit
+# a pipe has no width: wide enough for one line per visit
 console = Console(width=None if sys.stdout.isatty() else 180)
 
 _STYLES = {"done": "green", "stale": "yellow", "missing": "dim", "failed": "bold red", "no video": "dim"}
@@ -32,7 +32,7 @@ _MARKS = {"done": "done", "stale": "stale", "missing": "-", "failed": "FAILED", 
 
 @contextmanager
 def visits_progress(title: str) -> "Iterator[Tell]":
-    """A bar over visits with count, rate and time left."""
+    """Progress over visits, with count, rate and time left."""
     with _progress("visits") as progress:
         task = progress.add_task(title, total=None, rate="", now="observing")
 
@@ -66,19 +66,19 @@ def _rate(speed: float | None) -> str:
 
 
 def show_error(what: str, error: str) -> None:
-    """What went wrong, and its error as it is: brackets in it are no markup."""
+    """Print what went wrong and its error; brackets in the error are not markup."""
     console.print(f"[bold red]{what}[/]: {escape(error)}", soft_wrap=True)
 
 
 def show_report(study: str, report: "RunReport") -> None:
-    """What a run made, what failed and why."""
+    """Print what a run made, what failed and why."""
     for failure in report.unobserved:
         show_error(f"{study}: {failure.source} could not be observed", str(failure.error))
     for failed in report.failed:
         whom = f" of {failed.patient_id}" if failed.patient_id else ""
         show_error(f"{study}: {failed.asset}{whom} failed", failed.error)
     if not report.made and not report.failed:
-        console.print(f"{study}: nothing was to do, 0 videos decoded")
+        console.print(f"{study}: everything is up to date, 0 videos decoded")
         return
     visits = {made.patient_id for made in report.made if made.patient_id}
     console.print(
@@ -88,7 +88,7 @@ def show_report(study: str, report: "RunReport") -> None:
 
 
 def status_table(title: str, visits: "Sequence[VisitStatus]") -> Table:
-    """A row a visit: where each asset stands, what was rejected and why."""
+    """One line per visit: the state of each asset, what was rejected and why."""
     table = Table(title=escape(title), title_justify="left", header_style="bold")
     table.add_column("visit", no_wrap=True, min_width=36)
     table.add_column("alias", no_wrap=True)
@@ -121,7 +121,7 @@ def data_table(title: str, frame: pl.DataFrame) -> Table:
 
 @contextmanager
 def videos_progress(videos: int) -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
-    """A bar over videos; told in a sentence of each that is done, and of frames decoded meanwhile."""
+    """Progress over videos: one callable to call when a video is done, one for frames decoded since."""
     with _progress("videos") as progress:
         task = progress.add_task("extracting", total=videos, rate="", now="")
         frames = 0
@@ -140,7 +140,7 @@ def videos_progress(videos: int) -> Iterator[tuple[Callable[[str], None], Callab
 
 @contextmanager
 def steps_progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for work that names its item, how many are done and how many there are."""
+    """Progress over items: call with the current item, how many are done and how many there are."""
     with _progress("files") as progress:
         task = progress.add_task(title, total=None, rate="", now="")
 

@@ -40,7 +40,7 @@ def test_run_then_status_then_nothing_to_do(hospital: TinyHospital) -> None:
         assert shown in status.output
     before = listing(hospital.study.root)
     second = call("run", "--config", hospital.config)
-    assert "nothing was to do, 0 videos decoded" in second.output
+    assert "everything is up to date, 0 videos decoded" in second.output
     assert listing(hospital.study.root) == before
 
 

@@ -1,7 +1,7 @@
 """The README's picture of the asset graph: a screenshot of Dagster's page over the demo.
 
-``make pictures`` runs it, with Chromium installed and after ``make demo``. Beside the picture it leaves a hash of
-the graph that the picture shows: a test fails once the graph is another one.
+``make pictures`` runs it, with Chromium installed and after ``make demo``. Beside the picture it leaves a
+hash of the graph that the picture shows: a test fails once the graph is another one.
 """
 
 import hashlib

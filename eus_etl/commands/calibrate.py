@@ -1,7 +1,7 @@
 """Scores of a study's frames beside its thresholds, so that a person can set them for a new scanner.
 
 Reads frame tables and preprocessed images, which are masked; writes pictures to look at and changes nothing
-that other steps read. What is drawn is made in ``domain.calibration``.
+that other steps read. What the pictures show is decided in ``domain.plots.thresholds``.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from eus_etl.storage.atomic import write_atomically
 
 _COLUMNS = 8
 _CANDIDATES = 25
-"""So many frames are looked at for each picture shown: of one second one is enough, some have no image."""
+"""Frames considered for each picture shown: one per second is enough, and some have no image."""
 
 _NEEDED = ("frame_id", "patient_id", "video_id", "video_s", "reasons", *SCORES)
 
@@ -32,10 +32,10 @@ class Calibration:
     """What was found and drawn.
 
     Attributes:
-        table: a row a threshold: ``reason``, ``key`` in the study's file, ``threshold`` with the score that
-            it cuts, ``frames`` beyond it, their ``share`` of those that are asked for it, ``pictures`` shown.
+        table: one row per threshold: ``reason``, ``key`` in the study's file, ``threshold`` with its score,
+            ``frames`` beyond it, their ``share`` of the frames it applies to, ``pictures`` shown.
         distributions: the picture of all scores.
-        sheets: a sheet a threshold with the masked frames nearest to it.
+        sheets: one sheet per threshold with the masked frames nearest to it.
     """
 
     table: pl.DataFrame

@@ -28,11 +28,11 @@ def run_demo(root: Path) -> bool:
         Whether everything could be made.
 
     Raises:
-        ForeignRootError: the folder holds something that is no demo.
+        ForeignRootError: the folder holds something else than a demo.
     """
     if root.is_dir() and any(root.iterdir()) and not (root / _MARK).is_file():
         raise ForeignRootError(
-            str(root), "the folder is not empty and holds no demo", "name another with --root"
+            str(root), "the folder is not empty and holds no demo", "name another folder with --root"
         )
     write_atomically(root / _MARK, b"")
     if not (root / "incoming").is_dir():
@@ -53,7 +53,7 @@ def run_demo(root: Path) -> bool:
 
 
 def _make_hospital(root: Path) -> None:
-    """Make it aside and move it in place, so that an interrupted one is not taken for whole."""
+    """Build it elsewhere, then move it into place: an interrupted one is not mistaken for a whole one."""
     aside = root / "incoming.partial"
     shutil.rmtree(aside, ignore_errors=True)
     with terminal.steps_progress("synthetic hospital") as tell:
@@ -103,7 +103,7 @@ def _summarise(study: StudyConfig) -> None:
         .sort("stage", "reason")
     )
     for stage, reason, count in unassigned.iter_rows():
-        terminal.console.print(f"  given to no visit: {count} {reason} ({stage})")
+        terminal.console.print(f"  unassigned: {count} {reason} ({stage})")
     statistics = json.loads(paths.statistics.read_bytes())
     for family, found in statistics["frames_per_label"].items():
         counts = ", ".join(
@@ -141,9 +141,9 @@ def _say_where(root: Path) -> None:
         terminal.console.print(f"{study.study}:")
         for path, what in (
             (paths.data, "tables: labels, patients, videos, preprocess_metadata, layouts, rejected, dataset"),
-            (paths.frames, "extracted frames, and a table a visit"),
-            (paths.preprocessed, "masked frames, a folder a recipe"),
+            (paths.frames, "extracted frames, and one table per visit"),
+            (paths.preprocessed, "masked frames, one folder per recipe"),
         ):
             terminal.console.print(f"  {path}  {what}", soft_wrap=True)
     terminal.console.print(f"known truth: {root / 'truth'}", soft_wrap=True)
-    terminal.console.print("look at it in Dagster's page: make ui", soft_wrap=True)
+    terminal.console.print("to see it in Dagster's page: make ui", soft_wrap=True)

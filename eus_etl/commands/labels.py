@@ -12,7 +12,7 @@ from eus_etl.sources.label_items.json_file import JsonItems
 
 
 def labels_from_export(path: Path, study: StudyConfig) -> tuple[pl.DataFrame, ItemScan]:
-    """The intervals of all items of a JSON export, and the items with those that could not be taken.
+    """The intervals of all items of a JSON export, and the items read and rejected.
 
     Args:
         path: an export that ``JsonItems`` reads.

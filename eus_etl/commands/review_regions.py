@@ -1,7 +1,7 @@
-"""Sheets for a person's review of regions: what is shown around an outline, and what a recipe leaves of it.
+"""Sheets for reviewing regions: what lies around an outline, and what a recipe leaves of it.
 
-They hold frames as the machine showed them, names and all: they go into a folder of the hospital's own disk
-and nowhere else, never to Dagster, a log or a table.
+They show frames as the machine showed them, names included: they are written to a folder on the hospital's
+own disk and nowhere else, never to Dagster, a log or a table.
 """
 
 import csv
@@ -32,20 +32,20 @@ _TILE_PX = 480
 _SHEETS = ("outline", "before_after")
 
 SHOWN = ("layout_id", "screen", "kind", "area_fraction", "confidence", "found_by", "signed_off", "signature")
-"""What a person needs to know of a layout to judge it."""
+"""The columns that a reviewer needs."""
 
 
 def review_regions(study: StudyConfig, patients: Sequence[str], out: Path) -> pl.DataFrame:
-    """Write two sheets a layout into ``out/<patient id>/``: unmasked pictures, to be looked at and removed.
+    """Write two sheets per layout into ``out/<patient id>/``: unmasked, to be reviewed and deleted.
 
     ``<layout id>_outline.png`` shows frames spread over the layout with its outline,
     ``<layout id>_before_after.png`` a frame beside its preprocessed image by each recipe, row by row. Sheets
-    of layouts that are no more are removed.
+    of layouts that no longer exist are removed.
 
     Args:
         study: the study.
         patients: ids of visits.
-        out: folder for the sheets; made where it is missing.
+        out: folder for the sheets; created if missing.
 
     Returns:
         ``tables.LAYOUTS`` of these visits, in the order of ``patients``.
@@ -74,10 +74,10 @@ def reviewable(study: StudyConfig) -> list[str]:
 
 
 def lines_to_sign(layouts: pl.DataFrame) -> list[str]:
-    """Lines of ``regions.csv`` that sign off what was found, a line a screen of a video that is not yet.
+    """Lines of ``regions.csv`` that sign off the regions found, one per screen that is not signed off yet.
 
-    The first line is the file's header; ``XX`` stands where the reviewer's initials go. Other corners
-    overrule what was found; without patient and video a line holds for this screen on any visit.
+    The first line is the file's header; the reviewer replaces ``XX`` with initials. Changed corners replace
+    the region found; without patient and video, a line applies to this screen on any visit.
 
     Args:
         layouts: ``tables.LAYOUTS``.
@@ -135,7 +135,7 @@ def _made_of(study: StudyConfig, paths: StudyPaths, made: pl.DataFrame, frame_id
 
 
 def _squared(picture: Picture) -> Picture:
-    """A picture (h, w, 3) with black below or beside it, so that tiles do not stretch it."""
+    """A picture (h, w, 3) padded with black to a square, so that tiles do not stretch it."""
     height, width = picture.shape[:2]
     side = max(height, width)
     padded = cv2.copyMakeBorder(

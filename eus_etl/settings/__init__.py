@@ -1,10 +1,10 @@
 """Configuration of a study: pydantic models of the YAML files, validated once at the border.
 
-Unknown keys are refused. Paths in a file are relative to that file. What a study needs beyond these
-models does not exist: a third study is one more YAML file.
+Unknown keys are refused. Paths in a file are relative to that file. A study needs nothing beyond these
+models: a third study is one more YAML file.
 """
 
-from eus_etl.settings.files import ROOT_VARIABLE, load_study, shipped, shipped_studies, study_files
+from eus_etl.settings.files import ROOT_VARIABLE, load_shipped_study, load_study, shipped, study_files
 from eus_etl.settings.pixels import (
     ExtractionConfig,
     GridConfig,
@@ -58,8 +58,8 @@ __all__ = [
     "TextCheckConfig",
     "TimelineConfig",
     "label_key",
+    "load_shipped_study",
     "load_study",
     "shipped",
-    "shipped_studies",
     "study_files",
 ]

@@ -20,7 +20,7 @@ def load_study(path: Path) -> StudyConfig:
     replaces ``root`` by ``$EUS_ETL_DATA_ROOT/<study>``.
 
     Raises:
-        ConfigError: the file is missing, is no YAML, or says what cannot be meant; lists every problem.
+        ConfigError: the file is missing, is not YAML, or breaks a rule; the message lists every problem.
     """
     raw = _read_yaml(path)
     base = path.resolve().parent
@@ -60,7 +60,7 @@ def study_files(folder: Path) -> list[Path]:
     """The YAML files of ``folder`` that describe a study (those with a ``study`` key), sorted.
 
     Raises:
-        ConfigError: the folder is missing or a file in it is no YAML.
+        ConfigError: the folder is missing or a file in it is not YAML.
     """
     if not folder.is_dir():
         raise ConfigError(
@@ -69,9 +69,16 @@ def study_files(folder: Path) -> list[Path]:
     return [path for path, _ in _studies(folder)]
 
 
-def shipped_studies() -> dict[str, Path]:
-    """The study files that come with the package, by the study's name."""
-    return {name: path for path, name in _studies(shipped("configs"))}
+def load_shipped_study(name: str) -> StudyConfig:
+    """Read the study ``name`` that comes with the package.
+
+    Raises:
+        ConfigError: there is no such study.
+    """
+    studies = {study: path for path, study in _studies(shipped("configs"))}
+    if name not in studies:
+        raise ConfigError(name, "is not a shipped study", f"name one of {', '.join(studies)}")
+    return load_study(studies[name])
 
 
 def _studies(folder: Path) -> Iterator[tuple[Path, str]]:

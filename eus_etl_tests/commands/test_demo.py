@@ -52,7 +52,7 @@ def test_the_command_run_says_that_nothing_was_to_do(demo: Demo) -> None:
     before = listing(study.study.root)
     done = run_command("run", "--config", study.config)
     assert done.exit_code == 0, done.output
-    assert "nothing was to do, 0 videos decoded" in done.output
+    assert "everything is up to date, 0 videos decoded" in done.output
     assert listing(study.study.root) == before
 
 
@@ -75,7 +75,7 @@ def test_a_visit_is_named_by_its_alias_as_well(demo: Demo) -> None:
     alias = study.truth("visits")["pseudo_name"][0]
     done = run_command("run", "--config", study.config, "--patient", alias)
     assert done.exit_code == 0, done.output
-    assert "nothing was to do" in done.output
+    assert "everything is up to date" in done.output
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Taking over a root that the old scripts filled."""
+"""Adopting a root that the old scripts filled."""

@@ -1,4 +1,4 @@
-"""What taking over a root did, or would do: counts and ids, in lines and small tables for a terminal."""
+"""What adopting a root did, or would do: counts and ids, as lines and small tables for a terminal."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ RAW_COUNTS = Table(
     "raw_videos",
     "a visit's raw files",
     (
-        Column("patient_id", TEXT, "the visit; empty for files that are nobody's"),
-        Column("in_place", INTEGER, "lie where a run expects them"),
-        Column("moved", INTEGER, "are renamed to where a run expects them"),
-        Column("to_fetch", INTEGER, "are in the sources only: a run fetches them"),
-        Column("put_aside", INTEGER, "go to legacy/raw_data"),
+        Column("patient_id", TEXT, "the visit; empty for unassigned files"),
+        Column("in_place", INTEGER, "already where a run expects them"),
+        Column("moved", INTEGER, "renamed to where a run expects them"),
+        Column("to_fetch", INTEGER, "only in the sources: a run fetches them"),
+        Column("put_aside", INTEGER, "moved to legacy/raw_data"),
     ),
 )
 
@@ -26,12 +26,12 @@ class AdoptReport:
 
     Attributes:
         study: the study's name.
-        dry_run: whether it only says what would be done.
+        dry_run: whether nothing was changed.
         visits: rows of ``RAW_COUNTS``.
-        put_aside: reasons to how many raw files went to ``legacy/raw_data`` for it.
-        tables_moved: folders below the root to how many of their entries (or they themselves, as one) went to
-            ``master-dataset/Data/legacy``, or to ``legacy`` for releases.
-        unassigned: sources to how much of them could be given to no visit, or not be taken.
+        put_aside: reason to number of raw files moved to ``legacy/raw_data``.
+        tables_moved: folder below the root to number of entries moved to ``master-dataset/Data/legacy`` (of
+            releases, to ``legacy``); a folder moved whole counts as one.
+        unassigned: source to number of entries that fit no visit or cannot be used.
         compared: rows of ``old_tables.COMPARED``.
         differences: rows of ``old_tables.DIFFERENCES``.
         notes: what could not be compared, and why.
@@ -48,19 +48,19 @@ class AdoptReport:
     notes: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """The report in sentences; the rows of ``visits`` and ``compared`` are not repeated."""
+        """The report in sentences, without the rows of ``visits`` and ``compared``."""
         moved = ", ".join(f"{count} of {folder}" for folder, count in self.tables_moved.items())
         aside = ", ".join(f"{count} {reason}" for reason, count in self.put_aside.items())
         return [
-            f"{self.study}: this is what adopting would do; nothing was touched"
+            f"{self.study}: adopting would do this; nothing was changed"
             if self.dry_run
-            else f"{self.study}: the root is taken over; `eus-etl run` makes the rest",
-            f"raw videos: {self._sum('in_place')} in place, {self._sum('moved')} renamed to their places, "
+            else f"{self.study}: the root is adopted; `eus-etl run` does the rest",
+            f"raw videos: {self._sum('in_place')} in place, {self._sum('moved')} renamed, "
             f"{self._sum('to_fetch')} left for a run to fetch",
             f"put aside in legacy/raw_data: {aside or 'nothing'}",
             f"old tables and frames put aside: {moved or 'nothing'}",
             *(
-                f"{source}: {count} belong to no visit or cannot be taken; rejected.csv says why after a run"
+                f"{source}: {count} unassigned or unusable; after a run, rejected.csv says why"
                 for source, count in self.unassigned.items()
             ),
             *self._tables(),
@@ -73,7 +73,7 @@ class AdoptReport:
 
     def _tables(self) -> list[str]:
         return [
-            f"{table}: {visits} visits compared, {alike} agree in all, {agree} entries agree, {differ} differ"
+            f"{table}: {visits} visits compared, {alike} equal; {agree} entries equal, {differ} different"
             for table, visits, alike, agree, differ in self.compared.group_by("table", maintain_order=True)
             .agg(pl.len(), (pl.col("differ") == 0).sum().alias("alike"), pl.sum("agree"), pl.sum("differ"))
             .iter_rows()
@@ -81,12 +81,12 @@ class AdoptReport:
 
 
 _WHAT: Mapping[str, str] = {
-    "times": "other times today",
-    "value": "another value today",
+    "times": "the times have changed",
+    "value": "the value has changed",
     "unreadable": "the old value cannot be read",
     "only_old": "only in the old table",
-    "only_new": "only in today's",
-    "rejected_now": "the same times, but not used today (rejected.csv says why after a run)",
+    "only_new": "only in today's table",
+    "rejected_now": "same times, but no longer used (after a run, rejected.csv says why)",
 }
 
 

@@ -1,8 +1,7 @@
-"""Taking over a root that earlier scripts filled: matched, renamed, compared, and then marked as ours.
+"""Adopting a root that earlier scripts filled: match, rename, compare, then mark it as ours.
 
-Everything is looked at before anything is touched, nothing is deleted, and the mark is written last: a
-process that is killed is started again. What the videos' matching does stands in ``adopted_videos``, what is
-compared in ``compared_tables``.
+Everything is examined before anything changes, nothing is deleted, and the mark is written last: after a
+kill, adopt again. Videos are matched in ``videos``, tables compared in ``tables``.
 """
 
 import shutil
@@ -47,14 +46,14 @@ def adopt_root(study: StudyConfig, *, dry_run: bool = False, progress: Progress 
     Args:
         study: the configuration.
         dry_run: find and compare everything, change nothing.
-        progress: told of the raw files that are matched.
+        progress: called while raw files are matched.
 
     Raises:
         ConfigError: there is no root.
-        RootClaimedError: the root is ours already.
-        ForeignRootError: a part of the root lies on another disk, where it cannot be renamed to.
-        SourceUnavailableError, SourceError: a source cannot be looked at; nothing was changed.
-        PermanentError: a file may not be read or renamed; adopting again goes on from there.
+        RootClaimedError: the root is already ours.
+        ForeignRootError: part of the root is on another disk, so that renaming is impossible.
+        SourceUnavailableError, SourceError: a source cannot be read; nothing was changed.
+        PermanentError: a file may not be read or renamed; adopting again continues from there.
     """
     paths = StudyPaths(study.root)
     if not paths.root.is_dir():
@@ -63,8 +62,8 @@ def adopt_root(study: StudyConfig, *, dry_run: bool = False, progress: Progress 
         if is_claimed(paths):
             raise RootClaimedError(
                 study.study,
-                "its root is this package's already",
-                "use `eus-etl run`: nothing is left to adopt",
+                "its root already belongs to this package",
+                "use `eus-etl run`; there is nothing to adopt",
             )
         with _scratch(paths, dry_run) as scratch:
             plan = _plan(study, study.model_copy(update={"root": scratch}), dry_run, progress or _silent)
@@ -89,7 +88,7 @@ def _scratch(paths: StudyPaths, dry_run: bool) -> Iterator[Path]:
 
 
 def _plan(study: StudyConfig, observed: StudyConfig, dry_run: bool, progress: Progress) -> _Plan:
-    """Look at everything: the sources as ``observed`` (the study at the scratch root), then the old root."""
+    """Examine the sources as ``observed`` (the study with a scratch root), then the old root."""
     paths, seen = StudyPaths(study.root), StudyPaths(observed.root)
     progress("looking at the sources", 0, 0)
     observations, failures = observe_all(observed, connect(observed))
@@ -130,18 +129,18 @@ def _carry_out(study: StudyConfig, plan: _Plan) -> None:
         for source, target in plan.tables.items():
             move(source, target)
         move_videos(paths, plan.videos)
-        sync_file_system(paths.root)  # no mark before the renames that it vouches for
+        sync_file_system(paths.root)  # the mark must not reach the disk before the renames
     except OSError as error:
         raise PermanentError(
             study.study,
             f"a file of the root cannot be renamed ({error.strerror})",
-            "give the user who runs this leave to write all of it and adopt again: that goes on from there",
+            "let your user write to all of the root, then adopt again: it continues from there",
         ) from error
     mark_root(paths, study.study)
 
 
 def _table_moves(paths: StudyPaths) -> dict[Path, Path]:
-    """Old tables, frames and releases to where they are put: all that would make the root foreign."""
+    """Where old tables, frames and releases are moved: everything that would make the root foreign."""
     kept = {paths.sync_csv, paths.regions_csv, paths.legacy_tables}
     entries = sorted(paths.data.iterdir()) if paths.data.is_dir() else []
     wanted = {entry: paths.legacy_tables / entry.name for entry in entries if entry not in kept}
@@ -165,8 +164,8 @@ def _refuse_other_disks(study: StudyConfig, sources: Iterable[Path]) -> None:
     if any(source.lstat().st_dev != disk for source in sources):
         raise ForeignRootError(
             study.study,
-            "a part of its root lies on another disk, and adopting renames only",
-            "bring raw_data and master-dataset onto the disk of the root, or move the old data away",
+            "part of its root is on another disk, and adopting only renames",
+            "move raw_data and master-dataset onto the root's disk, or move the old data away",
         )
 
 

@@ -1,4 +1,4 @@
-"""Old tables beside what the sources give today; decodes nothing and changes nothing.
+"""Compares old tables with what the sources give today; decodes nothing and changes nothing.
 
 How old tables are read stands in ``domain.old_tables``, what counts as a difference in ``old_differences``.
 """
@@ -26,16 +26,16 @@ def compare_labels(
 
     Args:
         study: the configuration, with the old root.
-        seen: where the observation of the sources lies.
-        match: whose an id or alias is.
-        notes: what could not be compared, and why, is added here.
+        seen: paths below which the sources were observed.
+        match: finds the visit of an id or alias.
+        notes: receives what could not be compared, and why.
 
     Returns:
         Patient id, table and comparison of each visit that both know.
     """
     old = _old_table(study, catalog.LABELS.name, notes)
     if old is not None and not holds_intervals(old.columns, study.families):
-        notes.append("labels: the old table has no columns of label, start and stop; it is not compared")
+        notes.append("labels: not compared, the old table has no columns for label, start and stop")
         old = None
     items = Inventory(seen, LABEL_ITEMS).versions
     for patient, rows in _rows_by_visit(old, catalog.LABELS.name, match, items, notes).items():
@@ -51,9 +51,9 @@ def compare_patients(
 
     Args:
         study: the configuration, with the old root.
-        seen: where the observation of the sources lies.
-        match: whose an id or alias is.
-        notes: what could not be compared, and why, is added here.
+        seen: paths below which the sources were observed.
+        match: finds the visit of an id or alias.
+        notes: receives what could not be compared, and why.
 
     Returns:
         Patient id, table and comparison of each visit that both know.
@@ -75,12 +75,12 @@ def _old_table(study: StudyConfig, name: str, notes: list[str]) -> pl.DataFrame 
     if not file.is_file():
         file = paths.legacy_tables / file.name
     if not file.is_file():
-        notes.append(f"{name}: there is no old table; nothing is compared")
+        notes.append(f"{name}: not compared, there is no old table")
         return None
     try:
         return pl.read_csv(file, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True)
-    except (pl.exceptions.PolarsError, OSError):  # its text may repeat a cell
-        notes.append(f"{name}: the old table cannot be read as CSV; it is not compared")
+    except (pl.exceptions.PolarsError, OSError):  # its message may repeat a cell
+        notes.append(f"{name}: not compared, the old table cannot be read as CSV")
         return None
 
 
@@ -96,7 +96,7 @@ def _rows_by_visit(
         return {}
     key = visit_column(old.columns)
     if key is None:
-        notes.append(f"{table}: the old table has no column of the visit's id or alias; it is not compared")
+        notes.append(f"{table}: not compared, the old table has no column for the visit's id or alias")
         return {}
     rows: dict[str, list[dict[str, str | None]]] = {}
     nobodys = 0
@@ -107,9 +107,9 @@ def _rows_by_visit(
         else:
             rows.setdefault(patient, []).append(row)
     if nobodys:
-        notes.append(f"{table}: {nobodys} old rows are of visits that the sources do not hold")
+        notes.append(f"{table}: {nobodys} old rows belong to visits that the sources do not have")
     if new := len(known.keys() - rows.keys()):
-        notes.append(f"{table}: {new} visits of the sources have no old row")
+        notes.append(f"{table}: {new} visits in the sources have no old row")
     return rows
 
 

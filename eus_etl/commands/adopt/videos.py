@@ -1,7 +1,7 @@
 """Raw videos that earlier scripts fetched: found by content, renamed to where a run expects them.
 
-Nothing is copied, fetched or deleted. Files are known by size and MD5 wherever they lie below ``raw_data``,
-so a process that is killed among the renames is simply started again. Symbolic links are left as they are.
+Nothing is copied, fetched or deleted. Files are recognised by size and MD5 anywhere below ``raw_data``, so a
+process killed between two renames is simply started again. Symbolic links are left alone.
 """
 
 import os
@@ -21,10 +21,10 @@ from eus_etl.storage.rename import free_name, move, remove_empty_folders
 UNKNOWN_CONTENT, SECOND_COPY, UNREADABLE = "of unknown content", "second copy", "unreadable"
 """Why a raw file is put aside."""
 
-_STAGING = ".adopting"  # below raw_data, so that files that a killed process left there are found again
+_STAGING = ".adopting"  # below raw_data, so that files left there by a killed process are found again
 
 Progress = Callable[[str, int, int], None]
-"""Called as (what is being done, how many are done, how many there are)."""
+"""Called with what is being done, how many are done, how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class VideoPlan:
-    """What is to become of each raw file.
+    """Where each raw file goes.
 
     Attributes:
-        held: files on the disk to the places that they fill, also those that lie there already.
-        open_places: places that no file fills: a run fetches these.
-        aside: all other files, to why they are put aside.
+        held: file on the disk to its place, including files already there.
+        open_places: places without a file: a run fetches these.
+        aside: every other file, to the reason why it is put aside.
     """
 
     held: Mapping[Path, Place]
@@ -54,7 +54,7 @@ class VideoPlan:
 
     @property
     def moved(self) -> Mapping[Path, Place]:
-        """The files that do not lie in their places yet."""
+        """The files that are not in their places yet."""
         return {path: place for path, place in self.held.items() if path != place.target}
 
 
@@ -65,8 +65,8 @@ def plan_videos(
 
     Args:
         paths: the study's paths.
-        observed: patient ids to the files that the sources hold of each visit.
-        progress: told of each file that is hashed; only those whose size a source's file has are.
+        observed: patient id to the visit's files in the sources.
+        progress: called for each file that is hashed: one whose size a source's file has.
 
     Raises:
         PermanentError: a folder below ``raw_data`` cannot be read.
@@ -84,7 +84,7 @@ def plan_videos(
         except OSError:
             aside[path] = UNREADABLE
     held: dict[Path, Place] = {}
-    # what lies right stays; a visit's own folder comes before any other
+    # a file already in place stays; a visit's own folder comes before any other
     for fits in (_lies_there, _is_staged, _lies_in_folder, _lies_anywhere):
         taken = set(held.values())
         for place in places:
@@ -103,7 +103,7 @@ def plan_videos(
 
 
 def move_videos(paths: StudyPaths, plan: VideoPlan) -> None:
-    """Put every raw file where ``plan`` says. Files that move are staged first: no name stands in the way.
+    """Move every raw file to where ``plan`` says, by way of a staging folder, so that no name is in the way.
 
     Raises:
         OSError: a file cannot be renamed; what was moved before stays moved.
@@ -123,12 +123,12 @@ def move_videos(paths: StudyPaths, plan: VideoPlan) -> None:
 
 
 def count_by_visit(paths: StudyPaths, plan: VideoPlan, match: PatientMatcher) -> list[dict[str, object]]:
-    """A row a visit: raw files in place, to be moved, to be fetched, put aside; None where it is nobody's.
+    """One row per visit: raw files in place, to move, to fetch, put aside; the row of None is unassigned.
 
     Args:
         paths: the study's paths.
-        plan: what becomes of each raw file.
-        match: whose a file that is put aside is, by the names of its folders and its own.
+        plan: where each raw file goes.
+        match: finds the visit of a file that is put aside, by its path.
     """
     in_place = Counter(place.patient_id for path, place in plan.held.items() if path == place.target)
     moved = Counter(place.patient_id for place in plan.moved.values())
@@ -165,7 +165,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
         raise PermanentError(
             "raw_data",
             f"a folder below it cannot be read ({error.strerror})",
-            "give the user who runs this leave to read and write all of the root",
+            "let your user read and write all of the root",
         ) from error
 
     if not folder.is_dir():

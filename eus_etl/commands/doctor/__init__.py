@@ -1,5 +1,5 @@
-"""What keeps a study from running: each thing looked at, found good or not, and what to do.
+"""What keeps a study from running: each check, what it found and what to do.
 
-``examination`` puts together what ``machine``, ``places``, ``access`` and ``room`` find. Nothing here writes:
-what has to be tried (a file, a listing) is tried where nothing is left of it.
+``run`` collects what ``machine``, ``filesystem``, ``access`` and ``disk_space`` find. Nothing here writes:
+where a check has to try something (a file, a listing), it leaves no trace.
 """

@@ -1,7 +1,7 @@
 """Credentials, and what they reach: videos, label items, patient rows, subject ids.
 
-A listing of videos works on a copy of what is known of them, which is thrown away; of a table of items one
-page is read and dropped.
+Videos are listed on a copy of the inventory, which is thrown away; of a table of items one page is read and
+dropped.
 """
 
 import shutil
@@ -34,12 +34,12 @@ from eus_etl.steps.observation.connect import connect
 
 VIDEOS, ITEMS, ROWS = "sources.videos", "sources.label_items", "sources.patient_rows"
 
-_MADE_ANEW = "run `eus-etl sync` twice: the first removes the damaged file, the second lists the drive anew"
+_MADE_ANEW = "run `eus-etl sync` twice: the first removes the damaged file, the second lists the drive again"
 _GOOGLE = "https://www.googleapis.com/"
 
 
 def examine_credentials(study: StudyConfig) -> Iterator[Finding]:
-    """Look for the credentials that the sources need, and whose they are; nothing is asked with them."""
+    """Find the credentials that the sources need, and whose they are, without using them."""
     sources = study.sources
     for role, google in ((VIDEOS, sources.videos), (ROWS, sources.patient_rows)):
         if isinstance(google, GoogleDriveSource | GoogleSheetSource):
@@ -51,7 +51,7 @@ def examine_credentials(study: StudyConfig) -> Iterator[Finding]:
 
 
 def servers(study: StudyConfig) -> dict[str, str]:
-    """The servers that the sources are on: addresses to names."""
+    """The sources' servers: address to name."""
     sources = study.sources
     found = {
         source.api_root or _GOOGLE: "Google"
@@ -78,18 +78,18 @@ def examine_videos(study: StudyConfig) -> tuple[Finding, list[int] | None]:
     except EusEtlError as error:
         return of_error(VIDEOS, error), None
     except sqlite3.DatabaseError:
-        return problem(VIDEOS, "what is known of the drive cannot be read", _MADE_ANEW), None
+        return problem(VIDEOS, "the inventory of the drive cannot be read", _MADE_ANEW), None
     sizes = _sizes(study, listing)
-    # unhashed ones are among those that wait
+    # files without a checksum yet are among the waiting ones
     wait = len(listing.files) + len(listing.waiting) - len(sizes)
-    found = f"{len(sizes)} files to be taken, {wait} that wait, {len(listing.left_out)} left out"
+    found = f"{len(sizes)} files to take, {wait} waiting, {len(listing.left_out)} left out"
     if not sizes:
         return warning(VIDEOS, found, "if videos have been uploaded, name another folder"), sizes
     return ok(VIDEOS, found), sizes
 
 
 def examine_tables(study: StudyConfig) -> Iterator[Finding]:
-    """Look at label items, patient rows and the table of subject ids."""
+    """Check label items, patient rows and the table of subject ids."""
     yield _answer(ITEMS, lambda: _label_items(study))
     yield _answer(ROWS, lambda: _patient_rows(study))
     if config := study.sources.subjects:
@@ -110,8 +110,12 @@ def _google_credentials(check: str, key_file: Path | None) -> Finding:
     except EusEtlError as error:
         return problem(check, error.cause, error.remedy)
     address = getattr(credentials, "service_account_email", None)
-    # on a machine of Google the address is not known before the first request
-    whose = address if isinstance(address, str) and "@" in address else "an account without an address here"
+    # on a Google machine the address is unknown before the first request
+    whose = (
+        address
+        if isinstance(address, str) and "@" in address
+        else "an account whose address is not known here"
+    )
     if key_file is None:
         return ok(check, f"application default credentials of {whose}")
     if key_file.stat().st_mode & 0o077:
@@ -136,12 +140,12 @@ def _subject_key(variable: str) -> Finding:
         subject_key(variable)
     except EusEtlError as error:
         return problem(check, error.cause, error.remedy)
-    return ok(check, f"{variable} holds one")
+    return ok(check, f"{variable} is set")
 
 
 @contextmanager
 def _shadow_of(study: StudyConfig) -> Iterator[StudyConfig]:
-    """The study with a root elsewhere that holds a copy of what is known of the videos' source."""
+    """The study with a scratch root that holds a copy of the inventory of videos."""
     with tempfile.TemporaryDirectory(prefix="eus_etl_doctor_") as folder:
         shadow = study.model_copy(update={"root": Path(folder)})
         known, copies = StudyPaths(study.root).inventory, StudyPaths(shadow.root).inventory
@@ -173,9 +177,9 @@ def _label_items(study: StudyConfig) -> Finding:
     if isinstance(config, DynamoSource):
         return _holds(ITEMS, _table(ITEMS, config).holds_items())
     scan = connect(study).label_items().scan()
-    found = f"{len(scan.items)} items, {len(scan.rejected)} that cannot be taken"
+    found = f"{len(scan.items)} items, {len(scan.rejected)} unusable"
     if scan.rejected:
-        return warning(ITEMS, found, "run once, then see why in rejected.csv")
+        return warning(ITEMS, found, "run once; rejected.csv then says why")
     return ok(ITEMS, found) if scan.items else _holds(ITEMS, False)
 
 
@@ -193,12 +197,12 @@ def _table(role: str, config: DynamoSource | SubjectsSource) -> DynamoTable:
 def _holds(check: str, items: bool) -> Finding:
     if items:
         return ok(check, "the table answers and holds items")
-    return warning(check, "it answers but holds no item", "if the study is not new, name another table")
+    return warning(check, "the table answers but is empty", "if the study is not new, name another table")
 
 
 def _patient_rows(study: StudyConfig) -> Finding:
     scan = connect(study).patient_rows().read()
-    found = f"{len(scan.rows)} rows; all {len(study.patients.columns) + 1} configured columns are there"
+    found = f"{len(scan.rows)} rows, with all {len(study.patients.columns) + 1} configured columns"
     if not scan.rows:
         return warning(ROWS, found, "if the study is not new, correct the range or file")
     return ok(ROWS, found)

@@ -1,4 +1,4 @@
-"""Free disk against what is waiting to be fetched, and what its frames will take."""
+"""Free disk space compared with the files to fetch and the images to be made of them."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import VIDEOS
 
 IMAGES_PER_VIDEO = 5.0
-"""Bytes of images made of a byte of video, where the study has made none yet: the median of eight public
+"""Bytes of images per byte of video, until the study has made some: the median of eight public
 ultrasound clips at 5 Hz, JPEG of quality 95 and one recipe of 512 px. It ranges from 0.3 to 17."""
 
 _SAMPLE = 20
@@ -24,7 +24,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
 def examine_room(paths: StudyPaths, recipes: Sequence[str], sizes: Sequence[int]) -> Finding:
-    """Compare the free disk with the files that are to be fetched and the images to be made of them.
+    """Compare free disk space with the files to fetch and the images to be made of them.
 
     Args:
         paths: the study's paths.
@@ -36,7 +36,7 @@ def examine_room(paths: StudyPaths, recipes: Sequence[str], sizes: Sequence[int]
     files, waiting = not_fetched(paths, sizes)
     images = round(waiting * (_images_per_video(paths, recipes) or IMAGES_PER_VIDEO))
     found = (
-        f"{in_units(free)} free; {files} files to fetch of {in_units(waiting)}, "
+        f"{in_units(free)} free; {files} files to fetch ({in_units(waiting)}), "
         f"their images about {in_units(images)}"
     )
     if free <= waiting:
@@ -47,9 +47,9 @@ def examine_room(paths: StudyPaths, recipes: Sequence[str], sizes: Sequence[int]
 
 
 def not_fetched(paths: StudyPaths, sizes: Sequence[int]) -> tuple[int, int]:
-    """How many of the files of these sizes are not in ``raw_data``, and how many bytes they have.
+    """How many of these files are not in ``raw_data``, and their bytes.
 
-    Files are told apart by size alone: nothing is read. Downloads that are not finished do not count.
+    Files are told apart by size alone: none is read. Unfinished downloads do not count.
     """
     waiting = Counter(sizes)
     waiting.subtract(Counter(_sizes_below(paths.raw_data)))
@@ -64,7 +64,7 @@ def in_units(size: int) -> str:
 
 
 def _images_per_video(paths: StudyPaths, recipes: Sequence[str]) -> float | None:
-    """Bytes of images a byte of video, of some videos of this study; None where none has images yet."""
+    """Bytes of images per byte of video, from some of the study's videos; None where none has images yet."""
     table = paths.table(VIDEOS.name)
     if not table.is_file():
         return None

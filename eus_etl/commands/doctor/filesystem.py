@@ -1,4 +1,4 @@
-"""The places that a study writes to: whose the root is, whether they may be written to, the daemon's sign."""
+"""The folders that a study writes to: whose they are, whether they are writable, the daemon's heartbeat."""
 
 import os
 import tempfile
@@ -13,21 +13,21 @@ from eus_etl.storage.root_owner import is_ours
 
 # a folder of videos or a root on a server whose clock is off makes files look older or newer than they are
 _FILE_TIME_OFF_S = 2.0
-# daemons give a sign every 30 s
+# daemons send a heartbeat every 30 s
 _DAEMON_SILENT_S = 120.0
 
 
 def examine_places(
     study: str, paths: StudyPaths, home: Path, daemon_seen: Callable[[Path], float | None]
 ) -> Iterator[Finding]:
-    """Look at the root, the Dagster home and its daemon.
+    """Check the root, the Dagster home and its daemon.
 
     Args:
         study: the study's name.
         paths: its paths.
         home: the Dagster home.
-        daemon_seen: when a daemon of the instance in a home gave its last sign, in seconds since 1970; None
-            for never. It is asked only where there is a home.
+        daemon_seen: time of the last heartbeat of a home's daemon, in seconds since 1970; None for never.
+            Called only where there is a home.
     """
     yield _owner(study, paths)
     parts = (paths.raw_data, paths.data, paths.frames, paths.preprocessed, paths.state)
@@ -38,7 +38,7 @@ def examine_places(
 
 
 def nearest_folder(path: Path) -> Path:
-    """``path``, or the nearest folder above it that is there: what is made will lie on its disk."""
+    """``path``, or the nearest folder above it that exists: new files will be on its disk."""
     return next(folder for folder in (path, *path.parents) if os.access(folder, os.F_OK))
 
 
@@ -49,12 +49,14 @@ def _owner(study: str, paths: StudyPaths) -> Finding:
     except ForeignRootError as error:
         return of_error(check, error)
     except (OSError, ValueError):
-        return problem(check, "its mark cannot be read", f"check {paths.owner_file} and its permissions")
-    return ok(check, f"it is marked as the root of {study}" if ours else "it is free; the first run marks it")
+        return problem(
+            check, "its owner file cannot be read", f"check {paths.owner_file} and its permissions"
+        )
+    return ok(check, f"marked as the root of {study}" if ours else "not claimed yet; the first run marks it")
 
 
 def _writable(check: str, folder: Path, parts: Sequence[Path] = ()) -> Finding:
-    """Try to write to ``folder``, or where it would be made, and to those ``parts`` of it that are there."""
+    """Try to write to ``folder``, or where it would be created, and to those of its ``parts`` that exist."""
     nearest = nearest_folder(folder)
     for place in (nearest, *parts):
         try:
@@ -66,7 +68,7 @@ def _writable(check: str, folder: Path, parts: Sequence[Path] = ()) -> Finding:
                 f"{place} cannot be written to ({os.strerror(error.errno or 0)})",
                 "name another folder, or let the pipeline's user write to this one",
             )
-    return ok(check, f"{folder} may be written to" if folder == nearest else f"{folder} can be made")
+    return ok(check, f"{folder} can be written to" if folder == nearest else f"{folder} can be created")
 
 
 def _file_time(root: Path) -> Finding:
@@ -85,20 +87,20 @@ def _file_time(root: Path) -> Finding:
 
 
 def _write_to(folder: Path) -> float:
-    """Write a file that has no name and is gone at once; returns the time of change that it got."""
+    """Write a nameless file that vanishes at once; returns the modification time it got."""
     with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
         file.write(b"x")
         return os.fstat(file.fileno()).st_mtime
 
 
 def _daemon(home: Path, seen: Callable[[Path], float | None]) -> Finding:
-    check, remedy = "daemon", "start it to have the sources followed; commands work without it"
+    check, remedy = "daemon", "start it if the sources are to be followed; commands work without it"
     if not (home / "dagster.yaml").is_file():
-        return warning(check, "there is no Dagster home yet, hence no daemon", remedy)
+        return warning(check, "no Dagster home yet, hence no daemon", remedy)
     at = seen(home)
     if at is None:
-        return warning(check, "none ever ran on this Dagster home", remedy)
+        return warning(check, "none has ever run on this Dagster home", remedy)
     ago_s = time.time() - at
     if ago_s > _DAEMON_SILENT_S:
-        return warning(check, f"its last sign came {ago_s / 60:.0f} min ago", remedy)
-    return ok(check, f"its last sign came {max(ago_s, 0):.0f} s ago")
+        return warning(check, f"last heartbeat {ago_s / 60:.0f} min ago", remedy)
+    return ok(check, f"last heartbeat {max(ago_s, 0):.0f} s ago")

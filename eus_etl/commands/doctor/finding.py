@@ -10,13 +10,13 @@ Outcome = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one check; ids, counts and places only: no secret, no name, no cell.
+    """The outcome of one check. Holds ids, counts and paths only: no secret, no name, no cell.
 
     Attributes:
-        check: what was looked at.
-        outcome: ``problem`` keeps the study from running, ``warning`` may do so one day.
+        check: what was checked.
+        outcome: ``problem`` keeps the study from running, ``warning`` may one day.
         found: what was found.
-        remedy: what to do; empty where nothing is to be done.
+        remedy: what to do; empty where there is nothing to do.
     """
 
     check: str

@@ -1,4 +1,4 @@
-"""The machine: Python and packages, programs, memory and cores, time. The study plays no part here."""
+"""The machine: Python and packages, programs, memory and cores, time; nothing of the study."""
 
 import os
 import platform
@@ -19,25 +19,25 @@ from eus_etl.steps.text_check.tesseract import PROGRAM, reader
 PROGRAMS: Mapping[str, str] = {
     "ffprobe": "a second opinion on a video that looks wrong, and some of the tests",
 }
-"""Programs that no run needs, and what they are for. Tesseract is looked at apart: some studies need it."""
+"""Optional programs, and what they are for. Tesseract is checked separately: some studies need it."""
 
 _LOCK = "requirements/runtime.txt"
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?: *; *([^\\]+))?", re.MULTILINE)
 # page, daemon, code server and two runs take 0.3 GB each with small videos; large pictures take more
 _ENOUGH_MEMORY = 4 << 30
 _ENOUGH_CORES = 2
-# AWS and Google refuse requests signed by a clock that is further off than this
+# AWS and Google refuse requests signed by a clock that is off by more
 _REFUSED_FROM_S = 300
 _NOTABLE_FROM_S = 30
 _GIB = 1 << 30
 
 
 def examine_machine() -> Iterator[Finding]:
-    """Look at packages, programs, memory, cores and time zone."""
+    """Check packages, programs, memory, cores and time zone."""
     yield _packages()
     yield from map(_program, PROGRAMS)
     yield _size()
-    yield ok("clock", f"it is {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z (UTC%z)} here")
+    yield ok("clock", f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z (UTC%z)} here")
 
 
 def clock_against(server: str, url: str) -> Finding:
@@ -45,7 +45,7 @@ def clock_against(server: str, url: str) -> Finding:
 
     Args:
         server: its name in the finding.
-        url: an address there; whatever it answers bears the header.
+        url: an address there; any answer has the header.
     """
     check = f"clock against {server}"
     before = time.time()
@@ -53,7 +53,7 @@ def clock_against(server: str, url: str) -> Finding:
         answer = requests.head(url, timeout=10, allow_redirects=False)
         theirs = parsedate_to_datetime(answer.headers["Date"]).timestamp()
     except (requests.RequestException, KeyError, ValueError):
-        return warning(check, "the server does not tell its time", "check the network and proxy settings")
+        return warning(check, "the server does not say its time", "check the network and proxy settings")
     off_s = round((before + time.time()) / 2 - theirs)
     if abs(off_s) < _NOTABLE_FROM_S:
         return ok(check, "they agree")
@@ -63,12 +63,12 @@ def clock_against(server: str, url: str) -> Finding:
 
 
 def differing_packages(lock: str) -> list[str]:
-    """Packages that are installed otherwise than a lock has them: ``av 18.0.0 for 18.1.0``.
+    """Packages whose installed version differs from the lock: ``av 18.0.0 for 18.1.0``.
 
     Args:
         lock: the text of a requirements file whose lines are ``name==version``, some with a marker. A package
-            that stands there several times may have any of the versions; one whose lines all have markers
-            may be missing.
+            listed several times may have any of these versions; one whose lines all have markers may be
+            missing.
     """
     versions: dict[str, set[str]] = {}
     required: set[str] = set()
@@ -95,7 +95,7 @@ def _packages() -> Finding:
     check, python = "packages", f"Python {platform.python_version()}"
     lock = shipped(_LOCK)
     if not lock.is_file():
-        return ok(check, f"{python}; this installation has no lock to compare the packages with")
+        return ok(check, f"{python}; this installation has no lock to compare with")
     if differing := differing_packages(lock.read_text(encoding="utf-8")):
         shown = ", ".join(differing[:5]) + (", ..." if len(differing) > 5 else "")
         return warning(
@@ -103,26 +103,28 @@ def _packages() -> Finding:
             f"{python}; {len(differing)} packages differ from the lock: {shown}",
             f"install it again: `uv pip install --require-hashes -r {_LOCK}`",
         )
-    return ok(check, f"{python}; packages as the lock has them")
+    return ok(check, f"{python}; packages match the lock")
 
 
 def _program(name: str) -> Finding:
     if shutil.which(name):
         return ok(name, "found")
-    return ok(name, f"not found; no run needs it, it is good for {PROGRAMS[name]}")
+    return ok(name, f"not found; optional, for {PROGRAMS[name]}")
 
 
 def examine_text_reader(config: TextCheckConfig) -> Finding:
-    """Look for Tesseract, as far as the study's configuration wants it."""
+    """Check Tesseract, as far as the study's configuration needs it."""
     check, version = PROGRAM, reader()
     if config.enabled == "never":
         return ok(check, "not needed: preprocess.text_check.enabled is never")
     if version:
-        return ok(check, f"{version} looks for text that was left in preprocessed frames")
+        return ok(check, f"{version}; preprocessed frames are checked for text")
     remedy = "`apt-get install tesseract-ocr`"
     if config.enabled == "always":
-        return problem(check, "no English one is there; preprocess.text_check.enabled is always", remedy)
-    return warning(check, "no English one is there: preprocessed frames are not looked at for text", remedy)
+        return problem(
+            check, "not installed with English, and preprocess.text_check.enabled is always", remedy
+        )
+    return warning(check, "not installed with English: preprocessed frames are not checked for text", remedy)
 
 
 def _size() -> Finding:
@@ -133,6 +135,6 @@ def _size() -> Finding:
         return warning(
             "cores and memory",
             found,
-            "set `max_concurrent_runs: 1` in dagster.yaml; two runs at once want 2 cores and 4 GiB",
+            "set `max_concurrent_runs: 1` in dagster.yaml; two runs at a time need 2 cores and 4 GiB",
         )
     return ok("cores and memory", found)

@@ -1,4 +1,4 @@
-"""All checks of one study, in the order in which a person would mend things."""
+"""All checks of one study, in the order in which one would fix things."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,17 +19,16 @@ def examine(
     dagster_home: Path,
     daemon_seen: Callable[[Path], float | None],
 ) -> list[Finding]:
-    """Look at everything that a study needs to run; changes nothing and leaves nothing behind.
+    """Check everything that a study needs to run, without changing anything or leaving anything behind.
 
     Args:
-        study: the study, as ``load_study`` reads it: what is wrong in its file has shown there.
+        study: the study, as ``load_study`` read it: problems in its file were reported there.
         config_file: that file.
-        dagster_home: folder of the Dagster instance, which need not be there.
-        daemon_seen: when a daemon of the instance in a home gave its last sign, in seconds since 1970; None
-            for never.
+        dagster_home: folder of the Dagster instance; need not exist.
+        daemon_seen: time of the last heartbeat of a home's daemon, in seconds since 1970; None for never.
 
     Returns:
-        A finding a check; none names a secret, a person, an uploaded file or what a cell holds.
+        One finding per check; none names a secret, a person, an uploaded file or the content of a cell.
     """
     return list(_findings(study, config_file, dagster_home, daemon_seen))
 
@@ -49,9 +48,7 @@ def _findings(
     yield videos
     yield from examine_tables(study)
     if sizes is None:
-        yield warning(
-            "free disk", "it is not known what waits to be fetched", f"see the finding on {videos.check}"
-        )
+        yield warning("free disk", "the files to fetch are not known", f"see the finding on {videos.check}")
     else:
         yield examine_room(paths, list(study.preprocess.recipes), sizes)
 
@@ -60,5 +57,5 @@ def _configuration(study: StudyConfig, config_file: Path) -> Finding:
     root_from = f"{ROOT_VARIABLE} in the environment" if os.environ.get(ROOT_VARIABLE) else "the file"
     return ok(
         "configuration",
-        f"{config_file.name} makes study {study.study} with root {study.root}, from {root_from}",
+        f"{config_file.name}: study {study.study}, root {study.root} from {root_from}",
     )

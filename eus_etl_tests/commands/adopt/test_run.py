@@ -145,9 +145,9 @@ def test_what_agrees_and_what_differs_is_told_in_ids_and_numbers(hospital: TinyH
         (TWO, "patients", "cancer_type", "value", None, None, None, None),
     ]
     text = "\n".join(report.lines())
-    assert "labels: 2 visits compared, 1 agree in all, 1 entries agree, 2 differ" in text
-    assert f"visit {TWO}, labels, Station 2: other times today (old 0 s to 1 s, new 0 s to 2 s)" in text
-    assert "labels: 1 old rows are of visits that the sources do not hold" in text
+    assert "labels: 2 visits compared, 1 equal; 1 entries equal, 2 different" in text
+    assert f"visit {TWO}, labels, Station 2: the times have changed (old 0 s to 1 s, new 0 s to 2 s)" in text
+    assert "labels: 1 old rows belong to visits that the sources do not have" in text
     assert INVENTED not in text + repr(report)
 
 
@@ -159,7 +159,7 @@ def test_a_dry_run_touches_nothing_and_says_the_same(hospital: TinyHospital) -> 
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == stamps
     done = adopt_root(hospital.study)
     assert dry.lines()[1:] == done.lines()[1:]
-    assert "nothing was touched" in dry.lines()[0]
+    assert "nothing was changed" in dry.lines()[0]
 
 
 def test_a_root_that_is_ours_or_missing_is_refused(hospital: TinyHospital, tmp_path: Path) -> None:
@@ -188,8 +188,8 @@ def test_old_tables_that_cannot_be_read_are_put_aside_all_the_same(hospital: Tin
     report = adopt_root(hospital.study)
     assert report.compared.is_empty()
     assert [note for note in report.notes if "not compared" in note] == [
-        "labels: the old table cannot be read as CSV; it is not compared",
-        "patients: the old table has no column of the visit's id or alias; it is not compared",
+        "labels: not compared, the old table cannot be read as CSV",
+        "patients: not compared, the old table has no column for the visit's id or alias",
     ]
     assert (hospital.paths.legacy_tables / "patients.csv").is_file()
 

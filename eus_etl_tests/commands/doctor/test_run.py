@@ -66,7 +66,7 @@ def test_a_study_before_its_first_run(hospital: TinyHospital) -> None:
     assert [finding.check for finding in found.values() if finding.outcome == "problem"] == []
     assert "the first run marks it" in found["root's owner"].found
     assert "can be made" in found["root"].found
-    assert "2 files to be taken" in found["sources.videos"].found
+    assert "2 files to take" in found["sources.videos"].found
     assert found["sources.label_items"].found.startswith("2 items")
     assert found["sources.patient_rows"].found.startswith("2 rows")
     assert "2 files to fetch" in found["free disk"].found
@@ -84,7 +84,7 @@ def test_a_study_at_work(hospital: TinyHospital) -> None:
     found = look(hospital)
     assert tree(hospital.folder) == before
     assert "marked as the root of eusml" in found["root's owner"].found
-    assert "3 files to be taken" in found["sources.videos"].found
+    assert "3 files to take" in found["sources.videos"].found
     assert "1 files to fetch" in found["free disk"].found
 
 
@@ -195,13 +195,13 @@ def test_google_drive(hospital: TinyHospital, tmp_path: Path) -> None:
             "credentials of sources.videos", "ok", f"a key file of {ACCOUNT}"
         )
         assert found["clock against Google"].outcome == "ok"
-        assert "1 files to be taken" in found["sources.videos"].found
-        assert "1 files to fetch of 5.0 kB" in found["free disk"].found
+        assert "1 files to take" in found["sources.videos"].found
+        assert "1 files to fetch (5.0 kB)" in found["free disk"].found
 
         observe_all(hospital.study, connect(hospital.study))
         before, asked = tree(hospital.folder), server.counts["list"]
         drive.upload("Planted Patient 2.mp4", drive.folder(TWO, folder), bytes(1000))
-        assert "2 files to be taken" in look(hospital)["sources.videos"].found
+        assert "2 files to take" in look(hospital)["sources.videos"].found
         assert server.counts["list"] == asked + 1, "what is known is not listed again"
         assert tree(hospital.folder) == before
 

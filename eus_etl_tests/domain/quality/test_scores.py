@@ -19,13 +19,13 @@ from benchmarks.support.screens.screens import (
 from eus_etl.domain.quality.scores import (
     REASONS,
     SCORES,
-    Screen,
     assess_frames,
     frozen_lengths,
     robust_log_z,
     shares_of_usual,
     still_lengths,
 )
+from eus_etl.domain.screen.appearance import Screen
 from eus_etl.domain.screen.region import NO_POLYGON, Polygon
 from eus_etl.domain.tables.catalog import FRAMES
 from eus_etl.settings import QualityConfig
