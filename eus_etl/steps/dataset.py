@@ -1,4 +1,4 @@
-"""The study-wide index of frames, with statistics for loaders and pictures for people."""
+"""The index of all the study's frames, with statistics for loaders and pictures for people."""
 
 import json
 import math
@@ -24,7 +24,7 @@ _NO_FRAMES = {"frames": 0, "levels": 0.0, "squares": 0.0}
 
 
 def make_dataset(study: StudyConfig) -> StepResult:
-    """Write ``dataset.csv`` (and its Parquet twin), ``statistics.json`` and a masked contact sheet a recipe.
+    """Write ``dataset.csv`` (and its Parquet twin), ``statistics.json`` and a masked sheet per recipe.
 
     Tables stream from the visits' tables: memory does not grow with the study.
     """
@@ -110,9 +110,9 @@ def _frames_per_label(index: pl.LazyFrame, family: str) -> Mapping[str, Mapping[
 
 
 def _grey_levels(study: StudyConfig) -> Mapping[str, Mapping[str, float | int | None]]:
-    """Of each recipe, mean and deviation inside the mask over undisturbed frames, in grey levels 0 to 255.
+    """Mean and deviation inside the mask over undisturbed frames, per recipe, in grey levels 0 to 255.
 
-    Each frame counts alike, whatever the size of its region: the total variance is the mean of the
+    Every frame has the same weight, whatever the size of its region: the total variance is the mean of the
     frames' variances plus the variance of their means.
     """
     paths = StudyPaths(study.root)

@@ -1,7 +1,7 @@
 """The frame table of a visit: ``Frames/<patient_id>.csv`` and its Parquet twin.
 
-Reads what earlier steps stored (rows, cell grids, layouts, intervals) and opens no image and no video. Only
-its picture shows a few preprocessed images, where there are any.
+Reads what earlier steps stored (rows, cell grids, layouts, intervals); opens no video, and no image but the
+few preprocessed ones that the timeline picture shows.
 """
 
 from dataclasses import replace
@@ -44,10 +44,10 @@ def make_frame_table(
         study: the study.
         patient_id: the visit.
         sync: ``tables.SYNC`` of the visit.
-        procedure_s: time of Stop Procedure of the visit's label item, None where it has none.
+        procedure_s: time of Stop Procedure in the visit's label item; None where it is missing.
 
     Raises:
-        ConfigError: ``sync`` has a row that cannot be meant.
+        ConfigError: ``sync`` has an invalid row.
         OverlapError: two used intervals of one family overlap.
     """
     paths = StudyPaths(study.root)
@@ -99,7 +99,7 @@ def make_frame_table(
             Check(
                 "labels_inside_recording",
                 outside == 0,
-                f"{outside} used intervals lie wholly outside the recording",
+                f"{outside} used intervals lie completely outside the recording",
             ),
             Check("synchronised", not sync_needed, _compared(recording_s, procedure_s, all_synced)),
         ),
@@ -107,10 +107,10 @@ def make_frame_table(
 
 
 def _assess(extracted: list[ExtractedVideo], layouts: pl.DataFrame, config: QualityConfig) -> pl.DataFrame:
-    """Scores and reasons of all frames of a visit, a row a ``frame_id``.
+    """Scores and reasons of all frames of a visit, one row per ``frame_id``.
 
-    All stretches of a segment that show one screen are scored as one: what is usual, as sharpness, is
-    usual of a screen, and a short stretch has too few frames to tell.
+    All stretches of a segment that show one screen are scored together: what sharpness is usual depends on
+    the screen, and a short stretch has too few frames to tell.
     """
     schema = {name: FRAMES.schema[name] for name in ("frame_id", *SCORES, "reasons")}
     assessed = [pl.DataFrame(schema=schema)]
@@ -138,13 +138,13 @@ def _assess(extracted: list[ExtractedVideo], layouts: pl.DataFrame, config: Qual
 
 
 def _cells_of(grid: CellGrid, rows: NDArray[np.intp]) -> CellGrid:
-    """These rows of a grid, which is not copied where they are all."""
+    """These rows of a grid; not a copy where they are all of it."""
     return grid if len(rows) == grid.frames else replace(grid, codes=grid.codes[rows])
 
 
 def _compared(recording_s: float | None, procedure_s: float | None, synced: bool) -> str:
     if synced:
-        return "sync.csv says how recording and procedure relate"
+        return "sync.csv relates recording and procedure"
     if recording_s is None or procedure_s is None:
-        return "the recording's length or the procedure's end is not known"
+        return "the recording's length or the procedure's end is unknown"
     return f"recording {recording_s:.1f} s, procedure {procedure_s:.1f} s"

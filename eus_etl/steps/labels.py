@@ -1,4 +1,4 @@
-"""Label item to intervals: one visit's part of ``labels.csv``."""
+"""One visit's part of ``labels.csv``, from its label item."""
 
 from collections.abc import Mapping
 
@@ -18,12 +18,12 @@ STAGE = "labels"
 
 
 def make_labels(study: StudyConfig, patient_id: str, attributes: Mapping[str, object] | None) -> StepResult:
-    """Make one visit's part of ``labels.csv``; every interval that is not ``ok`` is recorded with its reason.
+    """Make one visit's part of ``labels.csv``; intervals that are not ``ok`` are also recorded.
 
     Args:
         study: the configuration.
         patient_id: the visit.
-        attributes: its label item; None where there is none, which gives an empty part.
+        attributes: its label item; None for a visit without one, whose part is empty.
     """
     paths, item = StudyPaths(study.root), attributes or {}
     intervals = write_part(paths, LABELS, patient_id, intervals_from_item(patient_id, item, study.families))
@@ -32,7 +32,7 @@ def make_labels(study: StudyConfig, patient_id: str, attributes: Mapping[str, ob
     end_s = procedure_end_s(item)
     counts = {status: _count(intervals, status) for status in ("ok", "suspect", "rejected")}
     return StepResult(
-        # the frame table measures how far labels may be off by Stop Procedure
+        # the frame table takes the labels' uncertainty from Stop Procedure
         version=version_of(intervals.to_dicts(), end_s),
         metadata={"intervals": intervals.height, **counts}
         | ({} if end_s is None else {"procedure_s": end_s}),
@@ -47,7 +47,7 @@ def _count(intervals: pl.DataFrame, status: str) -> int:
 def _record(interval: Mapping[str, object]) -> Rejection:
     reason = str(interval["problem"])
     problems = [PROBLEMS[name] for name in reason.split("|")]
-    what = "used with a doubt" if interval["status"] == "suspect" else "not used"
+    what = "used, with doubt" if interval["status"] == "suspect" else "not used"
     return Rejection(
         item=_item(interval),
         reason=reason,

@@ -1,4 +1,4 @@
-"""Facts of one patient: the label item and the sheet's rows to a part of ``patients.csv``."""
+"""One visit's part of ``patients.csv``, from its label item and the sheet's rows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,14 +21,14 @@ def make_patient(
     rows: Sequence[Mapping[str, str]],
     subject_id: str | None = None,
 ) -> StepResult:
-    """Make one patient's row of ``patients.csv``; every value that could not be used is recorded.
+    """Make one visit's row of ``patients.csv``; every value that cannot be used is recorded as rejected.
 
     Args:
         study: the configuration.
         patient_id: the visit.
-        attributes: its label item, None where there is none.
-        rows: the sheet's rows of the patient, header to cell.
-        subject_id: keyed id of the person, None where it is not known.
+        attributes: its label item; None for a visit without one.
+        rows: the sheet's rows of the visit, header to cell.
+        subject_id: keyed id of the person; None where unknown.
     """
     paths = StudyPaths(study.root)
     table = catalog.patients(study.patients.columns)

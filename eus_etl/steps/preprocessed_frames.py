@@ -1,7 +1,7 @@
 """Preprocessed frames of a visit: every frame with a region, by every recipe.
 
-Never looks at labels or status: neither makes it run. What is done to a picture belongs to
-``domain.preprocess``; here it is decided what has to be made, and that it appears whole or not at all.
+Never reads labels or status, so that no change of them makes it run. ``domain.preprocess`` says what is done
+to a picture; this module decides what has to be made, and publishes it whole or not at all.
 """
 
 import json
@@ -41,10 +41,10 @@ from eus_etl.storage.parts import load_part, write_part
 from eus_etl.storage.table_files import read_part, write_parquet
 
 FORMAT = 3
-"""Raised when the same input gives other images or rows."""
+"""Increased when the same input gives other images or rows."""
 
 _THREADS = 2
-# on ultrasound runs of equal bytes are all that deflate finds: half the time of zlib's level 1, and smaller
+# in ultrasound, deflate finds little but runs of equal bytes: half the time of zlib's level 1, and smaller
 _PNG_OPTIONS = (
     cv2.IMWRITE_PNG_COMPRESSION,
     1,
@@ -60,14 +60,14 @@ def preprocess_patient(
 ) -> StepResult:
     """Make the images and the visit's part of ``preprocess_metadata.csv`` by all recipes.
 
-    A video is made anew by a recipe only where its extraction or the recipe changed, a layout of it only
-    where its stretch or its region did. Frames of a layout without a region are left out. Images of videos
-    and recipes that are no more are removed.
+    A video is processed again only if its extraction or the recipe changed, one of its layouts only if its
+    stretch or its region did. Frames of a layout without a region are left out. Images of videos and recipes
+    that no longer exist are removed.
 
     Raises:
         FramesMissingError: an extracted image is gone or damaged.
-        TextReaderError: text is to be looked for, and the program for it is missing or fails.
-        DiskFullError: no room; what is finished stays.
+        TextReaderError: the text check is required, and its program is missing or fails.
+        DiskFullError: no room; finished images stay.
     """
     require_reader(study)
     paths = StudyPaths(study.root)
@@ -117,7 +117,7 @@ def preprocess_patient(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One frame to be preprocessed."""
+    """One frame to preprocess."""
 
     layout_id: str
     preprocessor: Preprocessor
@@ -127,7 +127,7 @@ class _Task:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One video by one recipe: what is made, and where."""
+    """One video and one recipe: what is made, and where."""
 
     paths: StudyPaths
     patient_id: str
@@ -143,7 +143,7 @@ class _Job:
 
     @property
     def manifest_file(self) -> Path:
-        """Written last: while it stands and says what is wanted, the job is done."""
+        """Written last: while it exists and describes this job, the job is done."""
         return self.paths.preprocessed_manifest(self.recipe_name, self.patient_id, self.video.video_id)
 
     @property
@@ -171,12 +171,12 @@ class _Job:
         return self.is_whole()
 
     def is_whole(self) -> bool:
-        """Whether all images that its rows speak of are on the disk."""
+        """Whether all images that its rows name are on the disk."""
         return count_files(self.folder) == read_part(self.rows_file, PREPROCESSED).height
 
 
 def _make(job: _Job) -> int:
-    """Make the images of a job that are not there yet; returns how many."""
+    """Make the missing images of a job; returns how many."""
     kept = _kept(job)
     with folder_beside(job.folder) as partial:
         for row in kept.values():
@@ -187,7 +187,7 @@ def _make(job: _Job) -> int:
 
         with ThreadPoolExecutor(_THREADS) as workers, one_thread_a_picture():
             rows = list(workers.map(row_of, _tasks(job)))
-        # from here on the old images are no more what their manifest says
+        # from here on the old images no longer match their manifest
         _forget(job.manifest_file)
         if rows:
             publish_folder(partial, job.folder)
@@ -199,7 +199,7 @@ def _make(job: _Job) -> int:
 
 
 def _kept(job: _Job) -> dict[str, dict[str, object]]:
-    """Rows of images on the disk that would come out the same, by frame id: their layout did not change."""
+    """Rows of existing images that would come out the same, as their layout did not change, by frame id."""
     if not (job.manifest_file.is_file() and job.is_whole()):
         return {}
     before, now = json.loads(job.manifest_file.read_bytes()), job.facts()
@@ -212,7 +212,7 @@ def _kept(job: _Job) -> dict[str, dict[str, object]]:
 
 
 def _tasks(job: _Job) -> Iterator[_Task]:
-    """Each frame with a region."""
+    """One task per frame with a region."""
     segments = dict(job.video.segments())
     found = job.layouts.drop_nulls("polygon")
     for layout in found.to_dicts():
@@ -227,7 +227,7 @@ def _tasks(job: _Job) -> Iterator[_Task]:
 def _make_image(job: _Job, partial: Path, task: _Task) -> dict[str, object]:
     """Write one image into ``partial``; returns its row."""
     frame_id, preprocessor = task.frame_id, task.preprocessor
-    # an image that is read as grey is its luma: neither upsampled nor mixed to colours and back
+    # an image read as grey is its luma: neither upsampled nor converted to color and back
     picture = read_image(job.paths, frame_id, task.path, grey=job.recipe.grey)
     try:
         prepared = preprocessor.apply(picture)
@@ -260,7 +260,7 @@ def _make_image(job: _Job, partial: Path, task: _Task) -> dict[str, object]:
 
 
 def _remove_others(paths: StudyPaths, patient_id: str, recipes: Collection[str], jobs: list[_Job]) -> None:
-    """Remove the visit's images and manifests that belong to none of the jobs, and unfinished ones."""
+    """Remove the visit's images and manifests that belong to no job, and unfinished ones."""
     wanted = {entry for job in jobs for entry in (job.folder, job.manifest_file, job.rows_file)}
     state = paths.preprocessed_manifest("*", patient_id, "*").parent.relative_to(paths.root)
     for manifest in paths.root.glob(f"{state}/*.json"):
@@ -280,7 +280,7 @@ def _remove_others(paths: StudyPaths, patient_id: str, recipes: Collection[str],
 
 
 def _forget(manifest: Path) -> None:
-    """Remove a manifest for good before what it speaks of changes."""
+    """Remove a manifest for good before the images it describes change."""
     if manifest.is_file():
         manifest.unlink()
         sync_folder(manifest.parent)

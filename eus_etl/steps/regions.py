@@ -1,8 +1,8 @@
-"""Display layouts of a visit's videos and the ultrasound region of each.
+"""The layouts of a visit's videos, and the ultrasound region of each.
 
-Chooses and reads the few pictures that ``domain.region`` looks at, applies hand-written regions, and
-writes the outlines. Where a layout begins is ``domain.layouts``' concern, which row of ``regions.csv`` holds
-for it that of ``domain.region_rows``.
+Chooses and reads the few pictures that ``screen.region`` needs, applies hand-written regions, and writes the
+outlines. ``screen.layouts`` decides where a layout begins, ``screen.region_overrides`` which row of
+``regions.csv`` applies to it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ from eus_etl.storage.parts import write_part, write_rejected
 STAGE = "regions"
 
 _MIN_MOVING = 8
-"""With so many moving pictures the still ones are not needed: a region is found by what moves."""
+"""With this many moving pictures still ones are left out: a region is found by what moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class _ShownLayout:
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """What was decided of a screen."""
+    """What was decided for a screen."""
 
     region: Region
     screen: Screen
@@ -62,15 +62,15 @@ class _Decision:
 def find_regions(study: StudyConfig, patient_id: str, corrections: pl.DataFrame) -> StepResult:
     """Make the visit's part of ``layouts.csv`` and an outline of each region, on a blank screen.
 
-    The region of a screen is looked for once a video, over all layouts that show it. One found without
-    motion is used and recorded as uncertain: bright text may lie inside. A report has none, and that is no
-    problem. A row of ``corrections`` overrules what would be found. One that is no polygon or does not fit
-    the picture is recorded, and the region is looked for.
+    A screen's region is searched for once per video, in all layouts that show the screen. A region found
+    without motion is used, but recorded as uncertain: it may include bright text. A report page has no
+    region, which is normal. A row of ``corrections`` replaces the search, unless it holds no polygon or one
+    that does not fit the picture: then it is recorded as rejected.
 
     Args:
         study: the study.
         patient_id: the visit.
-        corrections: ``tables.REGIONS`` of the visit, and the rows that hold for a screen on any visit.
+        corrections: ``tables.REGIONS`` of the visit, and the rows that apply to a screen on any visit.
 
     Raises:
         FramesMissingError: an extracted image is gone.
@@ -125,9 +125,9 @@ def find_regions(study: StudyConfig, patient_id: str, corrections: pl.DataFrame)
 def sample_rows(grid: CellGrid, count: int, quality: QualityConfig) -> NDArray[np.intp]:
     """Rows of the grid whose pictures show the region best: at most ``count``, spread over the layout.
 
-    Judged on the whole screen, as no region is known yet: dark pictures (less than half as bright as
-    most) and far more coloured ones than the least coloured (an endoscope's view) are left out, and still
-    ones where enough move. Where nothing is left, all are taken.
+    Judged on the whole screen, as no region is known yet. Left out are dark pictures (less than half as
+    bright as most), pictures with far more color than the least colored (an endoscope's view), and still
+    ones where enough others move. If that leaves none, all are taken.
     """
     scores = grid.score(np.ones((grid.geometry.rows, grid.geometry.cols)))
     lit = scores.brightness >= 0.5 * np.quantile(scores.brightness, 0.75)
@@ -139,7 +139,7 @@ def sample_rows(grid: CellGrid, count: int, quality: QualityConfig) -> NDArray[n
 
 
 def _shown_layouts(video: ExtractedVideo) -> list[_ShownLayout]:
-    """The layouts of a video; a screen that comes back after another picture size keeps its signature."""
+    """The layouts of a video; a screen that returns after a change of picture size keeps its signature."""
     grids = load_grids(video.folder)
     shown: list[_ShownLayout] = []
     for segment, frames in video.segments():
@@ -160,9 +160,10 @@ def _decide(
     written: Sequence[Mapping[str, object]],
     rejected: list[Rejection],
 ) -> _Decision:
-    """The region of a screen: by the first row that fits, else looked for in all layouts that show it.
+    """The region of a screen: from the first row that fits, else found in all layouts that show it.
 
-    Problems are recorded under the first of these. A page with a polygon by hand is no report.
+    Problems are recorded under the first of these layouts. A page with a hand-written polygon is not a
+    report.
     """
     first = alike[0]
     screen, geometry = first.layout.screen, first.grid.geometry
@@ -173,7 +174,7 @@ def _decide(
             rejected.append(_bad_polygon(first.layout_id, str(error)))
         else:
             shown: Screen = "split" if screen == "split" else "ultrasound"
-            # what is painted over has to be found; else a polygon by hand reads no image
+            # only marks that are to be painted over must be found: else a hand-written polygon reads no image
             pictures = _read_pictures(paths, alike, study) if study.regions.marks == "inpaint" else []
             marks = find_marks(pictures, region.polygon)
             return _Decision(region, shown, bool(row["signed_off"]), len(pictures), marks)
@@ -249,8 +250,8 @@ def _no_region(layout_id: str) -> Rejection:
     return Rejection(
         item=layout_id,
         reason="no_region",
-        detail="too little moves and too little is lit to tell the ultrasound picture from the screen",
-        remedy="write the region's polygon into regions.csv; until then no frame of it is preprocessed",
+        detail="too little moves or is lit to tell the ultrasound picture from the rest of the screen",
+        remedy="write the region's polygon into regions.csv; until then its frames are not preprocessed",
     )
 
 
@@ -258,8 +259,8 @@ def _uncertain_region(layout_id: str) -> Rejection:
     return Rejection(
         item=layout_id,
         reason="uncertain_region",
-        detail="nothing moves: the region is what is lit, and may hold text or miss dark parts",
-        remedy="look at its preprocessed frames; write the region's polygon into regions.csv",
+        detail="nothing moves, so the region is whatever is lit: it may include text or miss dark parts",
+        remedy="look at its preprocessed frames, then write the region's polygon into regions.csv",
     )
 
 

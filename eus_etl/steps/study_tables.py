@@ -1,7 +1,7 @@
-"""The study's tables, assembled from one small part a patient: once a wave, not once a patient.
+"""The study's tables, assembled from one small part per visit.
 
-Tables that join others are joined visit by visit: a frame and all that is said of it belong to one visit, so
-that memory holds one visit, whatever the size of the study.
+Tables that need a join are joined visit by visit, as a frame and everything about it belong to one visit:
+memory holds one visit, whatever the size of the study.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +27,7 @@ def assemble_labels(study: StudyConfig) -> StepResult:
 
 
 def assemble_patients(study: StudyConfig) -> StepResult:
-    """``patients.csv``: a row a visit."""
+    """``patients.csv``: one row per visit."""
     table = catalog.patients(study.patients.columns)
     return assemble(study, table, scan_parts(study, table))
 
@@ -67,7 +67,7 @@ def assemble_preprocess_metadata(study: StudyConfig) -> StepResult:
 
 
 def assemble_rejected(study: StudyConfig) -> StepResult:
-    """``rejected.csv``: what could not be used, or was used with a doubt, and why."""
+    """``rejected.csv``: what could not be used, or was used with doubt, and why."""
     paths = StudyPaths(study.root)
     files = sorted(paths.parts(catalog.REJECTED.name).glob("*/*.parquet"))
     rows = (
@@ -84,27 +84,27 @@ def assemble_rejected(study: StudyConfig) -> StepResult:
 
 
 def scan_parts(study: StudyConfig, table: Table) -> pl.LazyFrame:
-    """All patients' parts of a table, in patient order."""
+    """All parts of a table, in the order of patient ids."""
     return scan_tables(sorted(StudyPaths(study.root).parts(table.name).glob("*.parquet")), table)
 
 
 def patients_in(folder: Path) -> list[str]:
-    """The patients who have a part, or a frame table, in ``folder``."""
+    """The visits that have a part, or a frame table, in ``folder``."""
     return sorted(file.stem for file in folder.glob("*.parquet"))
 
 
 def load_frame_columns(study: StudyConfig, patient_id: str, columns: Sequence[str]) -> pl.DataFrame:
-    """Columns of one visit's frame table, from its Parquet twin; no rows where it is not made yet."""
+    """Columns of one visit's frame table, from its Parquet twin; no rows before it is made."""
     file = StudyPaths(study.root).frame_table(patient_id).with_suffix(".parquet")
     frames = scan_tables([file] if file.is_file() else [], catalog.frame_table(study.families))
     return frames.select(columns).collect()
 
 
 def visit_by_visit(table: Table, patients: list[str], rows_of: Callable[[str], pl.DataFrame]) -> pl.LazyFrame:
-    """Rows of ``table``, in the order of ``patients``: what ``rows_of`` gives of one, then of the next.
+    """Rows of ``table``: what ``rows_of`` gives for each of ``patients``, in that order.
 
-    A lazy join of whole tables would hold one of them in memory, a union of a small join a visit all of their
-    plans.
+    A lazy join of whole tables would hold one of them in memory, a union of one small join per visit all of
+    their plans.
     """
 
     def read(

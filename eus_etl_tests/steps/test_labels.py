@@ -53,7 +53,7 @@ def test_each_doubtful_interval_is_recorded_with_its_reason(study: StudyConfig) 
         ("Tumor 1", "no_stop|bad_time"),
         ("Gallbladder 1", "unknown_label"),
     ]
-    assert rejected(study)["detail"].to_list()[0].startswith("used with a doubt, from 1 s to 2 s: ")
+    assert rejected(study)["detail"].to_list()[0].startswith("used, with doubt, from 1 s to 2 s: ")
     assert rejected(study)["remedy"].null_count() == 0
     assert result.checks == (Check("no_problem_unseen", True, "4 intervals, 0 unexplained, 0 not recorded"),)
 

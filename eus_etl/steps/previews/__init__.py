@@ -1,1 +1,1 @@
-"""Small pictures for people to look at, masked."""
+"""Small masked pictures for people."""

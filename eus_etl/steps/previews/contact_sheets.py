@@ -1,6 +1,6 @@
-"""Masked thumbnails for a person's look: of the dataset, a row a label, and of a visit, a row a layout.
+"""Sheets of masked thumbnails: of the dataset, one row per label; of a visit, one row per layout.
 
-Which images may be shown, and reading them, belongs to ``masked_pictures``.
+Which images may be shown, and reading them, belongs to ``safe_images``.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown, shown_frames
 
 SHOWN_BYTES = 200_000
-"""A larger sheet is not put into the page: it would be stored with each materialisation."""
+"""A larger sheet is not shown in the page: it would be stored with each materialisation."""
 
 _COLUMNS, _TILE_PX = 8, 128
 _OF_VISIT_COLUMNS, _OF_VISIT_ROWS, _OF_VISIT_TILE_PX = 6, 8, 80
@@ -35,7 +35,7 @@ def draw_contact_sheet(study: StudyConfig, recipe: str, index: pl.LazyFrame) -> 
 
     Args:
         study: the configuration.
-        recipe: whose preprocessed images are shown; extracted ones never are.
+        recipe: the recipe whose images are shown; extracted frames never are.
         index: the dataset's index; only undisturbed frames of it are shown.
     """
     paths = StudyPaths(study.root)
@@ -44,7 +44,7 @@ def draw_contact_sheet(study: StudyConfig, recipe: str, index: pl.LazyFrame) -> 
 
 
 def in_small(png: bytes) -> bytes:
-    """A sheet of the dataset reduced for the page."""
+    """A sheet of the dataset, reduced for the page."""
     sheet = decode_image(png)
     if sheet is None:
         raise ValueError("the sheet is no PNG file")
@@ -55,7 +55,7 @@ def in_small(png: bytes) -> bytes:
 def draw_visit_sheet(study: StudyConfig, patient_id: str, recipe: str) -> bytes:
     """A sheet of one visit: the layout's id, then its masked frames spread over time.
 
-    Layouts whose mask cannot be believed are left out; of many, some spread over the visit are shown.
+    Layouts whose mask cannot be trusted are left out; of many, some spread over the visit are shown.
     """
     paths = StudyPaths(study.root)
     frames = shown_frames(paths, patient_id, recipe)
@@ -89,7 +89,7 @@ def _pictures_of_labels(
 def _of_labels(study: StudyConfig, recipe: str, index: pl.LazyFrame) -> pl.DataFrame:
     """``family, label, patient_id, path`` of the frames chosen for each label.
 
-    Only their places in the index are held for all frames of a family; images are looked up for the chosen.
+    Of all frames of a family only the places in the index are held; images are looked up for the chosen ones.
     """
     numbered = index.with_row_index("place").rename({f"path_{recipe}": "image"})
     fit = numbered.filter(pl.col("status") == "ok", pl.col("image").is_not_null())

@@ -1,7 +1,7 @@
-"""Which preprocessed images may be shown to people, in the page and beside the tables; and reading them.
+"""Chooses and reads the preprocessed images that may be shown to people, in the page and beside the tables.
 
-Only masked ones, and only where the mask can be believed: an extracted frame is never read here. How shown
-images are put together belongs to ``contact_sheets`` and to ``domain``.
+Only masked ones, and only where the mask can be trusted: an extracted frame is never read here. How they are
+arranged belongs to ``contact_sheets`` and ``domain.plots``.
 """
 
 import json
@@ -16,7 +16,7 @@ from eus_etl.storage.parts import load_part
 
 
 def mask_facts(layouts: pl.DataFrame) -> list[list[object]]:
-    """All that the masks of one video depend on, as a manifest holds it.
+    """Everything that the masks of one video depend on, as a manifest holds it.
 
     Args:
         layouts: ``tables.LAYOUTS`` of the video.
@@ -29,9 +29,9 @@ def mask_facts(layouts: pl.DataFrame) -> list[list[object]]:
 def shown_frames(paths: StudyPaths, patient_id: str, recipe: str) -> pl.DataFrame:
     """The visit's preprocessed images that may be shown, in the order of their part.
 
-    Left out are images whose mask is not today's (their region was corrected, and they are not made anew
-    yet), and, until somebody has reviewed their region, those of one that was taken from what is lit (it may
-    hold text) and of one in which text was read.
+    Left out are images with an outdated mask (their region was corrected, and they are not made again yet).
+    Until a person has signed off the region, images are also left out if the region is merely what is lit (it
+    may include text), or if text was read in it.
 
     Returns:
         ``frame_id, layout_id, path`` (below the study's root).
@@ -52,7 +52,7 @@ def shown_frames(paths: StudyPaths, patient_id: str, recipe: str) -> pl.DataFram
 
 
 def read_shown(paths: StudyPaths, path: str) -> Picture | None:
-    """One preprocessed image, grey or BGR; None where it is gone or damaged."""
+    """One preprocessed image, grey or BGR; None if it is gone or damaged."""
     file = paths.root / path
     if not (file.is_relative_to(paths.preprocessed) and file.is_file()):
         return None
@@ -60,6 +60,6 @@ def read_shown(paths: StudyPaths, path: str) -> Picture | None:
 
 
 def _masks_of(paths: StudyPaths, recipe: str, patient_id: str, video_id: str) -> object:
-    """What the video's images were masked by; None while they are not finished."""
+    """What the masks of the video's images were made from; None until they are finished."""
     manifest = paths.preprocessed_manifest(recipe, patient_id, video_id)
     return json.loads(manifest.read_bytes())["layouts"] if manifest.is_file() else None

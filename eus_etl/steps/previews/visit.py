@@ -1,8 +1,7 @@
 """The pictures of one visit, drawn for the page and kept beside the tables.
 
 A picture is a convenience: one that cannot be drawn is named in the metadata and fails nothing. What they
-show, and from which images, belongs to ``domain.timeline_picture``, ``contact_sheets`` and
-``masked_pictures``.
+show, and from which images, belongs to ``domain.plots.timeline``, ``contact_sheets`` and ``safe_images``.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,19 +23,19 @@ from eus_etl.storage.atomic import write_atomically
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Pictures that could be drawn, PNG by title, and why others could not."""
+    """Pictures that were drawn, PNG by title, and why others were not."""
 
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def draw(title: str, file: Path, drawing: Callable[[], bytes]) -> Drawn:
-    """Draw one picture and keep it as ``file``; on any failure ``file`` is removed and a note stays."""
+    """Draw one picture and keep it as ``file``; on failure, remove ``file`` and leave a note."""
     try:
         png = drawing()
         write_atomically(file, png)
     except Exception as error:
-        # its message may hold anything; its kind holds no name
+        # its message may hold anything, its type holds no name
         with suppress(OSError):
             file.unlink(missing_ok=True)
         return Drawn(notes={f"{title} not drawn": type(error).__name__})
@@ -63,7 +62,7 @@ def timeline_of_visit(
 
 
 def sheets_of_visit(study: StudyConfig, patient_id: str) -> Drawn:
-    """A masked contact sheet a recipe; those of recipes that are no more are removed."""
+    """One masked contact sheet per recipe; those of former recipes are removed."""
     paths = StudyPaths(study.root)
     files = {recipe: paths.visit_contact_sheet(patient_id, recipe) for recipe in study.preprocess.recipes}
     of_any = paths.visit_contact_sheet(patient_id, "*")

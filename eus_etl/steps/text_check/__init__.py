@@ -1,1 +1,1 @@
-"""Looking for text in preprocessed frames."""
+"""Checking preprocessed frames for text."""

@@ -1,7 +1,7 @@
-"""Looks for readable text in a visit's preprocessed frames, and holds the visit back from releases.
+"""Checks a visit's preprocessed frames for readable text, and keeps a visit with text out of releases.
 
-How text is made to stand out belongs to ``domain.text_pages``, reading to ``ocr``. What is read is counted
-and dropped: no word is written, logged or shown. A layout is looked at anew only where its images changed.
+``domain.burned_in_text`` makes text stand out, ``tesseract`` reads it. Words are counted and dropped: none is
+written, logged or shown. A layout is checked again only if its images changed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -29,12 +29,12 @@ STAGE = "preprocessed_frames"
 CHECK = "no_readable_text"
 
 FORMAT = 1
-"""Raised when equal images are to be looked at anew."""
+"""Increased when equal images have to be checked again."""
 
 _LIT_SHARE = 0.5
 
-_NOT_INSTALLED = f"not looked for: {PROGRAM} is not installed"
-_SWITCHED_OFF = "not looked for: preprocess.text_check.enabled is never"
+_NOT_INSTALLED = f"not done: {PROGRAM} is not installed"
+_SWITCHED_OFF = "not done: preprocess.text_check.enabled is never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +53,22 @@ class TextCheck:
 
 
 def why_no_text_check(study: StudyConfig) -> str | None:
-    """Why this study's frames are not looked at for text on this machine; None: they are."""
+    """Why this study's frames are not checked for text on this machine; None if they are."""
     if study.preprocess.text_check.enabled == "never":
         return _SWITCHED_OFF
     return None if installed() else _NOT_INSTALLED
 
 
 def require_reader(study: StudyConfig) -> None:
-    """Stop before anything is made that could not be looked at.
+    """Stop before anything is made that could not be checked.
 
     Raises:
-        TextReaderError: the check is switched on for ``always``, and the program is not there.
+        TextReaderError: the check is set to ``always``, and the program is missing.
     """
     if study.preprocess.text_check.enabled == "always" and reader() is None:
         raise TextReaderError(
             "preprocess.text_check",
-            f"{PROGRAM} with English is not installed, and the check is switched on",
+            f"{PROGRAM} is not installed with English, and the check is set to always",
             "install tesseract-ocr, or set enabled to auto",
         )
 
@@ -80,17 +80,17 @@ def check_text(
     layouts: pl.DataFrame,
     progress: Callable[[str], None] | None = None,
 ) -> TextCheck:
-    """Look for words in a sample of the visit's preprocessed frames, per layout and recipe.
+    """Read a sample of the visit's preprocessed frames, per layout and recipe.
 
-    A layout in which words are read blocks the visit, unless a person has signed it off. Where nothing can
-    read, what was found before in the same images still holds.
+    A layout in which words are found blocks the visit, unless a person has signed it off. Without Tesseract,
+    earlier findings in the same images still hold.
 
     Args:
         study: the configuration.
         patient_id: the visit.
         images: ``tables.PREPROCESSED`` of the visit; the files are there.
         layouts: ``tables.LAYOUTS`` of the visit.
-        progress: told in a sentence of each layout that is looked at.
+        progress: called with a sentence for each layout that is checked.
 
     Raises:
         TextReaderError: the program fails.
@@ -100,7 +100,7 @@ def check_text(
     why_not, engine = why_no_text_check(study), None
     if why_not is None:
         engine = reader()
-        if engine is None:  # it is there, and cannot read English
+        if engine is None:  # it is installed without English
             why_not = _NOT_INSTALLED
     if study.preprocess.text_check.enabled == "never":
         known = TEXT_CHECKS.empty()
@@ -108,14 +108,14 @@ def check_text(
         known = load_part(paths, TEXT_CHECKS, patient_id)
     signed_off = set(layouts.filter("signed_off")["layout_id"])
     found = {(row["layout_id"], row["recipe"], row["images"]): row for row in known.to_dicts()}
-    rows, looked_at, pending = [], 0, 0
+    rows, checked, pending = [], 0, 0
     for sample in _samples(study, images):
         row = found.get((sample.layout_id, sample.recipe, sample.version))
         if row is None and engine:
             row = _look(paths, sample) | {"patient_id": patient_id, "engine": engine}
-            looked_at += 1
+            checked += 1
             if progress:
-                progress(f"looked for text in {sample.layout_id} by {sample.recipe}")
+                progress(f"checked {sample.layout_id} by {sample.recipe} for text")
         if row is None:
             pending += 1
         else:
@@ -131,8 +131,8 @@ def check_text(
         part,
         Check(CHECK, blocking.is_empty(), detail),
         {
-            "text": why_not or "looked for",
-            "text_looked_for": looked_at,
+            "text_check": why_not or "done",
+            "text_checked_now": checked,
             "text_found_in": part.filter(pl.col("words") > 0).height,
             "text_blocks": blocking.height,
         },
@@ -140,14 +140,14 @@ def check_text(
 
 
 def blocked_patients(study: StudyConfig) -> frozenset[str]:
-    """The visits that may go into no release: text was read in their frames, and nobody signed it off."""
+    """The visits kept out of releases: text was found in their frames, and nobody has signed it off."""
     rows = scan_parts(study, TEXT_CHECKS).filter("blocks").select("patient_id").collect()
     return frozenset(rows["patient_id"])
 
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """The images of one layout by one recipe that are looked at: frame ids, and paths below the root."""
+    """The images of one layout and recipe that are checked: frame ids, and paths below the root."""
 
     layout_id: str
     recipe: str
@@ -159,7 +159,7 @@ class _Sample:
 def _samples(study: StudyConfig, images: pl.DataFrame) -> Iterator[_Sample]:
     count = study.preprocess.text_check.frames_per_layout
     for (layout_id, recipe), of_layout in images.group_by("layout_id", "recipe", maintain_order=True):
-        # a dark picture shows no text, and would hide that of all others
+        # a dark picture shows no text, and would hide that of the others
         lit = of_layout.filter(pl.col("mean") >= _LIT_SHARE * pl.col("mean").median())
         chosen = lit[spread(lit.height, count)]
         version = version_of(FORMAT, chosen["sha256"].to_list())
@@ -173,7 +173,7 @@ def _look(paths: StudyPaths, sample: _Sample) -> dict[str, object]:
     pages = text_pages([_read_grey(paths, frame_id, image) for frame_id, image in pairs])
     counts = [len(words) for words in read_words(sample.layout_id, (page.page for page in pages))]
     showing: set[int] = set()
-    # a half says more closely than the whole where the text stands
+    # a half locates the text more closely than the whole
     for page, count in sorted(zip(pages, counts, strict=True), key=lambda read: read[0].stop - read[0].first):
         span = range(page.first, page.stop)
         if count and showing.isdisjoint(span):
@@ -193,7 +193,9 @@ def _read_grey(paths: StudyPaths, frame_id: str, path: str) -> Picture:
     picture = read_shown(paths, path)
     if picture is None:
         raise FramesMissingError(
-            frame_id, "its preprocessed image is damaged", "raise the version of its recipe, to make it anew"
+            frame_id,
+            "its preprocessed image is damaged",
+            "raise the version of its recipe, which makes it again",
         )
     return picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
 
@@ -202,7 +204,7 @@ def _readable_text(row: Mapping[str, object]) -> Rejection:
     return Rejection(
         item=str(row["layout_id"]),
         reason="readable_text",
-        detail=f"{row['words']} words, in {row['frames_with_words']} of {row['frames_read']} frames looked"
-        f" at of recipe {row['recipe']}, from {row['frame_id']}; the visit goes into no release",
-        remedy="look at the frame; draw the polygon without the text in regions.csv, or sign it off there",
+        detail=f"{row['words']} words, in {row['frames_with_words']} of {row['frames_read']} frames checked"
+        f" of recipe {row['recipe']}, from {row['frame_id']}; the visit is kept out of releases",
+        remedy="look at the frame; in regions.csv, draw a polygon without the text or sign the region off",
     )

@@ -1,7 +1,7 @@
-"""Reading words off pictures with Tesseract, a program of the system (Debian: tesseract-ocr).
+"""Reads words off pictures with Tesseract, a system program (Debian: tesseract-ocr).
 
-What is read goes no further than the caller: it is neither written nor logged here, and the messages of
-the program are dropped. Which pictures are read, and what a word means, belongs to ``text_check``.
+The words go to the caller and nowhere else: they are neither written nor logged here, and the program's
+messages are dropped. ``check`` decides which pictures are read, and what a word means.
 """
 
 import os
@@ -24,17 +24,17 @@ _WORD = re.compile(r"[^\W_]{3,}")
 _THREADS = 2
 _TIMEOUT_S = 120
 _LANGUAGE = "eng"
-# sparse text in any place; the pages have no resolution of their own, and 150 dpi fits letters of 20 px
+# sparse text anywhere; the pages state no resolution, and 150 dpi suits letters of 20 px
 _ARGUMENTS = ("-", "-", "-l", _LANGUAGE, "--psm", "11", "--dpi", "150", "tsv")
 
 
 def installed() -> bool:
-    """Whether the program is there; whether it works is ``reader``'s to say."""
+    """Whether the program is installed; ``reader`` says whether it works."""
     return shutil.which(PROGRAM) is not None
 
 
 def reader() -> str | None:
-    """Name and version of the program, ``tesseract 5.3.0``; None where it, or its English, is missing."""
+    """Name and version of the program, ``tesseract 5.3.0``; None if it or its English is missing."""
     if not installed():
         return None
     try:
@@ -55,7 +55,7 @@ def read_words(subject: str, pages: Iterable[Picture], *, sure: bool = True) -> 
     Args:
         subject: id of what is read, for messages.
         pages: grey uint8 (h, w), dark on white.
-        sure: whether to leave out what the program is not sure of: speckle, mostly.
+        sure: whether to leave out words the program is unsure of, which are mostly speckle.
 
     Raises:
         TextReaderError: the program fails.
@@ -83,7 +83,7 @@ def _words(subject: str, page: Picture, sure: bool) -> list[str]:
 
 
 def _run(arguments: tuple[str, ...], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    # one thread a process: on pages of this size more threads only cost more
+    # one thread per process: on pages of this size more threads only cost more
     environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
     return subprocess.run(
         [PROGRAM, *arguments],

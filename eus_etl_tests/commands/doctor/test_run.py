@@ -65,7 +65,7 @@ def test_a_study_before_its_first_run(hospital: TinyHospital) -> None:
     assert not hospital.home.exists()
     assert [finding.check for finding in found.values() if finding.outcome == "problem"] == []
     assert "the first run marks it" in found["root's owner"].found
-    assert "can be made" in found["root"].found
+    assert "can be created" in found["root"].found
     assert "2 files to take" in found["sources.videos"].found
     assert found["sources.label_items"].found.startswith("2 items")
     assert found["sources.patient_rows"].found.startswith("2 rows")
@@ -171,7 +171,7 @@ def test_signs_of_the_daemon(hospital: TinyHospital) -> None:
     assert not hospital.home.exists()
     with open_instance(hospital.home) as instance:
         before = {path for path in hospital.home.rglob("*") if path.suffix not in (".db-wal", ".db-shm")}
-        assert "none ever ran" in look(hospital, daemon_seen)["daemon"].found
+        assert "none has ever run" in look(hospital, daemon_seen)["daemon"].found
         for ago_s, outcome in ((3600, "warning"), (5, "ok")):
             beat = DaemonHeartbeat(time.time() - ago_s, "SENSOR", "an id", [])
             instance.add_daemon_heartbeat(beat)
@@ -267,7 +267,7 @@ def test_dynamodb(hospital: TinyHospital, aws: str, monkeypatch: pytest.MonkeyPa
     assert found["key of subject ids"].outcome == "ok"
     assert found["sources.subjects"].outcome == "ok"
     assert found["sources.label_items"].outcome == "warning"
-    assert "holds no item" in found["sources.label_items"].found
+    assert "is empty" in found["sources.label_items"].found
     assert "planted" not in json.dumps([finding.line for finding in found.values()])
 
 
@@ -282,4 +282,4 @@ def test_aws_without_credentials(
     found = look(hospital)
     assert "there are none" in found["credentials of AWS"].found
     assert found["sources.label_items"].outcome == "problem"
-    assert "does not tell its time" in found["clock against AWS"].found
+    assert "does not say its time" in found["clock against AWS"].found

@@ -112,12 +112,12 @@ def test_the_dataset_and_the_tables_say_who_is_blocked(visit: StudyConfig) -> No
 def test_only_what_was_made_anew_is_looked_at_again(visit: StudyConfig) -> None:
     first = preprocess_patient(visit, PATIENT)
     again = preprocess_patient(visit, PATIENT)
-    assert (first.metadata["text_looked_for"], again.metadata["text_looked_for"]) == (2, 0)
+    assert (first.metadata["text_checked_now"], again.metadata["text_checked_now"]) == (2, 0)
     assert again.version == first.version
     assert not passed(again)
     put(visit, **{NAMED: screens(2)[1:]})
     mended = preprocess_patient(visit, PATIENT)
-    assert mended.metadata["text_looked_for"] == 1
+    assert mended.metadata["text_checked_now"] == 1
     assert passed(mended)
     assert mended.version != first.version
     assert rejected(visit).is_empty()
@@ -131,7 +131,7 @@ def test_a_person_may_sign_it_off(visit: StudyConfig) -> None:
     layouts = pl.read_parquet(part)
     layouts.with_columns(pl.col("video_id").eq(NAMED).alias("signed_off")).write_parquet(part)
     after = preprocess_patient(visit, PATIENT)
-    assert after.metadata["text_looked_for"] == 0
+    assert after.metadata["text_checked_now"] == 0
     assert after.metadata["text_found_in"] == 1
     assert passed(after)
     assert after.version != before.version
@@ -180,7 +180,7 @@ def test_without_the_program_it_is_said_and_nothing_fails(
     put(study, **{NAMED: screens(1, NAME)})
     result = preprocess_patient(study, PATIENT)
     assert passed(result)
-    assert result.metadata["text"] == why_no_text_check(study) == "not looked for: tesseract is not installed"
+    assert result.metadata["text_check"] == why_no_text_check(study) == "not done: tesseract is not installed"
     assert "not installed" in {check.name: check.detail for check in result.checks}["no_readable_text"]
     assert checked(study) == {}
     with pytest.raises(TextReaderError, match="install tesseract-ocr"):
@@ -197,7 +197,7 @@ def test_what_was_found_holds_where_the_program_is_gone(
     assert blocked_patients(visit) == {PATIENT}
     off = preprocess_patient(studied(visit.root, "never"), PATIENT)
     assert passed(off)
-    assert off.metadata["text"] == "not looked for: preprocess.text_check.enabled is never"
+    assert off.metadata["text_check"] == "not done: preprocess.text_check.enabled is never"
     assert blocked_patients(visit) == frozenset()
 
 
