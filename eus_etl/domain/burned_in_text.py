@@ -1,6 +1,6 @@
-"""Pages on which burned-in text stands out: what a text reader is given in place of ultrasound pictures.
+"""Pages on which burned-in text stands out, for a text reader to read instead of ultrasound pictures.
 
-Which pictures are looked at, and what reading says of them, belongs to ``steps.text_check``.
+Which pictures are checked, and what follows from the words, belongs to ``steps.text_check``.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ _STROKE_SHARE = 23 / 1024
 
 @dataclass(frozen=True, slots=True)
 class TextPage:
-    """A page to be read.
+    """A page to read.
 
     Attributes:
         page: grey uint8 (h, w), dark on white.
-        first, stop: places of the first picture that it was made of, and after the last one.
+        first, stop: positions of its first picture, and after its last one.
     """
 
     page: Picture
@@ -36,10 +36,10 @@ class TextPage:
 def text_pages(pictures: Sequence[Picture], page_px: int = PAGE_PX) -> list[TextPage]:
     """A page of all pictures together, and one of each half of them where there are several.
 
-    Burned-in text stands still while speckle moves: the darkest that each pixel gets keeps the text and drops
-    the speckle; a white top-hat then keeps what is thin. On single pictures a reader finds two thirds of what
-    it finds on such pages. One picture in eight may show something else altogether. The halves show text
-    that stands there for a part of the time only.
+    Burned-in text stays put while speckle moves: each pixel's darkest value keeps the text and drops the
+    speckle, and a white top-hat then keeps what is thin. On single pictures a reader finds two thirds of what
+    it finds on such pages. One picture in eight may show something else entirely. The halves catch text that
+    is there only part of the time.
 
     Args:
         pictures: grey uint8 (h, w), all of one size, in time order; at least one.

@@ -1,4 +1,4 @@
-"""Names of frames: equal for equal pictures, on every machine and at every frame rate."""
+"""Names of frames: the same for the same picture, on every machine and at every frame rate."""
 
 import polars as pl
 

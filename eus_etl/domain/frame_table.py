@@ -1,7 +1,7 @@
 """The frame table of a visit: extracted frames joined with time, labels, scores and status.
 
-Joins only: scores and reasons are made in ``quality``, times in ``timeline``, intervals in ``labels``. No
-file is opened here.
+Only joins: scores and reasons come from ``quality``, times from ``timeline``, intervals from ``labels``.
+Opens no file.
 """
 
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ def build_frame_table(
     families: Sequence[str],
     config: TimelineConfig,
 ) -> pl.DataFrame:
-    """One row an extracted frame of a visit, in time order: by video, then presentation time.
+    """One row per extracted frame of a visit, in time order: by video, then presentation time.
 
-    A label holds in ``[start_s, stop_s)``. ``label_certain`` is true only where it is known to be: false
-    without labels, without a place in time, and where the uncertainty is not known.
+    A label holds in ``[start_s, stop_s)``. ``label_certain`` is true only where certainty is proven: it is
+    false without labels, without a place in time, and where the uncertainty is unknown.
 
     Args:
         extracted: ``tables.EXTRACTED`` of all videos of the visit.
@@ -73,7 +73,7 @@ def build_frame_table(
 def _uncertainty(
     videos: pl.DataFrame, sync: pl.DataFrame, procedure_s: float | None, config: TimelineConfig
 ) -> pl.DataFrame:
-    """``label_uncertainty_s`` of each video: only those that ``sync`` speaks of are synchronised."""
+    """``label_uncertainty_s`` of each video: only videos with a row in ``sync`` are synchronised."""
     recording_s = recording_length(videos)
     rows = [
         (video_id, label_uncertainty(recording_s, procedure_s, synced, config))
@@ -90,7 +90,7 @@ def synchronised(videos: pl.DataFrame, sync: pl.DataFrame) -> list[bool]:
 
 
 def reason_counts(frames: pl.DataFrame) -> dict[str, int]:
-    """How many frames have each reason, most frequent first; a frame with two counts in both."""
+    """How many frames have each reason, most frequent first; a frame with two reasons counts twice."""
     reasons = frames["reasons"].drop_nulls().str.split(REASON_SEPARATOR).explode()
     counts = reasons.value_counts(name="frames").sort("frames", "reasons", descending=[True, False])
     return dict(counts.iter_rows())
@@ -99,7 +99,7 @@ def reason_counts(frames: pl.DataFrame) -> dict[str, int]:
 def labelled_seconds(
     frames: pl.DataFrame, videos: pl.DataFrame, families: Sequence[str]
 ) -> dict[tuple[str, str], float]:
-    """Recorded seconds under each (family, label); a frame stands until the next one, or the video's end."""
+    """Recorded seconds under each (family, label); a frame lasts until the next one, or the video's end."""
     timed = frames.join(videos.select("video_id", "duration_s"), on="video_id", how="left")
     next_s = pl.col("video_s").shift(-1).over("video_id").fill_null(pl.col("duration_s"))
     timed = timed.with_columns(
@@ -113,7 +113,7 @@ def labelled_seconds(
 
 
 def intervals_outside(frames: pl.DataFrame, intervals: pl.DataFrame) -> int:
-    """How many used intervals lie wholly outside the span of ``procedure_s``: not one frame could show them.
+    """How many used intervals lie completely outside the span of ``procedure_s``: no frame can show them.
 
     A visit without timed frames has all of them outside.
     """

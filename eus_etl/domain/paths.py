@@ -1,4 +1,4 @@
-"""Every file name of a study's root, once. No other module joins these names."""
+"""Every path in a study's root, defined once. No other module joins these names."""
 
 import re
 import unicodedata
@@ -33,7 +33,7 @@ def safe_file_name(uploaded: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StudyPaths:
-    """Where everything of one study lies below ``root``."""
+    """Where everything of one study is, below ``root``."""
 
     root: Path
 
@@ -61,7 +61,7 @@ class StudyPaths:
 
     @property
     def preprocessed(self) -> Path:
-        """Preprocessed frames, a folder a recipe."""
+        """Preprocessed frames, one folder per recipe."""
         return self.master / "Preprocessed"
 
     @property
@@ -85,7 +85,7 @@ class StudyPaths:
         return self.data / "pictures"
 
     def layout_pictures(self, patient_id: str) -> Path:
-        """Outlines of one visit's layouts, a picture a layout."""
+        """Outlines of one visit's layouts, one picture each."""
         return self.pictures / "layouts" / patient_id
 
     @property
@@ -94,11 +94,11 @@ class StudyPaths:
         return self.data / "statistics.json"
 
     def contact_sheet(self, recipe: str) -> Path:
-        """Masked thumbnails of one recipe, a row a label."""
+        """Masked thumbnails of one recipe, one row per label."""
         return self.pictures / f"contact_sheet_{recipe}.png"
 
     def visit_pictures(self, patient_id: str) -> Path:
-        """Pictures of one visit: its timeline, and a masked contact sheet a recipe."""
+        """Pictures of one visit: its timeline, and one masked contact sheet per recipe."""
         return self.pictures / "visits" / patient_id
 
     def timeline_picture(self, patient_id: str) -> Path:
@@ -106,7 +106,7 @@ class StudyPaths:
         return self.visit_pictures(patient_id) / "timeline.png"
 
     def visit_contact_sheet(self, patient_id: str, recipe: str) -> Path:
-        """Masked thumbnails of one visit by one recipe, a row a layout."""
+        """Masked thumbnails of one visit and recipe, one row per layout."""
         return self.visit_pictures(patient_id) / f"contact_sheet_{recipe}.png"
 
     def table(self, name: str) -> Path:
@@ -122,7 +122,7 @@ class StudyPaths:
         return self.frames / patient_id / video_id
 
     def frames_of_patient(self, patient_id: str) -> Path:
-        """The extracted images of one visit, a folder a video."""
+        """The extracted images of one visit, one folder per video."""
         return self.frames / patient_id
 
     def frame_table(self, patient_id: str) -> Path:
@@ -133,7 +133,7 @@ class StudyPaths:
         """The preprocessed images of one video."""
         return self.preprocessed / recipe / patient_id / video_id
 
-    # what was there before the root was taken over
+    # what was there before the root was adopted
 
     @property
     def legacy_tables(self) -> Path:
@@ -142,7 +142,7 @@ class StudyPaths:
 
     @property
     def legacy(self) -> Path:
-        """Raw files that no source holds, and whatever else lay in this package's way."""
+        """Raw files that no source has, and whatever else was in this package's way."""
         return self.root / "legacy"
 
     # per-patient parts that tables are assembled from
@@ -155,7 +155,7 @@ class StudyPaths:
         """One patient's part of a table."""
         return self.parts(table) / f"{patient_id}.parquet"
 
-    # the pipeline's own state: nobody but this package reads it
+    # the pipeline's own state: only this package reads it
 
     @property
     def state(self) -> Path:
@@ -169,7 +169,7 @@ class StudyPaths:
 
     @property
     def adopting(self) -> Path:
-        """What the sources hold, looked at while the root is taken over; gone afterwards."""
+        """Observations of the sources while the root is adopted; removed afterwards."""
         return self.state / "adopting"
 
     @property
@@ -179,7 +179,7 @@ class StudyPaths:
 
     @property
     def review(self) -> Path:
-        """Sheets to review regions by, a folder a visit; not masked, as the extracted frames are not."""
+        """Sheets for reviewing regions, one folder per visit; unmasked, like extracted frames."""
         return self.state / "review"
 
     def ledger(self, patient_id: str) -> Path:
@@ -195,7 +195,7 @@ class StudyPaths:
         return self.state / "extracted" / patient_id
 
     def preprocessed_manifest(self, recipe: str, patient_id: str, video_id: str) -> Path:
-        """What was made of one video by one recipe."""
+        """What one recipe made of one video."""
         return self.state / "preprocessed" / recipe / patient_id / f"{video_id}.json"
 
     def relative(self, path: Path) -> str:

@@ -8,12 +8,12 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 
 
 def canonical_id(identifier: str) -> str:
-    """A UUID in small letters, whatever letters a source writes it in; any other id as it is."""
+    """A UUID in lower case, however a source writes it; any other id unchanged."""
     return identifier.lower() if UUID.fullmatch(identifier) else identifier
 
 
 class PatientMatcher:
-    """Finds the patients that names speak of.
+    """Finds the visits that names refer to.
 
     Args:
         aliases: patient ids to their aliases (None where a visit has none).
@@ -28,7 +28,7 @@ class PatientMatcher:
             for key in (patient_id, alias):
                 if key and key.strip():
                     self._keys.setdefault(key.strip().casefold(), set()).add(patient_id)
-        # names are searched by the keys' first letters: trying each of thousands of keys on each name is slow
+        # keys are grouped by their first letters: trying thousands of keys on each name is slow
         self._stem = min((len(key) for key in self._keys), default=1)
         self._by_stem: dict[str, list[str]] = {}
         for key in self._keys:
@@ -36,11 +36,11 @@ class PatientMatcher:
         self._of_name = lru_cache(maxsize=65536)(self._match_name)
 
     def of_path(self, parts: Sequence[str]) -> frozenset[str]:
-        """The patients whom any folder or file name of a path matches: none, one, or several."""
+        """The visits that any folder or file name of a path matches: none, one or several."""
         return frozenset().union(*(self._of_name(part) for part in parts))
 
     def of_key(self, key: str) -> frozenset[str]:
-        """The patients whose id or alias is exactly ``key``, case and outer spaces aside."""
+        """The visits whose id or alias equals ``key``, ignoring case and outer spaces."""
         return frozenset(self._keys.get(key.strip().casefold(), ()))
 
     def _match_name(self, name: str) -> frozenset[str]:
@@ -49,7 +49,7 @@ class PatientMatcher:
         for key in self._keys_within(folded):
             if self._matches(re.escape(key), folded):
                 found |= self._keys[key]
-        # a visit's folder may come before its item: then the id in the name is all that is known
+        # a visit's folder may come before its item: then only the id in its name is known
         for uuid in {match.group() for match in UUID.finditer(folded)}:
             if uuid not in self._keys and self._matches(uuid, folded):
                 found.add(uuid)

@@ -1,6 +1,6 @@
 """One row of ``patients.csv``: facts of the label item, joined with the sheet's cells.
 
-Whose row a sheet's row is was settled before; reading items and sheets stays in ``sources``.
+Rows are already matched to visits; reading items and sheets stays in ``sources``.
 """
 
 import re
@@ -27,7 +27,7 @@ REASONS = (
     "out_of_range",
     "conflict",
 )
-"""Why a value was not taken, or not all of it."""
+"""Why a value was rejected, wholly or in part."""
 
 Value: TypeAlias = str | float | int | bool | date
 
@@ -38,7 +38,7 @@ _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, 
 
 
 class _BadValueError(Exception):
-    """A value that cannot be used. The detail never repeats a text: it may name somebody."""
+    """A value that cannot be used. The detail never repeats its text, which may name somebody."""
 
     def __init__(self, reason: str, detail: str, usable: Value | None = None) -> None:
         super().__init__(reason)
@@ -53,16 +53,16 @@ def patient_row(
     rows: Sequence[Mapping[str, str]],
     config: PatientsConfig,
 ) -> tuple[dict[str, Value | None], list[Rejection]]:
-    """Join what the label item and the sheet say of one patient.
+    """Join the label item and the sheet's rows of one visit.
 
-    A value that cannot be used is null and recorded; all others stay. Where the sheet has several rows of
-    the patient, the first usable cell of a column wins, and one that says otherwise is a ``conflict``.
-    ``subject_id`` stays null: it takes a key and an access that neither source gives.
+    A value that cannot be used becomes null and is recorded as rejected. If the sheet has several rows of the
+    visit, the first usable cell of a column wins, and a different one is a ``conflict``. ``subject_id`` stays
+    null: it needs a key and an access that neither source has.
 
     Args:
         patient_id: the item's pk.
         attributes: the label item, None where there is none.
-        rows: the sheet's rows of this patient, header to cell, in the sheet's order.
+        rows: the sheet's rows of this visit, header to cell, in the sheet's order.
         config: the sheet's columns.
 
     Returns:
@@ -103,7 +103,9 @@ def _from_cells(cells: Sequence[str], column: PatientColumnConfig, rejected: lis
         try:
             value = _read_cell(cell, column)
             if taken is not None and value != taken:
-                raise _BadValueError("conflict", "an earlier row of this patient says otherwise and is used")
+                raise _BadValueError(
+                    "conflict", "an earlier row of this visit has another value, which is used"
+                )
             taken = value
         except _BadValueError as bad:
             rejected.append(_rejected(column.name, bad, "correct the cell in the sheet"))
@@ -129,10 +131,10 @@ def _number(cell: str, column: PatientColumnConfig) -> float | int:
     digits = cell.casefold().removesuffix(column.unit.casefold()).rstrip()
     if column.type == "integer":
         if not _INTEGER.fullmatch(digits):
-            raise _BadValueError("not_an_integer", "the cell holds no whole number")
+            raise _BadValueError("not_an_integer", "the cell is not a whole number")
         return int(digits.partition(".")[0])
     if not _NUMBER.fullmatch(digits):
-        raise _BadValueError("not_a_number", "the cell holds no number with a decimal point")
+        raise _BadValueError("not_a_number", "the cell is not a number with a decimal point")
     return float(digits)
 
 
@@ -150,11 +152,11 @@ def _allowed(text: str, allowed: Sequence[str]) -> str:
     for spelling in allowed:
         if _folded(spelling).casefold() == _folded(text).casefold():
             return spelling
-    raise _BadValueError("not_allowed", f"the text is none of {', '.join(allowed)}")
+    raise _BadValueError("not_allowed", f"the text is not one of {', '.join(allowed)}")
 
 
 def _findings(value: object) -> str | None:
-    """Findings as the app spells them, each once; what the app does not offer is left out."""
+    """Findings as the app spells them, each once; others are left out."""
     given = value if isinstance(value, list) else [value]
     known: dict[str, None] = {}
     strange = 0
@@ -165,14 +167,14 @@ def _findings(value: object) -> str | None:
             strange += not is_missing(finding)
     joined = "|".join(known) or None
     if strange:
-        detail = f"{strange} of {len(given)} findings are none of {', '.join(MORPHOLOGY)}"
+        detail = f"{strange} of {len(given)} findings are not among {', '.join(MORPHOLOGY)}"
         raise _BadValueError("not_allowed", detail, joined)
     return joined
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise _BadValueError("not_text", "the value is no text")
+        raise _BadValueError("not_text", "the value is not text")
     return _folded(value)
 
 
@@ -193,7 +195,7 @@ def _date(value: object) -> date:
             return date.fromisoformat(day)
     except ValueError:
         pass
-    raise _BadValueError("not_a_date", "the value is no date written YYYY-MM-DD")
+    raise _BadValueError("not_a_date", "the value is not a date written YYYY-MM-DD")
 
 
 def _time(value: object) -> float:

@@ -1,7 +1,7 @@
 """From an extracted frame to model input: mask, crop, grey, inpaint, resize, CLAHE, pad, by a recipe.
 
-One picture at a time and the geometry that ties its pixels to the frame's. Which frames, which files and
-when belongs to ``steps.preprocessed_frames``. Values stay 8 bit: normalising is the loader's job.
+Handles one picture at a time, and the geometry that maps its pixels to the frame's. Which frames and files,
+and when, belongs to ``steps.preprocessed_frames``. Values stay 8 bit: normalising is the loader's job.
 """
 
 from dataclasses import dataclass
@@ -121,7 +121,8 @@ class Preprocessor:
         self._crop_mask = self.geometry.cut(mask(polygon, width, height))
         marked = self.geometry.cut(boxes_mask(marks, width, height)) & self._crop_mask
         self._marked = marked if marked.any() else None
-        # what is less than half inside is outside: also the output's border shows nothing of the screen
+        # a pixel less than half inside counts as outside: so the output's border, too, shows nothing of the
+        # screen
         self._mask = np.where(self.geometry.resize(self._crop_mask) >= _INSIDE, 255, 0).astype(np.uint8)
 
     def apply(self, picture: Picture) -> Prepared:
@@ -137,7 +138,9 @@ class Preprocessor:
             ValueError: the picture is not of the layout's size.
         """
         if picture.shape[:2] != self._shape:
-            raise ValueError(f"a picture of {picture.shape[1]}x{picture.shape[0]} px in another layout")
+            raise ValueError(
+                f"a picture of {picture.shape[1]}x{picture.shape[0]} px, which is not the layout's size"
+            )
         crop = self.geometry.cut(picture)
         if self._recipe.grey and crop.ndim == 3:
             crop = np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), np.uint8)

@@ -1,4 +1,4 @@
-"""Which frames are kept of a video, and which few stand for many. Nothing is decoded here."""
+"""Which frames of a video are kept, and which few represent many. Decodes nothing."""
 
 from fractions import Fraction
 
@@ -9,12 +9,12 @@ class Sampler:
     """Keeps, for each k = 0, 1, ..., the first frame at or after k / rate seconds of its video.
 
     One frame can serve several k (a gap in the recording), and is kept once. Fed with every frame of one
-    video in presentation order; a frame that goes back in time is kept only where its time still serves
-    a k that none served.
+    video in presentation order; a frame that goes back in time is kept only if it serves a k that no
+    frame has served yet.
 
     Args:
-        rate_hz: frames kept per second; None keeps all. The decimal number that is written counts:
-            0.1 is a tenth.
+        rate_hz: frames kept per second; None keeps all. Taken as the decimal number that is
+            written: 0.1 is exactly a tenth.
     """
 
     def __init__(self, rate_hz: float | None) -> None:
@@ -33,6 +33,6 @@ class Sampler:
 
 
 def spread(size: int, count: int) -> list[int]:
-    """At most ``count`` places of ``size``, evenly spread from the first to the last."""
+    """At most ``count`` positions below ``size``, evenly spread from the first to the last."""
     places = np.linspace(0, size - 1, min(count, size)).round()
     return [int(place) for place in places]

@@ -1,7 +1,6 @@
-"""Time beyond one video: where the videos of a visit lie, and procedure time.
+"""Time beyond one video: the place of each video on the visit's timeline, and procedure time.
 
-What happens within a video (pts, sampling) stays in ``container`` and ``sampling``; which label holds
-when stays in the label modules.
+Time within a video (pts, sampling) stays in ``video`` and ``sampling``, which label holds when in ``labels``.
 """
 
 import re
@@ -107,10 +106,10 @@ def procedure_time(frames: pl.DataFrame, sync: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         frames: columns ``patient_id, video_id, timeline_s`` (null stays null), others are kept.
-        sync: rows of ``tables.SYNC``, of any patients; only those of the frames' patients are looked at.
+        sync: rows of ``tables.SYNC``, of any patients; only those of the frames' visits count.
 
     Raises:
-        ConfigError: a row has no offset, a scale that is not positive, or says a thing twice.
+        ConfigError: a row has no offset, a scale that is not positive, or appears twice.
     """
     patients = frames.get_column("patient_id").unique()
     rows = sync.filter(pl.col("patient_id").is_in(patients.to_list())).with_columns(

@@ -1,4 +1,4 @@
-"""Study files: found, read, checked, their paths made absolute."""
+"""Finds, reads and checks study files, and makes their paths absolute."""
 
 import os
 from collections.abc import Iterator

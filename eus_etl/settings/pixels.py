@@ -16,12 +16,12 @@ class ImageConfig(Model):
 
 
 class GridConfig(Model):
-    """The grid of cells whose statistics stand in for the pixels afterwards."""
+    """The grid of cells whose statistics replace the pixels after decoding."""
 
     width_px: int = Field(default=512, ge=64, description="Width of the copy on which statistics are taken.")
     block_px: int = Field(default=16, ge=4, description="Side of one square cell on that copy.")
     color_chroma: int = Field(
-        default=40, ge=1, description="A pixel whose channels differ by more than this counts as coloured."
+        default=40, ge=1, description="A pixel whose channels differ by more than this counts as colored."
     )
 
 
@@ -48,11 +48,9 @@ class QualityConfig(Model):
         default=-3.0, le=0, description="Robust z of sharpness below: blurred."
     )
     frozen_motion: float = Field(
-        default=0.1, ge=0, description="Mean absolute change of grey level below: standing still."
+        default=0.1, ge=0, description="Mean absolute change of grey level below: still."
     )
-    frozen_min_s: float = Field(
-        default=1.0, gt=0, description="Standing still for at least this long: frozen."
-    )
+    frozen_min_s: float = Field(default=1.0, gt=0, description="Still for at least this long: frozen.")
     duplicate_motion: float = Field(
         default=0.004,
         ge=0,
@@ -66,13 +64,13 @@ class QualityConfig(Model):
         " duplicate.",
     )
     color_fraction: float = Field(
-        default=0.01, ge=0, le=1, description="Share of coloured pixels in the region above: colour mode."
+        default=0.01, ge=0, le=1, description="Share of colored pixels in the region above: color mode."
     )
     optical_outside_fraction: float = Field(
         default=0.2,
         ge=0,
         le=1,
-        description="Share of coloured pixels outside the region above: optical view.",
+        description="Share of colored pixels outside the region above: optical view.",
     )
     low_contact_fraction: float = Field(
         default=0.2,
@@ -90,19 +88,19 @@ class RegionConfig(Model):
         default=0.02,
         gt=0,
         lt=1,
-        description="A smaller region is not believed; lit structure is tried instead.",
+        description="A smaller region is not trusted; lit structure is tried instead.",
     )
     marks: Literal["leave", "inpaint"] = Field(
         default="leave",
-        description="What preprocessed frames show of calipers, depth dots and other bright marks that stand"
-        " still inside the region: leave them, or inpaint what lies around over them.",
+        description="What preprocessed frames show of calipers, depth dots and other bright marks that stay"
+        " put inside the region: leave them, or inpaint them from their surroundings.",
     )
 
 
 class RecipeConfig(Model):
     """One way to turn extracted frames into model input."""
 
-    version: int = Field(ge=1, description="Raise it to make all frames of this recipe anew.")
+    version: int = Field(ge=1, description="Increase it to make all frames of this recipe again.")
     size_px: int = Field(ge=16, description="Side of the square output.")
     grey: bool = True
     clahe_clip: float | None = Field(
@@ -111,13 +109,14 @@ class RecipeConfig(Model):
 
 
 class TextCheckConfig(Model):
-    """Whether preprocessed frames are looked at for readable text, with Tesseract."""
+    """Whether preprocessed frames are checked for readable text, with Tesseract."""
 
     enabled: Literal["auto", "always", "never"] = Field(
-        default="auto", description="auto: where Tesseract is installed; always: nothing is made without it."
+        default="auto",
+        description="auto: if Tesseract is installed; always: no frame is made without it; never.",
     )
     frames_per_layout: int = Field(
-        default=12, ge=1, description="Preprocessed frames looked at per layout and recipe, spread over it."
+        default=12, ge=1, description="Preprocessed frames checked per layout and recipe, spread over it."
     )
 
 

@@ -32,7 +32,7 @@ class GoogleDriveSource(Model):
         default=None,
         description="JSON key of a service account; null for the application default credentials.",
     )
-    workers: int = Field(default=4, ge=1, le=32, description="Files of a visit that are fetched at once.")
+    workers: int = Field(default=4, ge=1, le=32, description="Files of a visit that are fetched in parallel.")
     api_root: str | None = Field(default=None, description="Another address of the API, for tests.")
 
 
@@ -46,7 +46,7 @@ class JsonFileSource(Model):
         min_length=1,
         description=(
             "Keys joined by dots that lead to the items in a file that holds several tables, "
-            "`eus.patient` for one; without use for a file that is one table's export."
+            "`eus.patient` for one; ignored for a file that is one table's export."
         ),
     )
 
@@ -56,7 +56,7 @@ class _DynamoTable(Model):
     ssm_parameter: str | None = Field(
         default=None,
         min_length=1,
-        description="The SSM parameter that holds the table's name, instead of it.",
+        description="The SSM parameter that holds the table's name; instead of `table`.",
     )
     region: str = Field(default="ap-south-1", description="AWS region.")
     endpoint_url: str | None = Field(
@@ -65,7 +65,7 @@ class _DynamoTable(Model):
     poll_s: int = Field(
         default=300,
         ge=1,
-        description="Seconds between two scans, each of the whole table; of items and subjects the longer.",
+        description="Seconds between two scans of the whole table; items and subjects share the longer one.",
     )
 
     @model_validator(mode="after")
@@ -79,11 +79,11 @@ class DynamoSource(_DynamoTable):
     """The table of label items."""
 
     kind: Literal["dynamodb"]
-    segments: int = Field(default=1, ge=1, le=16, description="Parts of the table that are read at once.")
+    segments: int = Field(default=1, ge=1, le=16, description="Parts of the table that are read in parallel.")
 
 
 class SubjectsSource(_DynamoTable):
-    """The table that tells which visits are of one person; only its key and hash are read."""
+    """The table that tells which visits belong to one person; only its key and hash are read."""
 
     key_variable: str = Field(
         pattern=r"^[A-Z_][A-Z0-9_]*$",
@@ -110,7 +110,7 @@ class GoogleSheetSource(Model):
         default=None,
         description="JSON key of a service account; null for the application default credentials.",
     )
-    poll_s: int = Field(default=300, ge=1, description="Seconds between two looks at the sheet.")
+    poll_s: int = Field(default=300, ge=1, description="Seconds between two reads of the sheet.")
     api_root: str | None = Field(default=None, description="Another address of the API, for tests.")
 
 
@@ -127,15 +127,15 @@ class SourcesConfig(Model):
         default=30,
         ge=1,
         description=(
-            "Seconds between two looks at videos, corrections and files of items and rows; a table and a "
-            "sheet have intervals of their own. A change of it counts once the code location is reloaded."
+            "Seconds between two observations of videos, corrections and files of items and rows; tables "
+            "and sheets have their own. A change takes effect when the code location is reloaded."
         ),
     )
     path_pattern: str = Field(
         default=r"^{key}",
         description=(
             "Regular expression tried on each folder and file name of a path; {key} stands for the "
-            "patient's id or alias. A name that matches gives the file to that patient."
+            "patient's id or alias. A match assigns the file to that visit."
         ),
     )
 
@@ -143,9 +143,9 @@ class SourcesConfig(Model):
     @classmethod
     def _has_key(cls, value: str) -> str:
         if "{key}" not in value:
-            raise ValueError("must contain {key}, which stands for the patient's id or alias")
+            raise ValueError("must contain {key}, which stands for the visit's id or alias")
         try:
             re.compile(value.replace("{key}", "key"))
         except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from error
+            raise ValueError(f"is not a regular expression: {error}") from error
         return value

@@ -35,12 +35,12 @@ class PatientColumnConfig(Model):
 class PatientsConfig(Model):
     """How patient rows are read."""
 
-    key_header: str = Field(description="Header of the column that holds the patient's id or alias.")
+    key_header: str = Field(description="Header of the column that holds the visit's id or alias.")
     columns: tuple[PatientColumnConfig, ...] = ()
 
 
 class TimelineConfig(Model):
-    """How the videos of a visit lie in time, and how far labels are trusted."""
+    """How the videos of a visit follow one another in time, and how far labels are trusted."""
 
     recorder_splits_without_loss: bool = Field(
         default=True,
@@ -81,7 +81,7 @@ class StudyConfig(Model):
                 for spelling in {label_key(s) for s in (label.name, *label.spellings)}:
                     if spelling in seen:
                         raise ValueError(
-                            f"label spelling {spelling!r} stands in {family!r} and in {seen[spelling]!r}"
+                            f"label spelling {spelling!r} is in {family!r} and in {seen[spelling]!r}"
                         )
                     seen[spelling] = family
         return self

@@ -43,7 +43,7 @@ def test_the_environment_moves_the_root(tmp_path: Path, monkeypatch: pytest.Monk
         ({"study": "EUS ML"}, "study: String should match pattern"),
         (
             {"families": {"a": [{"name": "Station 1"}], "b": [{"name": "station-1"}]}},
-            "stands in 'b' and in 'a'",
+            "is in 'b' and in 'a'",
         ),
     ],
 )

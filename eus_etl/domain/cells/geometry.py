@@ -1,6 +1,6 @@
 """How cells lie on a picture, on the copy of it that is measured, and on a mask.
 
-What is measured in a cell belongs to ``grid``.
+What is measured in a cell belongs to ``statistics``.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""Statistics of each cell of a frame: what stands in for the pixels once a frame is decoded.
+"""Statistics of each cell of a frame, which replace its pixels once it is decoded.
 
-The statistics add up: those of any region follow from those of its cells, so that a region or a threshold
-can move without an image being read again. Scores are defined here; what follows from a score (blurred,
-frozen) does not belong here, nor do files (``storage.grids``).
+The statistics add up: a region's follow from those of its cells, so that a region or a threshold can move
+without reading an image again. Scores are defined here; what follows from them (blurred, frozen) belongs to
+``quality``, files to ``storage.cell_store``.
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ _LOG_OF_HALF = cv2.getGaussianKernel(7, 0.92, cv2.CV_32F)
 _LAPLACIAN_OF_HALF = 1 / 4
 _FRAMES_AT_ONCE = 1024
 
-# One byte a statistic and cell. Brightness has steps of 1 grey level, deviation of 1/2. Motion is stored by
+# One byte per statistic and cell. Brightness has steps of 1 grey level, deviation of 1/2. Motion is stored by
 # its root: steps of 0.004 grey levels near standstill. Sharpness is stored by its logarithm: steps of 6 %.
 _DEVIATION_SCALE = 2.0
 _MOTION_SCALE = 15.9
@@ -71,7 +71,7 @@ _DECODED: NDArray[np.float64] = np.stack(
 
 @dataclass(frozen=True, slots=True)
 class GridScores:
-    """Scores of a region, one float64 a frame; NaN where there is nothing to score.
+    """Scores of a region, one float64 per frame; NaN where there is nothing to score.
 
     Attributes:
         brightness: mean grey level.

@@ -1,4 +1,4 @@
-"""Pictures to image files and back, as the configuration asks; equal pictures give equal bytes."""
+"""Encodes pictures as image files and decodes them; equal pictures give equal bytes."""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -42,7 +42,7 @@ class TimerKey:
 
 
 def timer_key(name: str) -> TimerKey | None:
-    """Read an attribute's name; None where it is no timer's.
+    """Read an attribute's name; None if it is not a timer's.
 
     The apps have always numbered intervals apart from the oldest items, so a number at the end is read as
     the occurrence first (``D 1 2`` is the second ``D 1``) and as part of the label second (``D 1``).
@@ -67,7 +67,7 @@ def timer_key(name: str) -> TimerKey | None:
 def seconds_of(value: object) -> float | None:
     """Seconds of a time written ``HH:MM:SS``, hours open-ended; None for anything else.
 
-    A bare number states no unit and ``MM:SS`` may as well be ``HH:MM``: neither is guessed.
+    A bare number has no unit, and ``MM:SS`` could be ``HH:MM``: neither is guessed.
     """
     match = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
@@ -76,12 +76,12 @@ def seconds_of(value: object) -> float | None:
 
 
 def is_missing(value: object) -> bool:
-    """Whether an attribute's value says nothing: null, or a text of spaces."""
+    """Whether an attribute's value is missing: null, or only spaces."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
 def procedure_stop(attributes: Mapping[str, object]) -> object:
-    """The value of Stop Procedure as written, in whatever spelling; None where there is none."""
+    """The value of Stop Procedure as written, in whatever spelling; None if there is none."""
     # sorted: today's spelling comes before camel case
     for name in sorted(attributes):
         key = timer_key(name)

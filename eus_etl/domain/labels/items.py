@@ -1,7 +1,7 @@
 """From one label item to rows of ``labels.csv``.
 
-How items spell timers stays in ``item_keys``, which intervals can be believed in ``problems``, which frames
-lie inside them in ``on_frames``.
+How items spell timers stays in ``item_keys``, which intervals are believed in ``problems``, which frames they
+cover in ``on_frames``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ def intervals_from_item(
     """Every interval of one label item, good and bad.
 
     Pairs ``Start <label> <n>`` with ``Stop <label> <n>``, in every spelling that ``families`` lists;
-    attributes that are no timer are ignored. ``problems.judge`` says what each problem does.
+    other attributes are ignored. ``problems.judge`` says what each problem does.
 
     Args:
         patient_id: the item's pk.
@@ -31,8 +31,8 @@ def intervals_from_item(
 
     Returns:
         Rows of ``tables.LABELS``, by family as configured, then by time; times in s of procedure time.
-        Used intervals (``ok`` and ``suspect``) of a family do not overlap. A label that no family has comes
-        last, with an empty family.
+        Used intervals (``ok`` and ``suspect``) of a family do not overlap. Labels of no family
+        come last, with an empty family.
     """
     judged = judge(_pairs(attributes, families), procedure_end_s(attributes))
     order = {family: number for number, family in enumerate(families)}
@@ -60,7 +60,7 @@ def intervals_from_item(
 def _pairs(
     attributes: Mapping[str, object], families: Mapping[str, tuple[LabelConfig, ...]]
 ) -> Iterable[Interval]:
-    """The two presses of each timer side by side, with the problems that they show by themselves."""
+    """The two presses of each timer paired, with the problems that a pair shows by itself."""
     known = {
         label_key(spelling): (family, label.name)
         for family, labels in families.items()
@@ -68,7 +68,7 @@ def _pairs(
         for spelling in (label.name, *label.spellings)
     }
     presses: dict[tuple[str | None, str, int, str], dict[Edge, list[object]]] = {}
-    # today's spelling sorts before older ones: read last, it is the one kept of two alike
+    # today's spelling sorts before older ones: read last, it is the one that stays of two alike
     for name in sorted(attributes, reverse=True):
         key, value = timer_key(name), attributes[name]
         if key is None or key.is_procedure or is_missing(value):
@@ -123,6 +123,6 @@ def _interval(timer: tuple[str | None, str, int, str], starts: list[object], sto
 
 
 def _the_time(values: list[object]) -> float | None:
-    """The one time that ``values`` state; None where they state none, or names alike state several."""
+    """The one time that ``values`` state; None if they state none or several."""
     times = {seconds_of(value) for value in values}
     return times.pop() if len(times) == 1 else None

@@ -1,4 +1,4 @@
-"""Which frames lie inside label intervals, and how far they are from a border."""
+"""Which frames label intervals cover, and how far each frame is from a border."""
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,7 @@ def attach_intervals(frames: pl.DataFrame, intervals: pl.DataFrame, family: str)
         raise OverlapError(
             row["patient_id"],
             f"interval {row['occurrence']} of {row['label']} overlaps the next one of the family {family}",
-            "make the labels of this visit anew",
+            "make the asset labels of this visit again",
         )
     times = _rounded(frames["procedure_s"])
     last_started = np.searchsorted(starts, times, side="right") - 1

@@ -1,11 +1,11 @@
-"""Which intervals can be believed: the problems an interval may have, and what each does to it.
+"""Which intervals are believed: the problems an interval may have, and what each does to it.
 
-How items spell timers stays in ``label_keys``; tables and frames in ``labels``.
+How items spell timers stays in ``item_keys``, tables in ``items``.
 
-The rules follow from what the labelling apps do. Their timers of one family exclude one another, number a
-label's intervals in the order of time, stop no later than Stop Procedure, and write a stop as the last
-tick plus one. Whatever breaks one of these by more than a tick comes from two labelling runs merged into
-one item: the newer run has overwritten the lower numbers of each label, the older one's higher ones stay.
+The rules follow from what the labelling apps do. Timers of one family exclude one another, number a label's
+intervals in the order of time, stop no later than Stop Procedure, and write a stop as the last tick plus one.
+Whatever breaks one of these by more than a tick comes from two labelling runs merged into one item: the newer
+run has overwritten the lower numbers of each label, and the higher ones of the older run remain.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,15 +35,17 @@ PROBLEMS = MappingProxyType(
     {
         "stop_before_start": Problem("it stops at or before its start", _LABEL_AGAIN),
         "no_stop": Problem(
-            "its start has no stop: the timer still ran when the procedure stopped", _LABEL_AGAIN
+            "its start has no stop: the timer was still running when the procedure stopped", _LABEL_AGAIN
         ),
         "no_start": Problem("its stop has no start", _LABEL_AGAIN),
         "bad_time": Problem("a time is not written HH:MM:SS", _LABEL_AGAIN),
         "overlaps_same_family": Problem(
             "it overlaps an interval that excludes it by more than a tick", _OLD_RUN
         ),
-        "past_procedure_end": Problem("it reaches past Stop Procedure", _OLD_RUN),
-        "stale_rerun": Problem("it is left, or may be, from an earlier labelling run of the visit", _OLD_RUN),
+        "past_procedure_end": Problem("it ends after Stop Procedure", _OLD_RUN),
+        "stale_rerun": Problem(
+            "it is, or may be, left over from an earlier labelling run of the visit", _OLD_RUN
+        ),
         "unknown_label": Problem(
             "no family of the study has this label", "add the label or its spelling to the study's families"
         ),
@@ -54,7 +56,7 @@ PROBLEMS = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """One interval ``[start_s, stop_s)`` of procedure time and what is thought of it.
+    """One interval ``[start_s, stop_s)`` of procedure time, and its verdict.
 
     Attributes:
         family: None where no family has the label.
@@ -86,13 +88,13 @@ class Interval:
 def judge(found: Iterable[Interval], procedure_s: float | None) -> list[Interval]:
     """Give every interval its status and problems; used intervals of a family never overlap.
 
-    An interval that was rejected before keeps that and takes no part. Then, in this order:
+    An interval rejected before stays rejected and takes no part. Then, in this order:
 
     1. A stop up to one tick past Stop Procedure is cut to it; a later one rejects its interval.
     2. Within a label, an interval that overlaps one with a lower number is rejected; one that follows a
        stale number, or lies before a lower number, is suspect.
     3. Between what is left of a family, overlaps of more than a tick reject the suspect one, else the one
-       with more of them (what it overlapped becomes suspect), else all concerned: nothing says who is right.
+       with more of them (what it overlapped becomes suspect), else all of them: nothing says which is right.
     4. Overlaps of a tick are cut off the earlier interval.
 
     Args:

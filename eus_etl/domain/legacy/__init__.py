@@ -1,1 +1,1 @@
-"""Tables of the scripts that came before this package."""
+"""Tables left by the scripts that came before this package."""

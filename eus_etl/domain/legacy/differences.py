@@ -1,6 +1,6 @@
-"""How old tables differ from what is made today: ids, numbers and configured names, never a cell's text.
+"""How old tables differ from today's: ids, numbers and configured names, never a cell's text.
 
-Reading old tables belongs to ``old_tables``.
+Reading old tables belongs to ``tables``.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -43,7 +43,7 @@ DIFFERENCES = Table(
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One visit in one table: how much agrees, and rows of ``DIFFERENCES`` for what does not."""
+    """One visit in one table: how much is equal, and rows of ``DIFFERENCES`` for the rest."""
 
     agree: int
     differences: Sequence[Mapping[str, object]]
@@ -90,7 +90,7 @@ def compare_facts(
 
     Args:
         patient_id: the visit.
-        old: the old row's values by today's columns, as ``old_tables.old_facts`` reads them.
+        old: the old row's values by today's columns, as ``tables.old_facts`` reads them.
         unreadable: those of its columns whose cell cannot be read.
         new: the row of ``patients.csv`` as made today.
     """

@@ -1,6 +1,6 @@
 """Tables that earlier scripts left, read tolerantly: how they may spell columns, labels and times.
 
-Which files they stand in belongs to ``steps``, how they differ from today's to ``old_differences``.
+Which files they are in belongs to ``commands.adopt``, how they differ from today's to ``differences``.
 """
 
 import re
@@ -13,7 +13,7 @@ from eus_etl.domain.patients import Value, patient_row
 from eus_etl.settings import LabelConfig, PatientsConfig, label_key
 
 UNKNOWN_LABEL = "unknown label"
-"""Stands for any label that the configuration does not have: its text may be anything."""
+"""Replaces any label that the configuration does not have: its text may be anything."""
 
 _VISIT_NAMES = ("patientid", "pk", "uuid", "visitid", "patient", "pseudoname", "alias", "id")
 _LABEL_NAMES = ("label", "labelname", "name", "class")
@@ -49,7 +49,7 @@ def visit_column(columns: Iterable[str]) -> str | None:
 
 
 def holds_intervals(columns: Sequence[str], families: Mapping[str, Sequence[LabelConfig]]) -> bool:
-    """Whether a table with these columns tells intervals, in a row each or in a column a press."""
+    """Whether a table with these columns holds intervals, as one row each or one column per press."""
     return _long_columns(columns) is not None or bool(_press_columns(columns, _labels(families)))
 
 
@@ -58,8 +58,9 @@ def old_intervals(
 ) -> list[OldInterval]:
     """The intervals of one visit's rows of an old ``labels.csv``.
 
-    Read are a row an interval (label, start, stop) and a row a visit with the columns ``Start Station 1 1``,
-    ``Stop Station 1 1``; times in seconds or ``HH:MM:SS``, labels in any spelling that ``families`` lists.
+    Reads one row per interval (label, start, stop) or one row per visit with the columns ``Start Station 1
+    1``, ``Stop Station 1 1``; times in seconds or ``HH:MM:SS``, labels in any spelling that ``families``
+    lists.
     """
     columns = list(rows[0]) if rows else []
     labels = _labels(families)
@@ -126,7 +127,7 @@ def _long_columns(columns: Sequence[str]) -> tuple[str, str, str] | None:
 
 
 def _press_columns(columns: Sequence[str], labels: Mapping[str, str]) -> list[str]:
-    """Columns that bear the name of a label's timer."""
+    """Columns named after a label's timer."""
     keys = {column: timer_key(column) for column in columns}
     return [
         column
@@ -175,7 +176,7 @@ def _seconds(cell: str | None) -> float | None:
 
 
 def _as_clock(cell: str | None) -> str | None:
-    """A cell's time as the items write it; the text itself where it is no time."""
+    """A cell's time as the items write it; the text itself if it is not a time."""
     seconds = _seconds(cell)
     if seconds is None:
         return _text(cell)

@@ -1,7 +1,7 @@
 """Pictures for the page: never a pixel that is not masked.
 
-Callers hand over preprocessed pictures or a polygon, never an extracted frame; only ``steps.region_review``
-does, whose sheets never reach the page.
+Callers hand over preprocessed pictures or a polygon, never an extracted frame; only
+``commands.review_regions`` does, whose sheets never reach the page.
 """
 
 import io

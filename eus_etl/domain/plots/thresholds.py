@@ -1,7 +1,7 @@
-"""Thresholds beside the scores that they cut, as numbers and as pictures, for a person who sets them.
+"""Thresholds plotted against the scores they cut, for whoever sets them.
 
-What a score is and what follows from it is decided in ``quality``; which frames and images there are, in
-``steps.calibrate``. Callers hand over preprocessed pictures, never an extracted frame.
+What a score is and what follows from it is decided in ``quality``, which frames are shown in
+``commands.calibrate``. Callers hand over preprocessed pictures, never an extracted frame.
 """
 
 import io
@@ -39,10 +39,10 @@ _COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": ope
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """One key of ``quality``: frames whose ``score`` stands in ``relation`` to it lie beyond.
+    """One key of ``quality``: frames whose ``score`` is in ``relation`` to it lie beyond.
 
     Attributes:
-        reason: to which it leads; what else must hold stands in docs/quality.md.
+        reason: to which it leads; docs/quality.md says what else must hold.
         key: name in the configuration.
         score: column of the frame table.
         relation: of score to threshold.
@@ -95,7 +95,7 @@ THRESHOLDS = (
 
 
 def draw_distributions(values: Mapping[str, Values], config: QualityConfig) -> bytes:
-    """A panel a score: how many frames have it, and the thresholds that cut it, as a PNG file.
+    """One panel per score: how many frames have each value, and the thresholds, as a PNG file.
 
     The same input gives the same bytes.
 

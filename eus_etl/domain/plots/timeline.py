@@ -35,7 +35,7 @@ _STRIP_COLUMNS = 800
 _CHARACTER_PX = 6
 
 _OK, _DISTURBED, _INK = "#4c9f70", "#d1495b", "#333333"
-# told apart by colour-blind people too: the scheme "light" of Paul Tol
+# distinguishable for color-blind people too: Paul Tol's scheme "light"
 _LABEL_COLORS = (
     "#77aadd",
     "#ee8866",
@@ -63,7 +63,7 @@ def draw_timeline(
     families: Mapping[str, Sequence[str]],
     thumbnails: Sequence[Thumbnail],
 ) -> bytes:
-    """Draw one visit: a row of bars a label family, one for the status and one for each reason that holds.
+    """Draw one visit: a row of bars for each label family, for the status and for each reason that occurs.
 
     Where nothing was recorded the status is blank, so that a label without a recording under it shows.
     The same input gives the same bytes.
@@ -186,7 +186,7 @@ def _reasons(timed: pl.DataFrame) -> pl.DataFrame:
 
 
 def _span(timed: pl.DataFrame, used: pl.DataFrame) -> tuple[float, float]:
-    """From the first to the last time that a frame or a label speaks of; never empty."""
+    """From the first to the last time of a frame or a label; never empty."""
     times = pl.concat([timed["procedure_s"], used["start_s"], used["stop_s"]])
     first_s, last_s = times.min(), times.max()
     if not (isinstance(first_s, float) and isinstance(last_s, float)):

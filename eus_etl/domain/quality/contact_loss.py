@@ -14,7 +14,7 @@ from eus_etl.domain.screen.region import Polygon, mask
 Floats = NDArray[np.float64]
 
 BEAMS = 32
-"""Bundles of beams that are told apart: a share of the field's width has steps of 3 %."""
+"""Bundles of beams that are distinguished: a share of the field's width has steps of 3 %."""
 
 _USUAL_QUANTILE = 0.75
 """A place is as bright as it is in one frame of four: a probe may hang in the air for half a recording."""
@@ -38,7 +38,7 @@ _ROUND = 0.92
 """Area over squared circumference, as a share of a circle's, from which on a field is a radial probe's."""
 
 _SIDES_FROM, _SIDES_LEAST = 0.1, 0.25
-"""The sides of a sector run from below its top to its widest row; a field that is widest so high is none."""
+"""The sides of a sector run from below its top to its widest row; a field widest above this is no sector."""
 
 _WORK_PX = 256
 _FRAMES_AT_ONCE = 4096
@@ -107,7 +107,7 @@ def beam_weights(geometry: GridGeometry, polygon: Polygon) -> Floats | None:
 
 
 def _along_beams(inside: NDArray[np.bool_], x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Where places lie across the beams, 0 to 1, and how wide a beam is there.
+    """The positions of places across the beams, 0 to 1, and how wide a beam is there.
 
     Beams of a round field go out from its middle; of one whose sides meet above it, from there; else down.
     """

@@ -1,9 +1,8 @@
 """Frame quality: scores of each frame inside its region, and the reasons that follow from them.
 
-All comes from the grid of cells that the extraction stored; no image is opened here. What a cell holds is
-defined in ``grid``; which region it is summed over comes from ``region``. Along beams, shadows are
-looked for in ``contact``; screens are told apart in ``layouts``. docs/quality.md tells users what each reason
-means.
+Everything comes from the cell grid that the extraction stored; no image is opened. ``cells.statistics``
+defines what a cell holds, ``contact_loss`` finds shadows along beams, ``screen.layouts`` distinguishes
+screens. docs/quality.md explains each reason to users.
 """
 
 from collections.abc import Mapping
@@ -77,10 +76,10 @@ def assess_frames(
     config: QualityConfig,
     screen: Screen = "ultrasound",
 ) -> pl.DataFrame:
-    """Scores and reasons of the frames of one layout, a row a frame in the grid's order.
+    """Scores and reasons of the frames of one layout, one row per frame in the grid's order.
 
     A frame without an ultrasound picture (``no_signal``, ``optical_view``, ``report_screen``) gets no reason
-    that speaks of one: not frozen, duplicate, blurred, in colour mode or of low contact. ``decode_error``
+    that needs one: not frozen, duplicate, blurred, color mode or low contact. ``decode_error``
     goes with any other.
 
     Args:
@@ -226,7 +225,7 @@ def robust_log_z(values: Series, ordinary: Flags) -> Series:
 def _weights(grid: CellGrid, polygon: Polygon) -> tuple[Series, Series]:
     """Weights of the cells inside and outside of the region; 0 for cells that its outline cuts.
 
-    A cut cell mixes in what stands beside the region: a clock there would hide a freeze.
+    A cut cell mixes in what is beside the region: a clock there would hide a freeze.
     """
     geometry = grid.geometry
     whole = np.ones((geometry.rows, geometry.cols))

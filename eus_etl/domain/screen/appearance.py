@@ -1,7 +1,7 @@
-"""What an arrangement of the screen looks like: which cells are ever lit, which move, what that tells.
+"""What an arrangement of the screen looks like: which cells are ever lit, which move, what follows from that.
 
-Told from the stored cells alone. Where one arrangement gives way to another is ``layouts``' concern, the
-outline of the ultrasound picture that of ``region``.
+Uses the stored cells alone. Where one arrangement gives way to another belongs to ``layouts``, the outline of
+the ultrasound picture to ``region``.
 """
 
 import re
@@ -52,7 +52,7 @@ _ALIKE = 0.7
 _SIGNATURE_FIELDS = (16, 8)
 _SIGNATURE = re.compile(r"([0-9]+x[0-9]+)-([0-9a-f]{32})")
 SAME_SCREEN_BITS = 6
-"""Signatures that differ by no more are of one screen: docs/quality.md has the distances measured."""
+"""Signatures that differ by at most this belong to one screen; docs/quality.md has the measured distances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class CellStates:
 
     Attributes:
         state: uint8 (frames, rows, cols): ``DARK``; ``LIT`` with some texture, as ultrasound and text are;
-            ``FLAT``, lit without any, as paper is; or 0 for what is none clearly.
+            ``FLAT``, lit without any, as paper is; or 0 if none of these clearly.
         strokes: (frames, rows, cols), whether it holds bright strokes on black, as text does.
         moving: (frames, rows, cols), whether the cell changed since the frame before.
         blind: (frames,), whether the frame shows no screen at all: black, or an endoscope's view.
@@ -122,7 +122,7 @@ class Appearance:
 
     @property
     def is_paper(self) -> bool:
-        """Whether all stands still, and most of what can be seen is flat."""
+        """Whether nothing moves, and most of what can be seen is flat."""
         flat = self.flat >= _MOSTLY * self.frames
         return self.is_still and bool(flat.sum() > _PAPER * (flat | self.mostly_lit).sum())
 
@@ -193,12 +193,12 @@ def difference(one: Appearance, other: Appearance) -> float:
 def screen_of(looks: Appearance, *, alone: bool) -> Screen:
     """What frames of one arrangement show: ``ultrasound``, ``split`` or ``report``.
 
-    A report stands still, and is paper or has no large patch of texture: lines of text are thin. Two
+    A report is still, and is paper or has no large patch of texture: lines of text are thin. Two
     pictures side by side are two large patches of one shape. In doubt it is ultrasound: a small picture that
     is frozen, where no other arrangement is shown.
 
     Args:
-        looks: what they have shown.
+        looks: their appearance.
         alone: whether the segment shows no other arrangement.
     """
     smallest = _PICTURE_SHARE if alone else _PICTURE_BESIDE_OTHERS_SHARE
@@ -243,8 +243,8 @@ def signature_of(geometry: GridGeometry, looks: Appearance, screen: Screen) -> s
 
     Args:
         geometry: how the cells lie on the picture.
-        looks: what frames of the arrangement have shown.
-        screen: what ``screen_of`` says of them.
+        looks: the appearance of its frames.
+        screen: what ``screen_of`` gives for them.
     """
     cells = looks.mostly_lit if screen == "report" else _without_thin(~looks.never_lit)
     fields = cv2.resize(cells.astype(np.float32), _SIGNATURE_FIELDS, interpolation=cv2.INTER_AREA)

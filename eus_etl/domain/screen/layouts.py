@@ -1,8 +1,8 @@
 """Display layouts: stretches of a segment with one arrangement of the screen.
 
 Cuts where the screen around the picture changes: two pictures side by side, a page of results, another
-depth. What an arrangement looks like and what it is called belongs to ``screens``, what follows for a
-frame's status to ``quality``, where its ultrasound picture lies to ``region``.
+depth. What an arrangement looks like and its signature belong to ``appearance``, what follows for a
+frame's status to ``quality``, where its ultrasound picture is to ``region``.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _STEADY = 2
 """A cell counts at a border only if it kept its state for so many changes of frame before and after."""
 
 _JUMP = 0.015
-"""A border is looked at closer where this share of the cells changes its state at once."""
+"""A border is examined where this share of the cells changes state at once."""
 
 _FLASH_S = 0.7
 """What is shown for less long is no layout."""
@@ -66,10 +66,11 @@ class _Stretch:
 def cut_layouts(grid: CellGrid, video_s: NDArray[np.float64]) -> list[Layout]:
     """Cut a segment into its layouts, in order and without gaps.
 
-    Borders are looked for where many cells change their state (dark, lit or flat) at once, each steady
-    before and after. Stretches between them that do not contradict each other (``screens.difference``) are
-    joined, the most alike first; those left are grouped, so that an arrangement that comes back is known
-    again. Frames without any screen (black, or an endoscope's view) belong to the layout that they interrupt.
+    Borders are sought where many cells change their state (dark, lit or flat) at once, each steady
+    before and after. Stretches between them that do not contradict each other (``appearance.difference``) are
+    joined, the most alike first; those left are grouped, so that an arrangement that returns is
+    recognised. Frames without any screen (black, or an endoscope's view) belong to the layout that they
+    interrupt.
 
     Args:
         grid: the segment's cells, at least one frame.

@@ -1,7 +1,7 @@
 """Where ultrasound was seen on a screen: the area that moves, or, of a still screen, the area that is lit.
 
 Everything here is on small copies of the pictures. Which outline is drawn around the area belongs to
-``region``, its geometry to ``field_geometry``.
+``region``, its shape to ``field_shapes`` and ``field_fit``.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from eus_etl.domain.images.picture import Picture
 Mask = NDArray[np.bool_]
 
 WORK_PX = 512
-"""Longer side of the copies on which a region is looked for."""
+"""Longer side of the copies on which a region is sought."""
 
 _MOVING_LEVELS = 2
 # Compression makes static text flicker by a few percent of its contrast, out to the next macroblock. The

@@ -53,14 +53,14 @@ class Marks:
 
 
 NO_MARKS = Marks()
-"""Of a region without any, or in which none were looked for."""
+"""For a region without marks, or in which none were sought."""
 
 
 def find_marks(pictures: Sequence[Picture], polygon: Polygon) -> Marks:
     """Find what is drawn onto the picture inside a region.
 
-    A mark is brighter than what is around it in nearly all pictures, and moves far less: on a recording
-    that stands still there is nothing to tell it by, and none is found. An inset has four straight sides
+    A mark is brighter than its surroundings in nearly all pictures, and moves far less. In a still recording
+    nothing distinguishes a mark, and none is found. An inset has four straight sides
     along the picture's, at each of which the typical picture changes.
 
     Args:

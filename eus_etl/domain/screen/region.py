@@ -1,8 +1,8 @@
 """The ultrasound region of a display layout: found from pictures, or written down by hand.
 
 A region is one polygon in picture pixels, for all frames of a layout. What is done with it (masks, cell
-weights) belongs here; where ultrasound was seen to ``seen_area``, the fit of a field's geometry to
-``field_geometry``, what lies inside to ``marks``; choosing and reading the pictures belongs to
+weights) belongs here; where ultrasound was seen to ``motion_mask``, the fit of a field's shape to
+``field_fit``, what is drawn inside to ``overlays``; choosing and reading the pictures belongs to
 ``steps.regions``, cropping to ``preprocess``.
 """
 
@@ -41,7 +41,7 @@ class Region:
         polygon: (n, 2) x y of its corners in picture pixels; no rows where no region was found.
         kind: ``linear`` (a rectangle), ``sector``, ``hull``, ``polygon`` (written by hand) or ``none``.
         area_fraction: share of the picture inside.
-        solidity: area seen (moving or lit) over its hull's area; None where no picture was looked at.
+        solidity: area seen (moving or lit) over its hull's area; None if no picture was read.
         found_by: ``auto_motion``, ``auto_structure``, ``regions.csv`` or ``none``.
         confidence: 0 to 1. How well a fitted outline and the area seen agree, times how much of the outline
             the area supports; of a hull, its solidity, less a fifth; half of that without motion. 1 by hand.
@@ -64,12 +64,12 @@ def find_region(pictures: Sequence[Picture], config: RegionConfig) -> Region:
     """Find the region in pictures spread over one layout.
 
     Where pixels change, ultrasound is shown. Where too little changes (a frozen recording, one picture) it
-    is looked for in what is lit, and ``found_by`` says so. The outline is that of a linear or sector field
+    is sought in what is lit, and ``found_by`` says so. The outline is that of a linear or sector field
     where one agrees with what was seen and takes in nothing bright beside it; else the convex hull.
 
     Args:
         pictures: grey uint8 (h, w), all of one size.
-        config: a region with a smaller area than ``min_area_fraction`` is not believed.
+        config: a region smaller than ``min_area_fraction`` is not trusted.
     """
     if not pictures:
         return Region()
@@ -121,7 +121,7 @@ def region_by_hand(text: str, width: int, height: int) -> Region:
     """The region that a row of ``regions.csv`` gives for a picture of ``width`` x ``height``.
 
     Raises:
-        ValueError: ``text`` is no polygon, or does not fit the picture; says why.
+        ValueError: ``text`` is not a polygon, or does not fit the picture; says why.
     """
     corners = parse_polygon(text)
     if (corners < 0).any() or (corners > (width, height)).any():

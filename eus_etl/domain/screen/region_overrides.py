@@ -51,7 +51,7 @@ def has_good_signature(row: Row) -> bool:
 
 
 def is_remembered(row: Row) -> bool:
-    """Whether a row speaks of a screen on any visit."""
+    """Whether a row is for a screen on any visit."""
     return not row["patient_id"] and not row["video_id"] and bool(row["signature"])
 
 
@@ -61,7 +61,7 @@ def remembered_for(rows: Iterable[Row], signatures: Collection[str]) -> list[Row
 
 
 def _rank(row: Row, shown: Shown) -> tuple[int, int, int] | None:
-    """Where a row stands among those that hold; None where it does not hold."""
+    """The rank of a row among those that apply; None if it does not apply."""
     if row["video_id"] not in (None, "", shown.video_id):
         return None
     apart = 0

@@ -1,4 +1,4 @@
-"""What is recorded of something that could not be used, or was used with a doubt."""
+"""What is recorded of something that could not be used, or was used with doubt."""
 
 from dataclasses import asdict, dataclass
 
@@ -6,7 +6,7 @@ from eus_etl.domain.tables.schema import TEXT, Column, Table
 
 REJECTED = Table(
     "rejected",
-    "something that could not be used, or was used with a doubt",
+    "something that could not be used, or was used with doubt",
     (
         Column("patient_id", TEXT, "the visit; empty where it is not known"),
         Column("stage", TEXT, "asset that rejected it"),

@@ -71,18 +71,18 @@ REGIONS = Table(
 
 TEXT_CHECKS = Table(
     "text_checks",
-    "a display layout by one recipe, looked at for readable text",
+    "a display layout by one recipe, checked for readable text",
     (
         PATIENT,
         LAYOUT,
         Column("recipe", TEXT, "name of the recipe"),
-        Column("images", TEXT, "what was looked at: a hash of the images' SHA-256"),
+        Column("images", TEXT, "what was checked: a hash of the images' SHA-256"),
         Column("engine", TEXT, "program that read, with its version"),
-        Column("frames_read", INTEGER, "preprocessed frames looked at", "frames"),
+        Column("frames_read", INTEGER, "preprocessed frames checked", "frames"),
         Column("frames_with_words", INTEGER, "of these, frames that may show a word", "frames"),
         Column("words", INTEGER, "words read; what they say is kept nowhere"),
         Column("frame_id", TEXT, "first frame that may show a word; empty for none"),
         Column("signed_off", BOOLEAN, "a person has reviewed the layout, and let it pass"),
-        Column("blocks", BOOLEAN, "words were read and nobody signed off: the visit goes into no release"),
+        Column("blocks", BOOLEAN, "words were read and nobody signed off: the visit is kept out of releases"),
     ),
 )

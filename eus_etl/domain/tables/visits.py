@@ -27,7 +27,7 @@ LABELS = Table(
         Column("occurrence", INTEGER, "number of the interval within its label, as the app counted, from 1"),
         Column("start_s", NUMBER, "start of the interval, included", "s of procedure time"),
         Column("stop_s", NUMBER, "stop of the interval, excluded", "s of procedure time"),
-        Column("status", TEXT, "ok, suspect (used, with a doubt) or rejected (not used)"),
+        Column("status", TEXT, "ok, suspect (used, with doubt) or rejected (not used)"),
         Column(
             "problem",
             TEXT,
