@@ -132,8 +132,7 @@ def test_extract_needs_no_study_and_goes_on_after_a_bad_file(tmp_path: Path) -> 
     bad.write_bytes(os.urandom(5000))
     done = call("extract", bad, good, "--out", tmp_path / "out", "--rate", "5")
     assert done.exit_code == 1
-    assert "video 1" in done.output
-    assert "Private" not in done.output
+    assert f"{bad}: " in done.output
     (table,) = (tmp_path / "out").glob("*.csv")
     rows = pl.read_csv(table, schema_overrides={"dhash": pl.String})
     assert rows["frame_index"].to_list() == list(range(0, 50, 5))
