@@ -24,9 +24,9 @@ def data_dictionary() -> str:
     """Every table and column, in Markdown."""
     studies = [load_study(path) for path in study_files(shipped("configs"))]
     lines = ["# Data dictionary", "", _NOTE, ""]
-    lines += ["Empty cells are null. Columns that depend on the study stand in that study's tables.", ""]
+    lines += ["Empty cells are null. Columns that depend on the study are in that study's tables.", ""]
     for title, table in _all_tables(studies):
-        lines += [f"## {title}", "", f"A row is {table.row}.", ""]
+        lines += [f"## {title}", "", f"One row is {table.row}.", ""]
         lines += ["| column | type | unit | meaning |", "|---|---|---|---|"]
         lines += [f"| `{c.name}` | {c.dtype} | {c.unit} | {c.meaning} |" for c in table.columns]
         lines.append("")
@@ -125,12 +125,12 @@ def _default(field: FieldInfo) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the pages, or with ``--check`` say which ones are out of step."""
+    """Write the pages, or with ``--check`` name those that do not match."""
     folder = Path(settings.__file__).parent.parent.parent / "docs"
     behind = [name for name, text in pages().items() if _read(folder / name) != text]
     if "--check" in arguments:
         for name in behind:
-            print(f"docs/{name} is out of step with the code: run `make format`")
+            print(f"docs/{name} does not match the code. What to do: `make format`")
         return 1 if behind else 0
     for name in behind:
         (folder / name).write_text(pages()[name], encoding="utf-8")

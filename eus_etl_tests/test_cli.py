@@ -92,7 +92,7 @@ def test_a_source_that_is_away_is_said_and_the_others_are_seen(hospital: TinyHos
     assert "2 videos decoded" in done.output
 
 
-def test_a_root_that_is_not_ours_stops_the_run_and_stays_as_it_is(hospital: TinyHospital) -> None:
+def test_a_foreign_root_stops_the_run_and_is_left_alone(hospital: TinyHospital) -> None:
     table = hospital.paths.table("labels")
     table.parent.mkdir(parents=True)
     table.write_text("old,table\n")
@@ -126,7 +126,7 @@ def test_check_config_says_what_is_wrong_and_where(hospital: TinyHospital) -> No
     assert "extraction.frame_rate: Extra inputs are not permitted" in wrong.output
 
 
-def test_extract_needs_no_study_and_goes_on_after_a_bad_file(tmp_path: Path) -> None:
+def test_extract_needs_no_study_and_continues_after_a_bad_file(tmp_path: Path) -> None:
     good = write_video(tmp_path / "good name.mp4", [40 * n for n in range(50)])
     bad = tmp_path / "Private Name.mp4"
     bad.write_bytes(os.urandom(5000))
@@ -141,7 +141,7 @@ def test_extract_needs_no_study_and_goes_on_after_a_bad_file(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "fast", "inf", "nan"])
-def test_a_rate_that_cannot_be_meant(tmp_path: Path, rate: str) -> None:
+def test_an_invalid_rate_is_refused(tmp_path: Path, rate: str) -> None:
     refused = call("extract", tmp_path / "x.mp4", "--out", tmp_path / "out", "--rate", rate)
     assert refused.exit_code == 1
     assert "above 0, or `all`" in refused.output

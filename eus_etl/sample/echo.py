@@ -71,7 +71,7 @@ class Phantom:
         return np.clip(grey, 0, 255).astype(np.uint8)
 
     def flow(self, time_s: float) -> _Beams:
-        """Colour-Doppler velocity (DEPTHS, LINES): 128 is no flow, below and above are the two directions.
+        """Color Doppler velocity (DEPTHS, LINES): 128 is no flow, below and above are the two directions.
 
         Only the Doppler box carries flow; it pulses once a second.
         """

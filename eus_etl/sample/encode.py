@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from eus_etl.sample.plan import Recording
 
-# one thread an encoder: files are made side by side, and the bytes depend on the number of threads
+# one thread per encoder: files are made in parallel, and the bytes depend on the number of threads
 _THREADS = 1
 _OPTIONS = {
     "libx264": {"preset": "ultrafast", "qp": "26", "g": "250"},

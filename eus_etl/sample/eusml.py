@@ -1,6 +1,6 @@
 """The plan of the synthetic study of endoscopic ultrasound: who came, what was recorded and labelled.
 
-Procedure times are kept below a minute. Every quirk of the labelling app stands in one of these visits.
+Procedure times are kept below a minute. Every quirk of the labelling app appears in one of these visits.
 """
 
 from eus_etl.sample.plan import (

@@ -80,10 +80,10 @@ def make_hospital(folder: Path, *, seed: int = 7, progress: Progress | None = No
     """Make the incoming area and the truth of both studies below ``folder``.
 
     What a former call made there is replaced. The same seed gives the same ids, pixels, items and truth.
-    Files bear the times of their recording, so that none counts as still being written.
+    Files have the times of their recording, so that none counts as still being written.
 
     Args:
-        folder: made where it is missing.
+        folder: created if missing.
         seed: of everything that is drawn.
         progress: called with study, videos made and videos in all, after each video.
 
@@ -101,7 +101,7 @@ def planted_identities(hospital: Hospital) -> tuple[str, ...]:
     """Every invented name, record number and free text planted in pixels, file names, items and sheet.
 
     None of them may turn up in a log, an event, or a table but those that hold uploaded names. The surname
-    stands in each uploaded file's path.
+    is in each uploaded file's path.
     """
     return hospital.identities
 
@@ -109,7 +109,7 @@ def planted_identities(hospital: Hospital) -> tuple[str, ...]:
 def _make_study(folder: Path, plan: StudyPlan, seed: int, progress: Progress | None) -> HospitalStudy:
     incoming, truth = folder / "incoming" / plan.study, folder / "truth" / plan.study
     if incoming.exists() and not truth.exists():
-        raise FileExistsError(f"{incoming} is no synthetic hospital's: name another folder")
+        raise FileExistsError(f"{incoming} is not a synthetic hospital's: name another folder")
     for former in (incoming, truth):
         shutil.rmtree(former, ignore_errors=True)
     # truth first: it marks the incoming area as ours, also after an interruption

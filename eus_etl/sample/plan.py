@@ -1,6 +1,6 @@
 """What a synthetic study is made of: visits, recordings, episodes, timer presses. Values only.
 
-The two studies' plans stand in ``eusml`` and ``fatty_liver``; what is made of a plan, in the other modules.
+The two studies' plans are in ``eusml`` and ``fatty_liver``, what is made of a plan in the other modules.
 """
 
 import random
@@ -157,7 +157,7 @@ class Visit:
     """One visit of one person.
 
     Attributes:
-        patient_id: UUID of the visit; None for a recording that belongs to nobody.
+        patient_id: UUID of the visit; None for an unassigned recording.
         alias: readable name in the label item; None where there is no item.
         started_at: UTC time at which the visit's timeline starts.
         size: screen width and height in px.
@@ -189,7 +189,7 @@ class BadFile:
     """A file that must not become a visit's video.
 
     Attributes:
-        patient_id: whose folder it lies in; None where that is nobody's, or two persons'.
+        patient_id: whose folder it lies in; None if it fits no visit, or two.
         copy_of: ``Recording.file`` of which it is a copy, byte for byte.
     """
 
@@ -204,8 +204,8 @@ class SheetRow:
     """One row of the patient sheet.
 
     Attributes:
-        key: patient's id or alias as typed.
-        patient_id: whose row it is; None where the key names nobody.
+        key: visit's id or alias as typed.
+        patient_id: whose row it is; None if the key fits no visit.
         name, remark: invented identity that the sheet holds beside the study's columns.
         cells: column name to the text typed.
         good: column name to the value that must come out of it.

@@ -1,6 +1,6 @@
 """A page of results that a machine shows in place of its screen: text and a table, nothing that moves.
 
-Its name and number are planted identity, inside of what is the ultrasound field on the screen before.
+Its name and number are planted identity, inside what is the ultrasound field on the screen before.
 """
 
 from datetime import datetime
@@ -29,7 +29,7 @@ class Report:
     Args:
         width, height: of the screen, in px.
         name, record: the patient's invented name and record number, plain ASCII.
-        started_at: whose date stands on the page.
+        started_at: the date on the page.
 
     Attributes:
         picture: (height, width, 3), BGR.

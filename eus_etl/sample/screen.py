@@ -26,7 +26,7 @@ class TextBox:
 
     Attributes:
         x, y, width, height: box around the text, in screen px.
-        text: what stands there; of the clock, what it shows in the first frame.
+        text: what it says; of the clock, what it shows in the first frame.
         identity: whether the text says who the patient is, where or when.
     """
 
@@ -136,7 +136,7 @@ def split_screen(
 ) -> Screen:
     """The screen around two smaller fields side by side; arguments as of ``ordinary_screen``.
 
-    Name and number stand where the one field shows tissue otherwise.
+    Name and number are where the single field otherwise shows tissue.
     """
     line = round(15 * height / 360)
     right, middle = width - round(104 * height / 360), width // 2 - 3 * line
@@ -169,7 +169,7 @@ def optical_texture(rng: np.random.Generator, width: int, height: int) -> Pictur
 
 
 def optical_view(texture: Picture, time_s: float, width: int, height: int) -> Picture:
-    """The endoscope's picture (height, width, 3), BGR, filling the screen: strongly coloured everywhere."""
+    """The endoscope's picture (height, width, 3), BGR, filling the screen: strongly colored everywhere."""
     x = round(_OPTICAL_MARGIN_PX / 2 * (1 + np.sin(time_s * 1.7)))
     y = round(_OPTICAL_MARGIN_PX / 2 * (1 + np.cos(time_s * 2.3)))
     return np.array(texture[y : y + height, x : x + width])

@@ -12,7 +12,7 @@ from eus_etl.sample.plan import Item, StudyPlan, Timer, Visit
 
 
 def intervals(plan: StudyPlan) -> pl.DataFrame:
-    """A row an interval that must be usable: patient_id, family, label, occurrence, start_s, stop_s.
+    """One row per interval that must be usable: patient_id, family, label, occurrence, start_s, stop_s.
 
     Where an overlap of a tick was cut, another reader may have cut the other neighbour: borders hold within
     one second.
@@ -34,7 +34,7 @@ def intervals(plan: StudyPlan) -> pl.DataFrame:
 
 
 def problems(plan: StudyPlan) -> pl.DataFrame:
-    """A row a problem that must be found: patient_id, group, label, occurrence, problems (any of these).
+    """One row per problem that must be found: patient_id, group, label, occurrence, problems (any of these).
 
     In each group, at least one interval must show one of its problems.
     """
@@ -60,7 +60,7 @@ def problems(plan: StudyPlan) -> pl.DataFrame:
 
 
 def patients(plan: StudyPlan) -> pl.DataFrame:
-    """A row a visit: what items and sheet say of it when read well; null where a cell is bad or missing."""
+    """One row per visit: what items and sheet say of it when read well; null where a cell is bad or missing."""
     sheet: dict[str, dict[str, str | float]] = {}
     for row in plan.rows:
         if row.patient_id is not None:
@@ -77,7 +77,7 @@ def patients(plan: StudyPlan) -> pl.DataFrame:
 
 
 def bad_cells(plan: StudyPlan) -> pl.DataFrame:
-    """A row a cell or row of the sheet that cannot be used: patient_id, key, column, why.
+    """One row per cell or row of the sheet that cannot be used: patient_id, key, column, why.
 
     A row of an unknown patient has no patient_id and no column.
     """
@@ -91,7 +91,7 @@ def bad_cells(plan: StudyPlan) -> pl.DataFrame:
 
 
 def visits(plan: StudyPlan) -> pl.DataFrame:
-    """A row a visit: ids, what there is of it, and its true time correction."""
+    """One row per visit: ids, what there is of it, and its true time correction."""
     return pl.DataFrame(
         [
             {

@@ -19,16 +19,16 @@ from eus_etl.sample.screen import TextBox
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A file as it lies on the disk."""
+    """A file on the disk."""
 
     md5: str
     size: int
 
 
 def frames(plan: StudyPlan, stored: Mapping[str, Stored]) -> pl.DataFrame:
-    """A row a frame of every readable file; a second upload of the same bytes is not repeated.
+    """One row per frame of every readable file; a second upload of the same bytes is not repeated.
 
-    Columns: patient_id (null: nobody's), file (path below the study's videos), md5, number (in presentation
+    Columns: patient_id (null: unassigned), file (path below the study's videos), md5, number (in presentation
     order, from 0), video_s (from the file's first frame), procedure_s, one column per label family (the
     label whose usable interval ``[start, stop)`` holds ``procedure_s``, else null), one boolean column per
     kind of episode, field_kind. The bar code holds ``procedure_s`` rounded to milliseconds.
@@ -38,7 +38,7 @@ def frames(plan: StudyPlan, stored: Mapping[str, Stored]) -> pl.DataFrame:
 
 
 def files(plan: StudyPlan, stored: Mapping[str, Stored]) -> pl.DataFrame:
-    """A row a file of the incoming folder, readable or bad (``bad_kind``; a nobody's file may be readable).
+    """One row per file of the incoming folder, readable or bad (``bad_kind``; an unassigned file may be readable).
 
     ``polygon`` is the true outline of the ultrasound field, ``x,y x,y ...`` in picture px.
     """
@@ -66,7 +66,7 @@ def files(plan: StudyPlan, stored: Mapping[str, Stored]) -> pl.DataFrame:
 
 
 def text_boxes(plan: StudyPlan) -> pl.DataFrame:
-    """A row a text on a screen of a file: patient_id, file, screen, x, y, width, height (px), text, identity.
+    """One row per text on a screen of a file: patient_id, file, screen, x, y, width, height (px), text, identity.
 
     ``screen`` is one of those in ``layouts``. Texts are shown in all frames of their screen but those
     without signal and with the optical view; the clock's is that of the first frame.
@@ -91,7 +91,7 @@ def text_boxes(plan: StudyPlan) -> pl.DataFrame:
 
 
 def layouts(plan: StudyPlan) -> pl.DataFrame:
-    """A row a stretch ``[start_s, stop_s)`` of a file with one arrangement of the screen, in its order.
+    """One row per stretch ``[start_s, stop_s)`` of a file with one arrangement of the screen, in its order.
 
     Columns: patient_id, file, screen (``ultrasound``, ``split_layout`` or ``report_screen``), start_s,
     stop_s, polygons (true outlines of what shows ultrasound, ``x,y x,y ...`` in picture px: one, two, or

@@ -44,7 +44,7 @@ def _told(
     return values, [(bad.item, bad.reason) for bad in rejected]
 
 
-def test_an_item_of_today() -> None:
+def test_a_current_item() -> None:
     item = {
         "pseudo_name": "Coming-Ola-52",
         "org": "AIMS",

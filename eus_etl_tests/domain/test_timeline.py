@@ -185,7 +185,7 @@ def test_procedure_time_is_the_inverse_of_the_correction(
         ([("p", None, 1.0, 1.0), ("p", None, 2.0, 1.0)], "2 rows for all"),
     ],
 )
-def test_a_correction_that_cannot_be_meant_is_refused(
+def test_an_invalid_correction_is_refused(
     rows: list[tuple[str, str | None, float | None, float | None]], cause: str
 ) -> None:
     with pytest.raises(ConfigError, match=cause):

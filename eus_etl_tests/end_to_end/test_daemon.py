@@ -153,7 +153,7 @@ def test_a_daemon_follows_uploads_and_edits_and_touches_nothing_else(tmp_path: P
 
 
 def labels_of(hospital: TinyHospital, patient: str) -> list[str | None]:
-    """The column ``station`` of a visit's frame table; nothing while there is none."""
+    """The column ``station`` of a visit's frame table; empty until there is one."""
     path = hospital.paths.frame_table(patient)
     if not path.is_file():
         return []

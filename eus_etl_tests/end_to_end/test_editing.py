@@ -1,4 +1,4 @@
-"""What is made anew after an edit, and what is left alone: counted at the asset graph, seen on the disk."""
+"""What an edit makes again and what it leaves alone: counted in the asset graph, seen on the disk."""
 
 import shutil
 from collections.abc import Iterator
@@ -75,7 +75,7 @@ def contents(folder: Path) -> dict[str, tuple[int, int]]:
 
 @contextmanager
 def out_of_reach(*folders: Path) -> Iterator[None]:
-    """Move folders away for the block: whoever wants to read them fails."""
+    """Move folders away for the block, so that reading them fails."""
     moved = [(folder, folder.with_name(f"{folder.name} out of reach")) for folder in folders]
     for folder, elsewhere in moved:
         folder.rename(elsewhere)
@@ -105,7 +105,7 @@ def test_a_label_edit_reads_no_video_and_no_image_and_touches_no_other_visit(hos
     assert table(hospital, catalog.LABELS).filter(pl.col("label") == "Station 1")["stop_s"].to_list() == [2.0]
 
 
-def test_an_edit_of_the_sheet_makes_only_what_speaks_of_the_patient(hospital: TinyHospital) -> None:
+def test_an_edit_of_the_sheet_makes_only_what_depends_on_it(hospital: TinyHospital) -> None:
     hospital.write_rows(f"Patient,Cancer type\n{ONE},none\n{ALIAS_TWO},adenocarcinoma\n")
     with out_of_reach(hospital.paths.raw_data, hospital.paths.frames_of_patient(TWO)):
         report = run(hospital)
@@ -220,7 +220,7 @@ def test_a_file_moved_to_another_visit_takes_its_rows_along(hospital: TinyHospit
         assert not [file for file in (place / ONE).rglob("*") if file.is_file()]
 
 
-def test_what_the_source_holds_no_more_is_kept_and_named(hospital: TinyHospital) -> None:
+def test_what_the_source_no_longer_has_is_kept_and_recorded(hospital: TinyHospital) -> None:
     before = frames(hospital, ONE)
     (hospital.videos / ONE / "first.mp4").unlink()
     report = run(hospital)
@@ -242,7 +242,7 @@ def test_a_cell_that_turns_bad_is_recorded_although_its_value_stays_unknown(hosp
         assert rejected.filter(pl.col("patient_id") == ONE)["reason"].to_list() == reasons
 
 
-def test_a_region_written_by_hand_that_is_none_is_recorded(hospital: TinyHospital) -> None:
+def test_an_invalid_hand_written_region_is_recorded(hospital: TinyHospital) -> None:
     hospital.paths.regions_csv.write_text(f"patient_id,video_id,polygon\n{ONE},,nonsense\n")
     assert "regions" in made(run(hospital), ONE)
     assert "bad_polygon" in table(hospital, catalog.REJECTED)["reason"].to_list()
@@ -300,7 +300,7 @@ def test_labels_that_come_after_the_upload_find_it_by_its_alias(hospital: TinyHo
     assert table(hospital, catalog.REJECTED).is_empty()
 
 
-def test_a_fault_of_the_disk_is_told_without_the_uploaded_name(hospital: TinyHospital) -> None:
+def test_a_disk_error_is_reported_without_the_uploaded_name(hospital: TinyHospital) -> None:
     hospital.add_video(f"{ONE}/Quillfeather.mp4", first=200)
     assert run(hospital).complete
     raw = hospital.paths.raw_folder(ONE) / "Quillfeather.mp4"

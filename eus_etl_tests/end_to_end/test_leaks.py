@@ -56,7 +56,7 @@ def free_texts(demo: Demo) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, texts)))
 
 
-def test_the_page_and_its_logs_name_nobody(
+def test_the_page_and_its_logs_hold_no_names(
     demo: Demo, names: re.Pattern[str], free_texts: re.Pattern[str]
 ) -> None:
     home = demo.root / "dagster_home"
@@ -76,7 +76,7 @@ def test_the_page_knows_the_visits(demo: Demo) -> None:
             assert any(patient in text for text in events)
 
 
-def test_what_commands_say_names_nobody(demo: Demo, names: re.Pattern[str], tmp_path: Path) -> None:
+def test_the_output_of_commands_holds_no_names(demo: Demo, names: re.Pattern[str], tmp_path: Path) -> None:
     said = [demo.output]
     for study in demo.studies.values():
         labels = tmp_path / f"{study.name}.csv"
@@ -105,7 +105,7 @@ def test_extracting_a_bad_file_does_not_say_its_name(
     assert not names.search(done.output)
 
 
-def test_tables_and_state_name_nobody_but_where_uploads_are_listed(
+def test_tables_and_state_hold_no_names_except_where_uploads_are_listed(
     demo_study: DemoStudy, names: re.Pattern[str]
 ) -> None:
     root = demo_study.study.root

@@ -131,7 +131,7 @@ def region_in_output(row: Row) -> NDArray[np.bool_]:
 
 
 def on_screen(row: Row, picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """A preprocessed image put back where it was cut from, and where it lies well inside of the region."""
+    """A preprocessed image put back where it was cut from, and where it is well inside the region."""
     size = row["crop_w"], row["crop_h"]
     width, height = (round(length * row["scale"]) for length in size)
     unpadded = picture[row["pad_y"] : row["pad_y"] + height, row["pad_x"] : row["pad_x"] + width]

@@ -67,7 +67,7 @@ def wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None
 
 
 @pytest.mark.slow
-def test_the_page_shows_the_lineage_and_a_check_a_visit(page: str, tmp_path: Path) -> None:
+def test_the_page_shows_the_lineage_and_one_check_per_visit(page: str, tmp_path: Path) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")

@@ -53,7 +53,7 @@ def named_screen(number: int, width: int, height: int) -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> TinyHospital:
-    """A hospital all of whose visits are made; the upload of the first bears the name too."""
+    """A hospital with all visits processed; the upload of the first has the name too."""
     if shutil.which("tesseract") is None:
         pytest.skip("Tesseract is not installed (Debian: apt-get install tesseract-ocr)")
     hospital = TinyHospital(tmp_path_factory.mktemp("named") / "hospital")

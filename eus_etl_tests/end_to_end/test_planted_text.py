@@ -69,7 +69,7 @@ def test_without_a_mask_it_would_be_read() -> None:
 
 
 @pytest.mark.parametrize("name", ["color3d_jpeg_baseline.h264.mp4", "clarius-ocular-short.mp4"])
-def test_what_stands_in_the_field_is_found(clips: dict[str, Clip], name: str) -> None:
+def test_text_inside_the_field_is_found(clips: dict[str, Clip], name: str) -> None:
     clip = clips[name]
     assert looked_at(clip.pictures, region_of(clip.pictures)) == 0
     # seeds whose string is read on the screen; not each is found inside speckle

@@ -201,7 +201,7 @@ def test_an_edited_item_and_an_edited_row_touch_their_visits_alone(hospital: Rea
     assert patients(hospital).filter(patient_id=TWO)["cancer_type"].to_list() == ["neuroendocrine"]
 
 
-def test_a_moved_file_and_a_replaced_one_are_told_apart(hospital: RealHospital) -> None:
+def test_a_moved_file_and_a_replaced_one_are_distinguished(hospital: RealHospital) -> None:
     moved, replaced = hospital.file_of(ONE), hospital.file_of(AGAIN)
     hospital.drive.change(moved, parent=hospital.folder_of(TWO), name=f"{NAME} second.mp4")
     hospital.drive.replace(replaced, hospital.video(first=500))
@@ -249,7 +249,7 @@ def test_an_item_that_comes_after_the_upload_finds_it_by_its_alias(hospital: Rea
     assert table(hospital, catalog.REJECTED).is_empty()
 
 
-def test_a_file_that_the_drive_holds_back_is_recorded_and_the_visit_goes_on(hospital: RealHospital) -> None:
+def test_a_file_that_the_drive_withholds_is_recorded_and_the_visit_continues(hospital: RealHospital) -> None:
     folder = hospital.folder_of(ONE)
     held_back = hospital.drive.upload(f"{NAME} bad.mp4", folder, hospital.video(first=300))
     hospital.drive.change(held_back, refusal="cannotDownloadAbusiveFile")

@@ -98,7 +98,7 @@ def test_field_texts_and_bar_code_keep_apart(kind: FieldKind, size: tuple[int, i
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_two_fields_keep_apart_and_a_name_stands_where_the_one_field_was(
+def test_two_fields_stay_apart_and_a_name_is_where_the_one_field_was(
     kind: FieldKind, size: tuple[int, int]
 ) -> None:
     width, height = size
@@ -166,7 +166,9 @@ def test_doppler_colours_the_field_alone(shown: list[Picture], field: npt.NDArra
     assert max(coloured(picture, outside) for picture in flow) == 0
 
 
-def test_blur_stands_out_of_ordinary_frames(shown: list[Picture], field: npt.NDArray[np.bool_]) -> None:
+def test_blur_differs_clearly_from_ordinary_frames(
+    shown: list[Picture], field: npt.NDArray[np.bool_]
+) -> None:
     ordinary = np.log([sharpness(shown[number], field) for number in during(1, 3)])
     blurred = np.log([sharpness(shown[number], field) for number in during(6, 7)])
     spread = 1.4826 * np.median(np.abs(ordinary - np.median(ordinary)))
@@ -212,7 +214,7 @@ def test_a_lifted_probe_leaves_a_dark_sector_from_its_surface_down(
         assert 0.25 < dark[field & (usual > 40)].mean() < 0.5
 
 
-def test_the_name_stands_in_its_text_box(shown: list[Picture], kind: FieldKind) -> None:
+def test_the_name_is_inside_its_text_box(shown: list[Picture], kind: FieldKind) -> None:
     for box in make_screen(visit(kind), RECORDING).texts:
         inked = shown[15][box.y : box.y + box.height, box.x : box.x + box.width].max(axis=2) > 100
         assert 0.05 < inked.mean() < 0.6

@@ -62,7 +62,7 @@ def outcomes(result: StepResult) -> dict[str, bool]:
     return {check.name: check.passed for check in result.checks}
 
 
-def test_the_table_has_a_row_a_frame_with_labels_scores_and_reasons(visit: StudyConfig) -> None:
+def test_the_table_has_one_row_per_frame_with_labels_scores_and_reasons(visit: StudyConfig) -> None:
     result = make(visit)
     table = twin(visit)
     assert dict(table.schema) == frame_table(visit.families).schema

@@ -123,7 +123,7 @@ def test_a_second_video_makes_only_its_own_images(visit: StudyConfig) -> None:
     "change",
     [{"version": 2}, {"size_px": 80}, {"clahe_clip": 3.0}],
 )
-def test_a_changed_recipe_makes_its_own_images_anew(visit: StudyConfig, change: dict[str, float]) -> None:
+def test_a_changed_recipe_makes_its_own_images_again(visit: StudyConfig, change: dict[str, float]) -> None:
     first = preprocess_patient(visit, PATIENT)
     other = with_recipes(visit, plain=PLAIN.model_copy(update=change), color=COLOR)
     again = preprocess_patient(other, PATIENT)
@@ -131,7 +131,7 @@ def test_a_changed_recipe_makes_its_own_images_anew(visit: StudyConfig, change: 
     assert (again.version == first.version) == (change == {"version": 2})  # then the images are the same
 
 
-def test_a_moved_region_makes_the_images_of_its_video_anew(visit: StudyConfig) -> None:
+def test_a_moved_region_makes_the_images_of_its_video_again(visit: StudyConfig) -> None:
     put_video(visit, OTHER, [clean(1)])
     locate(visit)
     preprocess_patient(visit, PATIENT)
@@ -141,7 +141,7 @@ def test_a_moved_region_makes_the_images_of_its_video_anew(visit: StudyConfig) -
     assert boxes.unique().rows() == [(80, 60, 161, 121)]
 
 
-def test_another_extraction_makes_the_images_anew(visit: StudyConfig) -> None:
+def test_another_extraction_makes_the_images_again(visit: StudyConfig) -> None:
     preprocess_patient(visit, PATIENT)
     put_video(visit, VIDEO, [clean(0)[:6]])
     locate(visit)

@@ -120,7 +120,7 @@ def test_a_row_of_the_video_beats_one_of_the_visit_and_no_image_is_read(tmp_path
 
 
 @pytest.mark.parametrize("polygon", ["10,10 900,10 900,200", "ten,ten", "5,5 5,5 5,5"])
-def test_a_bad_polygon_is_recorded_and_the_region_is_looked_for(tmp_path: Path, polygon: str) -> None:
+def test_a_bad_polygon_is_recorded_and_the_region_is_searched_for(tmp_path: Path, polygon: str) -> None:
     study = make_study(tmp_path)
     put_video(study, VIDEO, [clean()])
     result = find_regions(study, PATIENT, by_hand((VIDEO, polygon)))

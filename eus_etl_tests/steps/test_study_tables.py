@@ -20,7 +20,7 @@ from eus_etl.steps.study_tables import (
 
 
 def write_older(file: Path, table: Table, row: Mapping[str, object], lacks: str) -> None:
-    """A part without the column ``lacks``, with one that the table has no more, in another order."""
+    """A part without the column ``lacks``, with one that the table no longer has, in another order."""
     part = table.frame([row]).drop(lacks).with_columns(no_more=pl.lit(1))
     file.parent.mkdir(parents=True, exist_ok=True)
     part.select(reversed(part.columns)).write_parquet(file)

@@ -28,7 +28,7 @@ from eus_etl.storage.checksums import md5_of
 from eus_etl.storage.root_owner import claim_root
 
 INVENTED = "Quillfeather"
-"""A name that stands in uploaded file names and free text, and must not come out."""
+"""A name in uploaded file names and free text, which must not come out."""
 
 OLD_LABELS = f"""Patient ID,Label,Start Time,End Time,doctor
 {ONE},station 1,00:00:00,00:00:01,{INVENTED}
@@ -130,7 +130,7 @@ def test_everything_finds_its_place_and_a_run_fetches_nothing(hospital: TinyHosp
     assert all(made[name] == after[name] for name in ADOPTED)
 
 
-def test_what_agrees_and_what_differs_is_told_in_ids_and_numbers(hospital: TinyHospital) -> None:
+def test_what_agrees_and_what_differs_is_reported_by_ids_and_numbers(hospital: TinyHospital) -> None:
     report = adopt_root(hospital.study, dry_run=True)
     assert report.compared.rows() == [
         (ONE, "labels", 1, 0),
@@ -173,7 +173,7 @@ def test_a_root_that_is_ours_or_missing_is_refused(hospital: TinyHospital, tmp_p
         adopt_root(hospital.study.model_copy(update={"root": tmp_path / "nowhere"}))
 
 
-def test_a_source_that_does_not_answer_leaves_all_as_it_is(hospital: TinyHospital) -> None:
+def test_a_source_that_does_not_answer_changes_nothing(hospital: TinyHospital) -> None:
     before = files(hospital.study.root)
     hospital.videos.rename(hospital.videos.with_name("unmounted"))
     with pytest.raises(SourceUnavailableError):
@@ -349,7 +349,7 @@ def test_links_are_left_as_they_are(hospital: TinyHospital) -> None:
     assert not (hospital.paths.legacy / "raw_data" / "shortcut.mp4").exists()
 
 
-def test_the_real_items_agree_with_a_table_of_a_row_a_visit(shared: Path, tmp_path: Path) -> None:
+def test_the_real_items_agree_with_a_table_of_one_row_per_visit(shared: Path, tmp_path: Path) -> None:
     raw = yaml.safe_load((shipped("configs") / "eus_config.yaml").read_text())
     items = shared / "labels" / "labeller_items_sample.json"
     raw["root"], raw["preprocess"] = (

@@ -229,7 +229,7 @@ def test_a_google_sheet(hospital: TinyHospital, tmp_path: Path) -> None:
         hospital.configure(
             sources={"patient_rows": {**rows, "credentials_file": str(key), "api_root": server.root}}
         )
-        assert look(hospital)["sources.patient_rows"].found.startswith("1 rows, with all 2 configured columns")
+        assert look(hospital)["sources.patient_rows"].found.startswith("1 rows, with all 2 configured")
         server.spreadsheets["sheet1"].tabs["Patients"] = [["secret", "cell"], [ONE, "secret"]]
         wrong = look(hospital)["sources.patient_rows"]
         assert wrong.outcome == "problem"

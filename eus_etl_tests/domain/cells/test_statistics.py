@@ -118,7 +118,7 @@ def test_a_region_without_pixels_has_no_scores() -> None:
     assert np.isnan(nothing.contrast).all()
 
 
-def test_small_changes_are_told_from_none() -> None:
+def test_small_changes_differ_from_no_change() -> None:
     still = speckle(1, 512, 384)
     moved = still.copy()
     moved[::16, ::16] ^= 4  # a change of 4 grey levels in one pixel of 256

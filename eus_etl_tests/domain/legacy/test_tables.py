@@ -41,7 +41,7 @@ def test_the_visit_is_named_by_whatever_column_there_is(columns: list[str]) -> N
         (None, None, "inf", OldInterval(UNKNOWN_LABEL, None, None)),
     ],
 )
-def test_a_row_an_interval(
+def test_one_row_per_interval(
     label: str | None, start: str | None, stop: str | None, expected: OldInterval
 ) -> None:
     row = {"Patient": "p1", "Label Name": label, "Start_Time": start, "End Time": stop}
@@ -49,7 +49,7 @@ def test_a_row_an_interval(
     assert old_intervals([row], EUS) == [expected]
 
 
-def test_a_row_a_visit_with_a_column_a_press() -> None:
+def test_one_row_per_visit_with_one_column_per_press() -> None:
     row = {
         "pk": "p1",
         "Start D 1 2": "00:01:00",
@@ -61,7 +61,7 @@ def test_a_row_a_visit_with_a_column_a_press() -> None:
     assert old_intervals([row], EUS) == [OldInterval("D 1", 60.0, 90.0), OldInterval("FNA", 1.25, None)]
 
 
-def test_a_row_a_frame_holds_no_intervals() -> None:
+def test_one_row_per_frame_holds_no_intervals() -> None:
     assert not holds_intervals(["frame", "patient_id", "label", "disturbed"], EUS)
 
 

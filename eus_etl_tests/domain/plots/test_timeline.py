@@ -32,7 +32,7 @@ def picture(png: bytes) -> NDArray[np.uint8]:
 
 
 def columns_of(drawn: NDArray[np.uint8], color: tuple[int, int, int]) -> NDArray[np.intp]:
-    """Columns in which a bar or strip of this colour stands."""
+    """Columns that hold a bar or strip of this color."""
     alike = (np.abs(drawn.astype(int) - color).max(axis=2) <= 12).sum(axis=0)
     return np.flatnonzero(alike >= 8)
 

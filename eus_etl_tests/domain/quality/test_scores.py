@@ -85,7 +85,7 @@ def test_a_pair_of_equal_frames_is_a_duplicate_but_not_frozen() -> None:
     assert rows_with(assessed, "frozen") == []
 
 
-def test_a_repeat_that_was_encoded_anew_is_a_duplicate_and_a_probe_at_rest_is_none() -> None:
+def test_a_reencoded_repeat_is_a_duplicate_and_a_probe_at_rest_is_not() -> None:
     rng = np.random.default_rng(4)
     pictures = sequence()
     noise = rng.normal(0, 1, pictures[0].shape)
@@ -143,7 +143,7 @@ def test_black_frames_are_no_signal_alone_with_and_without_a_header() -> None:
     assert assessed["reasons"][8:].null_count() == CLEAN
 
 
-def test_an_optical_view_stands_alone() -> None:
+def test_an_optical_view_has_no_other_reason() -> None:
     pictures = sequence()
     for tick in range(10, 20):
         pictures[tick] = np.full((HEIGHT, WIDTH, 3), (60, 90, 200), np.uint8)

@@ -46,7 +46,7 @@ def drawn_sector(field: Sector) -> NDArray[np.bool_]:
 
 @settings(max_examples=15)
 @given(sectors)
-def test_a_sector_is_found_and_drawn_as_it_is_defined(field: Sector) -> None:
+def test_a_sector_is_found_and_drawn_as_defined(field: Sector) -> None:
     truth = drawn_sector(field)
     assert overlap(filled(field.outline(), SHAPE), truth) > 0.975
     fit = best(truth)

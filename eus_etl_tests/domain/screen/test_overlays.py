@@ -49,7 +49,7 @@ def test_calipers_are_found_where_they_are_and_nothing_without_them() -> None:
     assert all(8 <= side <= 16 for box in found.boxes for side in box[2:])
 
 
-def test_a_mark_outside_of_the_region_or_one_that_moves_is_none() -> None:
+def test_what_moves_or_lies_outside_the_region_is_not_a_mark() -> None:
     outside = crosses(moving_screens(16), [(30, 60)])
     assert find_marks(outside, SECTOR) == NO_MARKS
     moving = [crosses([one], [(120 + 3 * n, 140)])[0] for n, one in enumerate(moving_screens(16))]
@@ -104,7 +104,7 @@ def test_few_pictures_or_no_region_give_nothing() -> None:
     assert find_marks(marked, NO_POLYGON) == NO_MARKS
 
 
-def test_speckle_that_stands_still_has_no_sharp_marks() -> None:
+def test_still_speckle_has_no_sharp_marks() -> None:
     still = stored(screen(speckle(np.random.default_rng(2), level=50)))
     assert find_marks([still] * 8, SECTOR).boxes == ()
 

@@ -66,7 +66,7 @@ def test_a_few_other_pictures_among_many_do_not_move_the_region() -> None:
     assert overlap(inside(find_region([*pictures, *flash], CONFIG)), field_mask()) > 0.93
 
 
-def test_a_frozen_recording_falls_back_on_what_is_lit_and_says_so() -> None:
+def test_a_frozen_recording_falls_back_to_what_is_lit_and_reports_it() -> None:
     frozen = speckle(np.random.default_rng(1))
     region = find_region([screen(frozen, tick) for tick in range(24)], CONFIG)
     assert region.found_by == "auto_structure"

@@ -72,7 +72,7 @@ def test_a_row_is_remembered_only_without_patient_and_video() -> None:
 
 
 @pytest.mark.parametrize("text", ["480x360-0f", "0f" * 16, "480x360-" + "zz" * 16, "480 x 360-" + "0f" * 16])
-def test_what_is_no_signature_is_told(text: str) -> None:
+def test_a_malformed_signature_is_recognised(text: str) -> None:
     assert not has_good_signature(row("", PATIENT, None, text))
     with pytest.raises(ValueError, match="signature"):
         signature_distance(text, SIGNATURE)

@@ -33,7 +33,7 @@ def screens(seed: int) -> list[Picture]:
 
 @pytest.fixture
 def visit(tmp_path: Path) -> StudyConfig:
-    """A video that moves and one that stands still, so that its region is only what is lit."""
+    """A moving video and a still one, whose region is only what is lit."""
     study = make_study(tmp_path)
     recipes = {RECIPE: RecipeConfig(version=1, size_px=64)}
     text = study.preprocess.text_check.model_copy(update={"enabled": "never"})
@@ -124,7 +124,7 @@ def test_a_picture_that_cannot_be_drawn_or_kept_fails_nothing(visit: StudyConfig
     assert all(check.passed for check in sheets.checks)
 
 
-def test_sheets_of_recipes_that_are_no_more_go(visit: StudyConfig) -> None:
+def test_sheets_of_former_recipes_are_removed(visit: StudyConfig) -> None:
     gone = StudyPaths(visit.root).visit_contact_sheet(PATIENT, "gone")
     gone.parent.mkdir(parents=True)
     gone.write_bytes(b"")

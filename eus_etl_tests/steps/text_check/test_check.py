@@ -1,4 +1,4 @@
-"""Text that stands in preprocessed frames is found, counted, told and never repeated."""
+"""Text in preprocessed frames is found, counted and reported, but never repeated."""
 
 import shutil
 from pathlib import Path
@@ -77,7 +77,7 @@ def visit(tmp_path: Path) -> StudyConfig:
 
 
 @needs_tesseract
-def test_a_name_in_the_field_blocks_the_visit_and_is_told_without_it(visit: StudyConfig) -> None:
+def test_a_name_in_the_field_blocks_the_visit_and_is_not_repeated(visit: StudyConfig) -> None:
     told: list[str] = []
     result = preprocess_patient(visit, PATIENT, told.append)
     rows = checked(visit)
@@ -98,7 +98,7 @@ def test_a_name_in_the_field_blocks_the_visit_and_is_told_without_it(visit: Stud
 
 
 @needs_tesseract
-def test_the_dataset_and_the_tables_say_who_is_blocked(visit: StudyConfig) -> None:
+def test_the_dataset_and_the_tables_say_which_visits_are_blocked(visit: StudyConfig) -> None:
     preprocess_patient(visit, PATIENT)
     make_frame_table(visit, PATIENT, SYNC.empty(), None)
     make_dataset(visit)
@@ -109,7 +109,7 @@ def test_the_dataset_and_the_tables_say_who_is_blocked(visit: StudyConfig) -> No
 
 
 @needs_tesseract
-def test_only_what_was_made_anew_is_looked_at_again(visit: StudyConfig) -> None:
+def test_only_changed_images_are_checked_again(visit: StudyConfig) -> None:
     first = preprocess_patient(visit, PATIENT)
     again = preprocess_patient(visit, PATIENT)
     assert (first.metadata["text_checked_now"], again.metadata["text_checked_now"]) == (2, 0)
