@@ -60,7 +60,7 @@ def problems(plan: StudyPlan) -> pl.DataFrame:
 
 
 def patients(plan: StudyPlan) -> pl.DataFrame:
-    """One row per visit: what items and sheet say of it when read well; null where a cell is bad or missing."""
+    """One row per visit: what items and sheet say when read well; null where a cell is bad or missing."""
     sheet: dict[str, dict[str, str | float]] = {}
     for row in plan.rows:
         if row.patient_id is not None:
