@@ -38,7 +38,7 @@ def frames(plan: StudyPlan, stored: Mapping[str, Stored]) -> pl.DataFrame:
 
 
 def files(plan: StudyPlan, stored: Mapping[str, Stored]) -> pl.DataFrame:
-    """One row per file of the incoming folder, readable or bad (``bad_kind``); an unassigned one may be readable.
+    """One row per file of the incoming folder, readable or bad (``bad_kind``; unassigned ones may be either).
 
     ``polygon`` is the true outline of the ultrasound field, ``x,y x,y ...`` in picture px.
     """
@@ -66,7 +66,7 @@ def files(plan: StudyPlan, stored: Mapping[str, Stored]) -> pl.DataFrame:
 
 
 def text_boxes(plan: StudyPlan) -> pl.DataFrame:
-    """One row per text on a file's screen: patient_id, file, screen, x, y, width, height (px), text, identity.
+    """One row per text on a screen: patient_id, file, screen, x, y, width, height (px), text, identity.
 
     ``screen`` is one of those in ``layouts``. Texts are shown in all frames of their screen but those
     without signal and with the optical view; the clock's is that of the first frame.

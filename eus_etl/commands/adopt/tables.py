@@ -49,14 +49,7 @@ def compare_patients(
 ) -> Iterator[tuple[str, str, Comparison]]:
     """Compare an old ``patients.csv`` with the rows that today's items and sheet give, visit by visit.
 
-    Args:
-        study: the configuration, with the old root.
-        seen: paths below which the sources were observed.
-        match: finds the visit of an id or alias.
-        notes: receives what could not be compared, and why.
-
-    Returns:
-        Patient id, table and comparison of each visit that both know.
+    Arguments and results are those of ``compare_labels``.
     """
     old = _old_table(study, catalog.PATIENTS.name, notes)
     known = {**Inventory(seen, LABEL_ITEMS).versions, **Inventory(seen, PATIENT_ROWS).versions}

@@ -26,3 +26,16 @@ FRAMES_MISSING = Column(
 )
 INTERLACED = Column("interlaced", BOOLEAN, "a decoded frame is marked as interlaced")
 DEINTERLACED = Column("deinterlaced", BOOLEAN, "interlaced frames were made whole: extraction.deinterlace")
+
+FRAME_IN_VIDEO = (FRAME, PATIENT, VIDEO, IMAGE, FRAME_INDEX, PTS, TIME_BASE, VIDEO_S)
+"""Which frame it is, where its image is, and when it is shown in its video."""
+
+DECODE_COUNTS = (
+    FRAMES_DECODED,
+    FRAMES_SKIPPED,
+    DECODE_ERRORS,
+    FRAMES_MISSING,
+    INTERLACED,
+    DEINTERLACED,
+)
+"""What decoding a video found."""

@@ -2,31 +2,14 @@
 
 from collections.abc import Iterable
 
-from eus_etl.domain.tables.columns import (
-    DHASH,
-    FRAME,
-    FRAME_INDEX,
-    IMAGE,
-    PATIENT,
-    PTS,
-    TIME_BASE,
-    VIDEO,
-    VIDEO_S,
-)
+from eus_etl.domain.tables.columns import DHASH, FRAME, FRAME_IN_VIDEO, PATIENT, VIDEO
 from eus_etl.domain.tables.schema import BOOLEAN, NUMBER, TEXT, Column, Table
 
 FRAMES = Table(
     "frames",
     "an extracted frame, in time order (Frames/<patient_id>.csv)",
     (
-        FRAME,
-        PATIENT,
-        VIDEO,
-        IMAGE,
-        FRAME_INDEX,
-        PTS,
-        TIME_BASE,
-        VIDEO_S,
+        *FRAME_IN_VIDEO,
         Column("timeline_s", NUMBER, "time over the visit's videos; empty where the video has no place", "s"),
         Column("procedure_s", NUMBER, "procedure time, after sync.csv", "s of procedure time"),
         Column("border_s", NUMBER, "distance to the nearest label border; empty without labels", "s"),

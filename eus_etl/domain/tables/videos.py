@@ -1,22 +1,6 @@
 """What is known of a video, and of the frames that the extraction kept of it."""
 
-from eus_etl.domain.tables.columns import (
-    DECODE_ERRORS,
-    DEINTERLACED,
-    DHASH,
-    FRAME,
-    FRAME_INDEX,
-    FRAMES_DECODED,
-    FRAMES_MISSING,
-    FRAMES_SKIPPED,
-    IMAGE,
-    INTERLACED,
-    PATIENT,
-    PTS,
-    TIME_BASE,
-    VIDEO,
-    VIDEO_S,
-)
+from eus_etl.domain.tables.columns import DECODE_COUNTS, DHASH, FRAME_IN_VIDEO, PATIENT, VIDEO
 from eus_etl.domain.tables.schema import BOOLEAN, INTEGER, NUMBER, TEXT, Column, Table
 
 VIDEOS = Table(
@@ -49,12 +33,7 @@ VIDEOS = Table(
             "frames that the container states; empty where it states none",
             "frames",
         ),
-        FRAMES_DECODED,
-        FRAMES_SKIPPED,
-        DECODE_ERRORS,
-        FRAMES_MISSING,
-        INTERLACED,
-        DEINTERLACED,
+        *DECODE_COUNTS,
         Column("recorded_at", TEXT, "recording time that the container states, ISO 8601"),
         Column("order", INTEGER, "place of the video in its visit, from 0"),
         Column("timeline_start_s", NUMBER, "start of the video on the visit's timeline", "s"),
@@ -70,14 +49,7 @@ EXTRACTED = Table(
     "extracted",
     "a frame kept by the extraction (internal: in the state folder, not in a CSV)",
     (
-        FRAME,
-        PATIENT,
-        VIDEO,
-        IMAGE,
-        FRAME_INDEX,
-        PTS,
-        TIME_BASE,
-        VIDEO_S,
+        *FRAME_IN_VIDEO,
         Column("segment", INTEGER, "number of the stretch of equal picture size within the video, from 0"),
         Column("grid_row", INTEGER, "row of the frame in its segment's grid, from 0"),
         Column("synthetic_time", BOOLEAN, "the stream has no pts: frames are counted at the nominal rate"),
@@ -93,12 +65,7 @@ DECODED = Table(
     (
         PATIENT,
         VIDEO,
-        FRAMES_DECODED,
-        FRAMES_SKIPPED,
-        DECODE_ERRORS,
-        FRAMES_MISSING,
-        INTERLACED,
-        DEINTERLACED,
+        *DECODE_COUNTS,
         Column("frames_kept", INTEGER, "frames kept as images", "frames"),
     ),
 )
