@@ -1,6 +1,6 @@
 """Compares old tables with what the sources give today; decodes nothing and changes nothing.
 
-How old tables are read stands in ``domain.old_tables``, what counts as a difference in ``old_differences``.
+``domain.legacy.tables`` reads old tables, ``domain.legacy.differences`` says what counts as a difference.
 """
 
 from collections.abc import Iterator, Mapping
