@@ -1,13 +1,31 @@
 """Checksums of files."""
 
 import hashlib
+from io import BufferedReader
 from pathlib import Path
+
+_CHUNK_BYTES = 1 << 20
 
 
 def md5_of(path: Path) -> str:
     """MD5 of a file in hex: the identity of a video, not a protection."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return md5_of_open(file)
+
+
+def md5_of_open(file: BufferedReader) -> str:
+    """MD5 in hex of an open file, from where it stands to its end."""
+    return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def md5_of_beginning(path: Path, size: int) -> str:
+    """MD5 in hex of a file's first ``size`` bytes."""
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while size > 0 and (chunk := file.read(min(size, _CHUNK_BYTES))):
+            digest.update(chunk)
+            size -= len(chunk)
+    return digest.hexdigest()
 
 
 def sha256_of(data: bytes) -> str:

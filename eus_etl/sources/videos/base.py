@@ -10,9 +10,6 @@ from eus_etl.errors import EusEtlError
 PART = ".part"
 """Ends the names of files that a source has begun to fetch; a later process may go on with them."""
 
-CLUTTER = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
-"""Names, in small letters, of files that computers leave in folders by themselves: no uploads."""
-
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
@@ -51,9 +48,9 @@ class Listing:
 
     Attributes:
         files: what can be fetched.
-        waiting: what cannot be fetched yet.
-        left_out: what never will be, with the reason: trashed, google_native_file, broken_shortcut or
-            listed_elsewhere.
+        waiting: what cannot be fetched yet; a folder that cannot be read stands for all below it.
+        left_out: what never will be, with the reason: trashed, hidden_name, link_outside, special_file,
+            google_native_file, broken_shortcut or listed_elsewhere.
     """
 
     files: tuple[SourceFile, ...]

@@ -5,14 +5,20 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from eus_etl.errors import EusEtlError, SourceUnavailableError
-from eus_etl.sources.videos.base import CLUTTER, Listing, Missed, SourceFile, WaitingFile
+from eus_etl.sources.videos.base import Listing, Missed, SourceFile, WaitingFile
+from eus_etl.sources.videos.folder_walk import Found, open_ordinary, walk
+from eus_etl.sources.videos.upload_names import readable_name
 from eus_etl.storage.atomic import atomic_path, write_atomically
-from eus_etl.storage.checksums import md5_of
+from eus_etl.storage.checksums import md5_of, md5_of_open
+
+_MAY_CHANGE = frozenset({"temporary_name", "cannot_be_read"})
+"""Reasons for which a file waits; for others it is left out."""
 
 _CLOCKS_DIFFER_S = 600
 """A file dated further ahead than this got its date from a recorder's clock: it is not being written."""
@@ -52,12 +58,17 @@ class LocalFolder:
         seen: dict[str, _Hashed] = {}
         files: list[SourceFile] = []
         waiting: list[WaitingFile] = []
+        left_out: list[WaitingFile] = []
         now, begun = time.time(), time.monotonic()
-        for path in self._walk():
-            parts = path.relative_to(self._folder).parts
-            source_id = _source_id(parts)
+        for found in self._walk():
+            source_id, parts = _source_id(found.parts), tuple(map(readable_name, found.parts))
+            if found.why_not is not None:
+                kept_out = WaitingFile(source_id, parts, found.why_not)
+                (waiting if found.why_not in _MAY_CHANGE else left_out).append(kept_out)
+                continue
+            path = self._folder.joinpath(*found.parts)
             try:
-                stat = path.stat()
+                stat = path.lstat()
                 memory = known.get(source_id)
                 if memory and (memory.size, memory.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
                     hashed = memory
@@ -71,17 +82,19 @@ class LocalFolder:
                     waiting.append(WaitingFile(source_id, parts, "not_hashed_yet"))
                     continue
                 else:
-                    hashed = _Hashed(size=stat.st_size, mtime_ns=stat.st_mtime_ns, md5=md5_of(path))
+                    with os.fdopen(open_ordinary(path), "rb") as file:
+                        md5 = md5_of_open(file)
+                    hashed = _Hashed(size=stat.st_size, mtime_ns=stat.st_mtime_ns, md5=md5)
             except FileNotFoundError:  # removed while listing: as if it had not been there
                 continue
-            except OSError:  # this one alone: a link in a circle, a bad sector, permissions
+            except OSError:  # this one alone: a bad sector, permissions
                 waiting.append(WaitingFile(source_id, parts, "cannot_be_read"))
                 continue
             seen[source_id] = hashed
             files.append(SourceFile(source_id, parts, hashed.size, hashed.md5))
         if seen != known:
             write_atomically(self._memory, _HashedFiles(files=seen).model_dump_json().encode())
-        return Listing(tuple(files), tuple(waiting))
+        return Listing(tuple(files), tuple(waiting), tuple(left_out))
 
     def revision(self) -> None:
         """Only a listing can tell; see ``VideoSource``."""
@@ -113,7 +126,7 @@ class LocalFolder:
             DiskFullError: no room for the copy.
         """
         try:
-            with self._folder.joinpath(*file.parts).open("rb") as source, atomic_path(target) as partial:
+            with os.fdopen(self._open(file), "rb") as source, atomic_path(target) as partial:
                 with partial.open("wb") as copy:
                     shutil.copyfileobj(source, copy, 1 << 20)
                 if partial.stat().st_size != file.size or md5_of(partial) != file.md5:
@@ -129,17 +142,26 @@ class LocalFolder:
                 "put it back, or observe the folder again",
             ) from None
 
-    def _walk(self) -> Iterator[Path]:
-        def fail(error: OSError) -> None:
-            raise self._unavailable(error)
+    def _open(self, file: SourceFile) -> int:
+        """Open a listed file at the place that its id stands for: names that are no UTF-8 are listed as text.
 
+        Raises:
+            OSError: it is there no more.
+        """
+        top = self._folder.resolve()
+        for parts in _places(top, file.parts):
+            path = top.joinpath(*parts)
+            if _source_id(parts) == file.source_id and path.resolve() == path:
+                return open_ordinary(path)
+        raise FileNotFoundError
+
+    def _walk(self) -> Iterator[Found]:
         if not self._folder.is_dir():
             raise self._unavailable(None)
-        for folder, subfolders, names in os.walk(self._folder, onerror=fail, followlinks=True):
-            subfolders.sort()
-            for name in sorted(names):
-                if name.casefold() not in CLUTTER:
-                    yield Path(folder) / name
+        try:
+            yield from walk(self._folder)
+        except OSError as error:
+            raise self._unavailable(error) from None
 
     def _remembered(self) -> dict[str, _Hashed]:
         if not self._memory.is_file():
@@ -153,6 +175,20 @@ class LocalFolder:
             f"the folder {cause}",
             "check the path in the configuration and that its disk is mounted",
         )
+
+
+def _places(folder: Path, shown: tuple[str, ...], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Paths below ``folder``, as the file system has them, that are shown as ``shown``."""
+    if not shown:
+        yield above
+        return
+    yield from _places(folder, shown[1:], (*above, shown[0]))
+    if shown[0].isascii():
+        return
+    with suppress(OSError):
+        for path in folder.joinpath(*above).iterdir():
+            if path.name != shown[0] and readable_name(path.name) == shown[0]:
+                yield from _places(folder, shown[1:], (*above, path.name))
 
 
 def _source_id(parts: tuple[str, ...]) -> str:

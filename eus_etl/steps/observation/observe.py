@@ -12,9 +12,11 @@ from eus_etl.errors import EusEtlError, SourceUnavailableError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.label_items.base import LabelItemSource
 from eus_etl.sources.patient_rows.base import PatientRowSource
-from eus_etl.sources.videos.base import Listing, VideoSource, WaitingFile
+from eus_etl.sources.videos.base import Listing, VideoSource
+from eus_etl.sources.videos.upload_names import why_not_taken
 from eus_etl.steps.observation.connect import Sources
 from eus_etl.steps.observation.corrections import region_rows, sync_rows, unknown_row
+from eus_etl.steps.observation.not_taken import not_taken, unmatched
 from eus_etl.steps.observation.region_presets import remembered_of_visits, store_remembered
 from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
@@ -155,7 +157,7 @@ def _observe_videos(paths: StudyPaths, source: VideoSource, match: PatientMatche
     files: dict[str, list[ObservedFile]] = {
         patient: _kept(known, listing) for patient, known in before.items()
     }
-    rejected = [_not_taken(file, match.of_path(file.parts)) for file in (*listing.waiting, *listing.left_out)]
+    rejected = [not_taken(file, match.of_path(file.parts)) for file in (*listing.waiting, *listing.left_out)]
     holders = {_place(file): patient for patient, known in before.items() for file in known}
     for file in listing.files:
         seen = ObservedFile(source_id=file.source_id, parts=file.parts, size=file.size, md5=file.md5)
@@ -163,7 +165,7 @@ def _observe_videos(paths: StudyPaths, source: VideoSource, match: PatientMatche
         if len(found) == 1:
             files.setdefault(next(iter(found)), []).append(seen)
             continue
-        rejected.append(_unmatched(file.source_id, file.parts, len(found)))
+        rejected.append(unmatched(file.source_id, file.parts, len(found)))
         if holder := holders.get(_place(seen)):
             # nobody moved it: an item or an alias changed, and a slip there must not cost a visit its videos
             files[holder].append(seen.model_copy(update={"unclear": True}))
@@ -181,16 +183,26 @@ def _place(file: ObservedFile) -> tuple[object, ...]:
 def _kept(known: Sequence[ObservedFile], listing: Listing) -> list[ObservedFile]:
     """Of the files known before, those that are not listed now but are not given up either.
 
-    A file that waits stays as it was. One whose content is listed elsewhere has moved, and one whose place
-    holds other content was replaced: these go. One that is nowhere is marked as gone; its copy stays.
+    A file that waits stays as it was, and so does all below a folder that waits. One whose content is listed
+    elsewhere has moved, and one whose place holds other content was replaced: these go. So does one that the
+    source still holds under a name that no finished upload has. One that is nowhere is marked as gone; its
+    copy stays.
     """
     places = {file.source_id for file in listing.files}
     contents = {file.md5 for file in listing.files}
     waiting = {file.source_id for file in listing.waiting}
-    unlisted = [file for file in known if file.source_id not in places and file.md5 not in contents]
-    return [
-        file if file.source_id in waiting else file.model_copy(update={"gone": True}) for file in unlisted
-    ]
+    folders = {file.parts for file in listing.waiting}
+    left = waiting | {file.source_id for file in listing.left_out}
+    kept = []
+    for file in known:
+        if file.source_id in places or file.md5 in contents:
+            continue
+        if file.source_id in left and why_not_taken(file.parts):
+            continue
+        below = any(file.parts[:depth] in folders for depth in range(1, len(file.parts)))
+        waits = below or file.source_id in waiting
+        kept.append(file if waits else file.model_copy(update={"gone": True}))
+    return kept
 
 
 def _observe_rows(paths: StudyPaths, source: PatientRowSource, match: PatientMatcher) -> Observation:
@@ -234,37 +246,3 @@ def _store(
     recorded = write_rejected(paths, source, NOBODY, rejected)
     Inventory(paths, source).store(observed, versions)
     return Observation(source, versions, recorded.height)
-
-
-def _unmatched(source_id: str, parts: tuple[str, ...], patients: int) -> dict[str, object]:
-    return {
-        "item": source_id,
-        "file_name": "/".join(parts),
-        "reason": "matches_nobody" if patients == 0 else "matches_several",
-        "detail": f"its path fits {patients} visits",
-        "remedy": "begin the folder's or file's name with the visit's id or alias",
-    }
-
-
-_WAITING_REMEDY: Mapping[str, str] = {
-    "cannot_be_read": "mend the link or the permissions, or upload the file again",
-    "empty_file": "upload the file again",
-    "still_being_written": "nothing: it is taken once it stops changing",
-    "not_hashed_yet": "nothing: it is taken at the next observation",
-    "still_uploading": "nothing: it is taken once its upload is complete",
-    "trashed": "nothing, or take it out of the trash",
-    "google_native_file": "upload a video file; this is a document of Google's",
-    "broken_shortcut": "share the shortcut's target with the service account, or remove the shortcut",
-    "listed_elsewhere": "nothing: the file is taken at its other place",
-}
-
-
-def _not_taken(file: WaitingFile, found: frozenset[str]) -> dict[str, object]:
-    whose = f"of visit {next(iter(found))}" if len(found) == 1 else f"its path fits {len(found)} visits"
-    return {
-        "item": file.source_id,
-        "file_name": "/".join(file.parts),
-        "reason": file.reason,
-        "detail": f"not taken yet; {whose}",
-        "remedy": _WAITING_REMEDY[file.reason],
-    }

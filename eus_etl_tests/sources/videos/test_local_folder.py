@@ -1,10 +1,14 @@
 import os
+import shutil
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
 from eus_etl.errors import SourceUnavailableError
+from eus_etl.sources.videos.base import Listing
+from eus_etl.sources.videos.folder_walk import open_ordinary
 from eus_etl.sources.videos.local_folder import LocalFolder
 from eus_etl.storage.checksums import md5_of
 
@@ -26,7 +30,7 @@ def source(tmp_path: Path, **changes: float) -> LocalFolder:
 
 
 def test_files_at_any_depth_and_of_any_name_are_listed(tmp_path: Path) -> None:
-    names = ["a.mp4", "x/y/z/b c.mp4", "ü/.ñ.mp4", "x/a.mp4"]
+    names = ["a.mp4", "x/y/z/b c.mp4", "ü/ñ.mp4", "x/a.mp4"]
     for name in names:
         upload(tmp_path / "drive", name, name.encode())
     upload(tmp_path / "drive", "x/.DS_Store", b"clutter")
@@ -90,6 +94,128 @@ def test_fetch_copies(tmp_path: Path) -> None:
     folder = source(tmp_path)
     folder.fetch(folder.list_files().files[0], tmp_path / "copy.mp4")
     assert (tmp_path / "copy.mp4").read_bytes() == b"content"
+
+
+def reasons(listing: Listing) -> dict[str, str]:
+    """What is not taken: path to reason."""
+    return {"/".join(file.parts): file.reason for file in (*listing.waiting, *listing.left_out)}
+
+
+def test_unfinished_and_hidden_files_are_listed_as_such_and_never_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {
+        "x/.p2.mp4.Xy12Zz": "temporary_name",
+        "x/p3.mp4.part": "temporary_name",
+        "x/p4.mp4": "temporary_name",
+        "x/p4.mp4.aria2": "temporary_name",
+        "p5.mp4.download/p5.mp4": "temporary_name",
+        "x/.hidden.mp4": "hidden_name",
+        ".stversions/x/p6.mp4": "hidden_name",
+        "$RECYCLE.BIN/S-1-5/p7.mp4": "trashed",
+    }
+    for name in names:
+        upload(tmp_path / "drive", name, name.encode())
+    whole = upload(tmp_path / "drive", "x/p1.mp4", b"whole")
+    opened: list[Path] = []
+    monkeypatch.setattr(
+        "eus_etl.sources.videos.local_folder.open_ordinary",
+        lambda path: opened.append(path) or open_ordinary(path),  # type: ignore[func-returns-value]
+    )
+    listing = source(tmp_path).list_files()
+    assert [file.name for file in listing.files] == ["p1.mp4"]
+    assert reasons(listing) == names
+    assert {file.reason for file in listing.waiting} == {"temporary_name"}
+    assert opened == [whole]
+
+
+def test_links_and_special_files_are_left_out_with_a_reason(tmp_path: Path) -> None:
+    drive = tmp_path / "drive"
+    upload(drive, "x/a.mp4", b"a")
+    upload(tmp_path / "elsewhere", "secret.mp4", b"secret")
+    (drive / "passwd").symlink_to("/etc/passwd")
+    (drive / "out").symlink_to(tmp_path / "elsewhere")
+    (drive / "self").symlink_to(".")
+    (drive / "again").symlink_to(".")
+    (drive / "b.mp4").symlink_to("x/a.mp4")
+    (drive / "gone.mp4").symlink_to("nowhere.mp4")
+    os.mkfifo(drive / "pipe.mp4")
+    (drive / "null.mp4").symlink_to("/dev/null")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(drive / "socket.mp4"))
+        listing = source(tmp_path).list_files()
+    assert ["/".join(file.parts) for file in listing.files] == ["x/a.mp4"]
+    assert reasons(listing) == {
+        "passwd": "link_outside",
+        "out": "link_outside",
+        "null.mp4": "link_outside",
+        "self": "listed_elsewhere",
+        "again": "listed_elsewhere",
+        "b.mp4": "listed_elsewhere",
+        "gone.mp4": "cannot_be_read",
+        "pipe.mp4": "special_file",
+        "socket.mp4": "special_file",
+    }
+
+
+@pytest.mark.parametrize("what", ["link", "pipe"])
+def test_a_file_that_becomes_a_link_or_a_pipe_is_not_copied(tmp_path: Path, what: str) -> None:
+    path = upload(tmp_path / "drive", "x/a.mp4", b"a")
+    file = source(tmp_path).list_files().files[0]
+    path.unlink()
+    if what == "pipe":
+        os.mkfifo(path)
+    else:
+        upload(tmp_path, "other.mp4", b"a")
+        path.symlink_to(tmp_path / "other.mp4")
+    with pytest.raises(SourceUnavailableError, match="no longer"):
+        source(tmp_path).fetch(file, tmp_path / "copy.mp4")
+    shutil.rmtree(path.parent)
+    path.parent.symlink_to(upload(tmp_path / "aside", "a.mp4", b"a").parent)
+    with pytest.raises(SourceUnavailableError, match="no longer"):
+        source(tmp_path).fetch(file, tmp_path / "copy.mp4")
+
+
+def test_names_of_any_bytes_are_listed_as_text_and_fetched(tmp_path: Path) -> None:
+    drive = os.fsencode(tmp_path / "drive")
+    names = {
+        b"M\xfcller.mp4": "Müller.mp4",
+        "Müller.mp4".encode(): "Müller.mp4",
+        b"S\xe9ance/\x81\x8d.mp4": "Séance/\x81\x8d.mp4",
+        b"\xff\xfe\x80": "ÿþ€",
+    }
+    for raw in names:
+        path = Path(os.fsdecode(drive + b"/" + raw))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(raw)
+        os.utime(path, (LONG_AGO, LONG_AGO))
+    folder = source(tmp_path)
+    listing = folder.list_files()
+    assert sorted("/".join(file.parts) for file in listing.files) == sorted(names.values())
+    assert len({file.source_id for file in listing.files}) == len(names)
+    for number, file in enumerate(listing.files):
+        copy = tmp_path / f"copy{number}"
+        folder.fetch(file, copy)
+        assert names[copy.read_bytes()] == "/".join(file.parts)
+        assert md5_of(copy) == file.md5
+
+
+def test_a_folder_that_may_not_be_read_waits_and_keeps_no_other_from_being_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(tmp_path / "drive", "a/a.mp4", b"a")
+    closed = upload(tmp_path / "drive", "b/b.mp4", b"b").parent
+    scandir = os.scandir
+
+    def refuse(path: Path) -> object:
+        if Path(path) == closed:
+            raise PermissionError(13, "no", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)  # permissions say nothing to root
+    listing = source(tmp_path).list_files()
+    assert [file.name for file in listing.files] == ["a.mp4"]
+    assert reasons(listing) == {"b": "cannot_be_read"}
 
 
 def test_one_bad_entry_keeps_no_other_from_being_listed(tmp_path: Path) -> None:

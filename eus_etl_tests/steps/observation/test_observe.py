@@ -165,6 +165,35 @@ def test_a_file_that_waits_stays_as_it_was(looking: Looking) -> None:
     assert looking.rejected() == {"f1": "still_uploading"}
 
 
+def test_all_below_a_folder_that_waits_stays_as_it_was(looking: Looking) -> None:
+    before = looking.list(file("f1", ONE, "a"), file("f2", TWO, "b"))
+    looking.outside.listing = Listing(
+        (file("f2", TWO, "b"),), (WaitingFile("folder", (ONE,), "cannot_be_read"),)
+    )
+    assert looking.look() == before
+
+
+def test_what_was_taken_under_an_unfinished_name_is_let_go_while_it_is_listed(
+    looking: Looking,
+) -> None:
+    early = SourceFile("f1", (ONE, ".p2.mp4.Xy12Zz"), 1, "a".ljust(32, "0"))
+    looking.list(early)  # as before such names were known
+    looking.list(file("f2", TWO, "b"), waiting=[early])
+    assert looking.held(ONE) == set()
+    looking.list(early)
+    looking.list(file("f2", TWO, "b"))  # nobody holds it any more but raw_data
+    assert looking.held(ONE) == {of("f1", "a", gone=True)}
+
+
+def test_every_reason_not_to_take_a_file_has_a_remedy(looking: Looking) -> None:
+    reasons = ["temporary_name", "hidden_name", "link_outside", "special_file", "cannot_be_read", "trashed"]
+    looking.outside.listing = Listing(
+        (), tuple(WaitingFile(reason, (ONE, reason), reason) for reason in reasons)
+    )
+    looking.look()
+    assert looking.rejected() == {reason: reason for reason in reasons}
+
+
 def test_a_visit_whose_files_all_moved_keeps_an_entry(looking: Looking) -> None:
     before = looking.list(file("f1", ONE, "a"))
     after = looking.list(file("f1", TWO, "a"))

@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from eus_etl.sources.videos.base import CLUTTER, SourceFile, WaitingFile
+from eus_etl.sources.videos.base import SourceFile, WaitingFile
+from eus_etl.sources.videos.upload_names import is_clutter, why_not_taken
 
 FOLDER = "application/vnd.google-apps.folder"
 _NATIVE = "application/vnd.google-apps."
@@ -182,12 +183,18 @@ class Tree:
         files: list[SourceFile] = []
         waiting: list[WaitingFile] = []
         left_out = list(walk.left_out)
+        names: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        for parts in walk.places.values():
+            names[parts[:-1]].update(parts[-1:])
         for entry_id, parts in walk.places.items():
             entry = self.entries[entry_id]
             if entry.trashed:
                 left_out.append(WaitingFile(entry_id, parts, "trashed"))
-            elif entry.is_folder or entry.target is not None or entry.name.casefold() in CLUTTER:
+            elif entry.is_folder or entry.target is not None or is_clutter(entry.name):
                 continue
+            elif reason := why_not_taken(parts, names[parts[:-1]]):
+                kept_out = WaitingFile(entry_id, parts, reason)
+                (waiting if reason == "temporary_name" else left_out).append(kept_out)
             elif entry.is_native:
                 left_out.append(WaitingFile(entry_id, parts, "google_native_file"))
             elif entry.md5 is None:

@@ -1,0 +1,196 @@
+"""The copies of a visit's videos in ``raw_data``: brought to what the source holds, and remembered.
+
+An upload that stalls under a name that no rule knows is taken, and taken again under its final name once it
+is whole. Kept beside the whole file it would double frames and push later videos along the timeline: a copy
+whose content begins another file of the visit is dropped.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from eus_etl.domain.paths import StudyPaths, safe_file_name
+from eus_etl.errors import DownloadRefusedError, EusEtlError
+from eus_etl.sources.videos.base import PART, VideoSource
+from eus_etl.steps.observation.snapshot import ObservedFile
+from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.checksums import md5_of, md5_of_beginning
+
+_GLANCE_BYTES = 1 << 20
+
+
+class _Copy(BaseModel):
+    """A verified copy: its MD5 need not be computed again while size and time stand."""
+
+    md5: str
+    size: int
+    mtime_ns: int
+
+
+class _Copies(BaseModel):
+    """What ``raw_data`` holds of a visit.
+
+    Attributes:
+        names: verified copies by file name.
+        unfinished: MD5 sums of dropped copies to those of the files that begin with all that they held.
+    """
+
+    names: dict[str, _Copy] = {}
+    unfinished: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What ``raw_data`` holds of a visit now.
+
+    Attributes:
+        copies: MD5 sums to verified copies, without those that neither source nor folder holds.
+        fetched: how many were fetched just now.
+        refused: MD5 sums to why their source holds them back.
+        unfinished: MD5 sums of unfinished copies to those of the whole files, which are used instead.
+    """
+
+    copies: Mapping[str, Path]
+    fetched: int
+    refused: Mapping[str, EusEtlError]
+    unfinished: Mapping[str, str]
+
+
+def file_names(files: Sequence[ObservedFile]) -> dict[str, str]:
+    """MD5 sums to names in ``raw_data``: names that differ in nothing but folder or case get the video id."""
+    safe = {file.md5: safe_file_name(file.parts[-1]) for file in files}
+    uses = Counter(name.casefold() for name in safe.values())
+    names = {}
+    for file in files:
+        name = Path(safe[file.md5])
+        if uses[name.name.casefold()] > 1:
+            name = name.with_name(f"{name.stem}-{file.video_id}{name.suffix}")
+        names[file.md5] = name.name
+    return names
+
+
+def bring_copies(
+    paths: StudyPaths,
+    patient_id: str,
+    source: VideoSource,
+    wanted: Sequence[ObservedFile],
+    progress: Callable[[str], None] | None,
+) -> Brought:
+    """Rename, fetch and remove until the folder holds ``wanted``, without unfinished copies.
+
+    Raises:
+        EusEtlError: a file could not be fetched that may be fetched later.
+    """
+    folder, memory = paths.raw_folder(patient_id), paths.state / "raw" / f"{patient_id}.json"
+    before = _Copies.model_validate_json(memory.read_bytes()) if memory.is_file() else _Copies()
+    held = {copy.md5: folder / name for name, copy in before.names.items() if _is_intact(folder / name, copy)}
+    # what begins a file that is here is not fetched again only to be dropped
+    unfinished = _find_unfinished(wanted, held, before.unfinished)
+    wanted = [file for file in wanted if file.md5 not in unfinished]
+    names = file_names(wanted)
+    # renames come first: they free names that fetched files may want
+    copies = _renamed(folder, names, held)
+    for md5, name in names.items():
+        target = folder / name
+        if md5 not in copies and target.is_file() and md5_of(target) == md5:
+            copies[md5] = target
+    targets = {}
+    for file in wanted:
+        if file.md5 not in copies and not file.gone:
+            target = folder / names[file.md5]
+            if target in copies.values() or (target.exists() and target.name not in before.names):
+                target = target.with_name(f"{target.stem}-{file.video_id}{target.suffix}")
+            targets[file.md5] = (file.as_source_file(), target)
+    failures = source.fetch_many(
+        list(targets.values()),
+        lambda file: progress(f"fetched {file.md5[:12]}, {file.size} bytes") if progress else None,
+    )
+    fetched = {md5: target for md5, (file, target) in targets.items() if file.source_id not in failures}
+    copies |= fetched
+    unfinished |= _find_unfinished(wanted, copies, before.unfinished)
+    for md5 in unfinished.keys() & copies.keys():
+        copies.pop(md5).unlink()
+    kept = {path.name for path in copies.values()}
+    for name in before.names.keys() - kept:
+        (folder / name).unlink(missing_ok=True)
+    # an unfinished copy may have had the name of the whole file
+    copies = _renamed(folder, file_names([file for file in wanted if file.md5 in copies]), copies)
+    write_atomically(memory, _remember(copies, unfinished).model_dump_json().encode())
+    for error in failures.values():
+        if not isinstance(error, DownloadRefusedError):
+            raise error  # what was fetched is kept; the visit waits for the rest
+    for part in folder.glob(f".*{PART}"):
+        part.unlink()  # begun for an upload that was replaced since
+    refused = {md5: failures[file.source_id] for md5, (file, _) in targets.items() if md5 not in fetched}
+    return Brought(copies, len(fetched), refused, unfinished)
+
+
+def _renamed(folder: Path, names: Mapping[str, str], copies: Mapping[str, Path]) -> dict[str, Path]:
+    """Copies of the files that are named, each under its name unless another file has that."""
+    placed = {}
+    for md5, name in names.items():
+        if (copy := copies.get(md5)) is not None:
+            target = folder / name
+            placed[md5] = copy.replace(target) if not target.exists() else copy
+    return placed
+
+
+def _find_unfinished(
+    files: Sequence[ObservedFile], copies: Mapping[str, Path], proven: Mapping[str, str]
+) -> dict[str, str]:
+    """MD5 sums of unfinished copies to those of the files that begin with all that they hold.
+
+    Proven by content: the MD5 of so many first bytes of the longer file is that of the shorter.
+
+    Args:
+        files: a visit's files, each content once.
+        copies: MD5 sums to verified copies, as far as there are any.
+        proven: what was found before; it is not looked at again.
+    """
+    by_size = sorted(files, key=lambda file: file.size)
+    found: dict[str, str] = {}
+    for number, shorter in enumerate(by_size):
+        # the longest first, so that one whole file stands for all unfinished copies of it
+        for longer in reversed(by_size[number + 1 :]):
+            if longer.size == shorter.size or longer.md5 not in copies:
+                continue
+            if proven.get(shorter.md5) == longer.md5 or _begins_with(longer, shorter, copies):
+                found[shorter.md5] = longer.md5
+                break
+    return found
+
+
+def _begins_with(longer: ObservedFile, shorter: ObservedFile, copies: Mapping[str, Path]) -> bool:
+    if (own := copies.get(shorter.md5)) and _glance(own, shorter.size) != _glance(
+        copies[longer.md5], shorter.size
+    ):
+        return False
+    return md5_of_beginning(copies[longer.md5], shorter.size) == shorter.md5
+
+
+def _glance(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(min(size, _GLANCE_BYTES))
+
+
+def _remember(copies: Mapping[str, Path], unfinished: Mapping[str, str]) -> _Copies:
+    stats = {md5: (path.name, path.stat()) for md5, path in copies.items()}
+    return _Copies(
+        names={
+            name: _Copy(md5=md5, size=stat.st_size, mtime_ns=stat.st_mtime_ns)
+            for md5, (name, stat) in stats.items()
+        },
+        unfinished=dict(unfinished),
+    )
+
+
+def _is_intact(path: Path, copy: _Copy) -> bool:
+    if not path.is_file():
+        return False
+    stat = path.stat()
+    if stat.st_size != copy.size:
+        return False
+    return stat.st_mtime_ns == copy.mtime_ns or md5_of(path) == copy.md5
