@@ -104,16 +104,18 @@ def test_a_foreign_root_stops_the_run_and_is_left_alone(hospital: TinyHospital) 
 
 
 def test_a_failed_visit_is_shown_with_its_reason_and_the_others_go_on(hospital: TinyHospital) -> None:
-    (hospital.paths.data).mkdir(parents=True)
-    hospital.paths.sync_csv.write_text(f"patient_id,offset_s,scale\n{ONE},0,-1\n")
+    assert call("run", "--config", hospital.config).exit_code == 0
+    hospital.paths.sync_csv.write_text(f"patient_id,offset_s,scale\n{ONE},0,1\n")
+    hospital.paths.frame_table(ONE).unlink()
+    hospital.paths.frame_table(ONE).mkdir()
     done = call("run", "--config", hospital.config)
     assert done.exit_code == 1
     assert f"frame_table of {ONE} failed" in done.output
     status = call("status", "--config", hospital.config)
     assert "FAILED" in status.output
-    assert "scale" in status.output
+    assert "Is a directory" in status.output
     assert hospital.paths.frame_table(TWO).is_file()
-    hospital.paths.sync_csv.write_text(f"patient_id,offset_s,scale\n{ONE},0,1\n")
+    hospital.paths.frame_table(ONE).rmdir()
     assert call("run", "--config", hospital.config).exit_code == 0
     assert hospital.paths.frame_table(ONE).is_file()
 

@@ -4,7 +4,7 @@ Only joins: scores and reasons come from ``quality``, times from ``timeline``, i
 Opens no file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
@@ -25,6 +25,7 @@ def build_frame_table(
     procedure_s: float | None,
     families: Sequence[str],
     config: TimelineConfig,
+    doubted: Collection[str] = (),
 ) -> pl.DataFrame:
     """One row per extracted frame of a visit, in time order: by video, then presentation time.
 
@@ -40,6 +41,7 @@ def build_frame_table(
         procedure_s: time of Stop Procedure, None where it is not known.
         families: label families of the study, a column each.
         config: margins.
+        doubted: ids of videos whose correction is not known: their labels count as uncertain.
 
     Returns:
         ``tables.frame_table(families)``, as many rows as ``extracted``.
@@ -49,7 +51,7 @@ def build_frame_table(
         OverlapError: two used intervals of one family overlap.
     """
     placed = videos.select("video_id", "order", "timeline_start_s").join(
-        _uncertainty(videos, sync, procedure_s, config), on="video_id"
+        _uncertainty(videos, sync, procedure_s, config, doubted), on="video_id"
     )
     frames = (
         extracted.join(placed, on="video_id", how="left")
@@ -71,12 +73,19 @@ def build_frame_table(
 
 
 def _uncertainty(
-    videos: pl.DataFrame, sync: pl.DataFrame, procedure_s: float | None, config: TimelineConfig
+    videos: pl.DataFrame,
+    sync: pl.DataFrame,
+    procedure_s: float | None,
+    config: TimelineConfig,
+    doubted: Collection[str],
 ) -> pl.DataFrame:
     """``label_uncertainty_s`` of each video: only videos with a row in ``sync`` are synchronised."""
     recording_s = recording_length(videos)
     rows = [
-        (video_id, label_uncertainty(recording_s, procedure_s, synced, config))
+        (
+            video_id,
+            None if video_id in doubted else label_uncertainty(recording_s, procedure_s, synced, config),
+        )
         for video_id, synced in zip(videos["video_id"], synchronised(videos, sync), strict=True)
     ]
     schema = {"video_id": pl.String(), "label_uncertainty_s": pl.Float64()}

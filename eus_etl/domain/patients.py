@@ -9,6 +9,7 @@ from datetime import date
 from typing import TypeAlias
 
 from eus_etl.domain.labels.item_keys import is_missing, procedure_stop, seconds_of
+from eus_etl.domain.numbers import finite_number
 from eus_etl.domain.tables import catalog
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import PatientColumnConfig, PatientsConfig
@@ -31,7 +32,6 @@ REASONS = (
 
 Value: TypeAlias = str | float | int | bool | date
 
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}(\.0*)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -133,9 +133,10 @@ def _number(cell: str, column: PatientColumnConfig) -> float | int:
         if not _INTEGER.fullmatch(digits):
             raise _BadValueError("not_an_integer", "the cell is not a whole number")
         return int(digits.partition(".")[0])
-    if not _NUMBER.fullmatch(digits):
-        raise _BadValueError("not_a_number", "the cell is not a number with a decimal point")
-    return float(digits)
+    try:
+        return finite_number(digits)
+    except ValueError as error:
+        raise _BadValueError("not_a_number", f"the cell: {error}") from None
 
 
 def _in_range(value: float | int, column: PatientColumnConfig) -> float | int:

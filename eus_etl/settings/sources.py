@@ -131,6 +131,16 @@ class SourcesConfig(Model):
             "and sheets have their own. A change takes effect when the code location is reloaded."
         ),
     )
+    max_loss_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description=(
+            "A listing, table or sheet that is suddenly empty, or lacks more than this share of what it held "
+            "(where that was more than ten videos, items or visits), counts as out of reach and changes "
+            "nothing. 1 believes any loss: set it for one run where so much was removed on purpose."
+        ),
+    )
     path_pattern: str = Field(
         default=r"^{key}",
         description=(

@@ -31,6 +31,12 @@ class PatientColumnConfig(Model):
     maximum: float | None = None
     allowed: tuple[str, ...] | None = None
 
+    @model_validator(mode="after")
+    def _has_a_range(self) -> Self:
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError("minimum is above maximum: no value would be taken")
+        return self
+
 
 class PatientsConfig(Model):
     """How patient rows are read."""

@@ -4,6 +4,7 @@ Reads what earlier steps stored (rows, cell grids, layouts, intervals); opens no
 few preprocessed ones that the timeline picture shows.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,33 +22,44 @@ from eus_etl.domain.frame_table import (
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.quality.scores import SCORES, assess_frames
 from eus_etl.domain.screen.region import NO_POLYGON, parse_polygon
+from eus_etl.domain.sync_rows import doubted_videos, of_known_videos
 from eus_etl.domain.tables.catalog import EXTRACTED, FRAMES, LABELS, LAYOUTS, VIDEOS
 from eus_etl.domain.timeline import needs_sync, recording_length
 from eus_etl.settings import QualityConfig, StudyConfig
+from eus_etl.steps.observation.snapshot import RefusedRow
 from eus_etl.steps.previews.visit import timeline_of_visit
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.cell_store import load_grids
 from eus_etl.storage.checksums import file_sha256
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos
-from eus_etl.storage.parts import load_part
+from eus_etl.storage.parts import load_part, write_rejected
 from eus_etl.storage.table_files import write_csv, write_parquet
+
+STAGE = "frame_table"
 
 _BORDERS = ("first_row", "last_row")
 
 
 def make_frame_table(
-    study: StudyConfig, patient_id: str, sync: pl.DataFrame, procedure_s: float | None
+    study: StudyConfig,
+    patient_id: str,
+    sync: pl.DataFrame,
+    procedure_s: float | None,
+    refused: Sequence[RefusedRow] = (),
 ) -> StepResult:
     """Make the visit's frame table from stored rows and grids.
+
+    Rows of ``sync.csv`` that cannot be used, also because they name a video that the visit does not have, are
+    recorded. Labels of videos that they may have meant count as uncertain.
 
     Args:
         study: the study.
         patient_id: the visit.
         sync: ``tables.SYNC`` of the visit.
         procedure_s: time of Stop Procedure in the visit's label item; None where it is missing.
+        refused: rows of ``sync.csv`` for the visit that cannot be used.
 
     Raises:
-        ConfigError: ``sync`` has an invalid row.
         OverlapError: two used intervals of one family overlap.
     """
     paths = StudyPaths(study.root)
@@ -55,6 +67,12 @@ def make_frame_table(
     videos = load_part(paths, VIDEOS, patient_id)
     intervals = load_part(paths, LABELS, patient_id)
     layouts = load_part(paths, LAYOUTS, patient_id)
+    video_ids = videos["video_id"].to_list()
+    named = sync["video_id"].drop_nulls().to_list()
+    sync, unknown = of_known_videos(sync, video_ids)
+    targets = [*(row.video_id for row in refused), *(video for video in named if video not in video_ids)]
+    doubted = doubted_videos(sync, video_ids, targets)
+    recorded = write_rejected(paths, STAGE, patient_id, [*(row.rejection for row in refused), *unknown])
     rows = pl.concat([EXTRACTED.empty(), *(video.frames for video in extracted)])
     table = build_frame_table(
         rows,
@@ -65,6 +83,7 @@ def make_frame_table(
         procedure_s,
         list(study.families),
         study.timeline,
+        doubted,
     )
     file = paths.frame_table(patient_id)
     write_parquet(table, file.with_suffix(".parquet"))
@@ -73,11 +92,11 @@ def make_frame_table(
     outside = intervals_outside(table, intervals)
     all_synced = all(synchronised(videos, sync))
     recording_s = recording_length(videos)
-    sync_needed = needs_sync(recording_s, procedure_s, all_synced, study.timeline)
+    sync_needed = bool(doubted) or needs_sync(recording_s, procedure_s, all_synced, study.timeline)
     seconds = labelled_seconds(table, videos, list(study.families))
     drawn = timeline_of_visit(study, patient_id, table, intervals)
     return StepResult(
-        version=version_of(file_sha256(file)),
+        version=version_of(file_sha256(file), recorded.to_dicts()),
         metadata={
             "frames": table.height,
             "disturbed": int(table["disturbed"].sum()),
@@ -85,6 +104,7 @@ def make_frame_table(
             **{f"seconds {family}: {label}": round(s, 3) for (family, label), s in seconds.items()},
             "label_certain": int(table["label_certain"].sum()),
             "sync_needed": sync_needed,
+            "corrections_rejected": recorded.height,
             "images_read": 0,
             "videos_decoded": 0,
             **drawn.notes,
@@ -101,7 +121,7 @@ def make_frame_table(
                 outside == 0,
                 f"{outside} used intervals lie completely outside the recording",
             ),
-            Check("synchronised", not sync_needed, _compared(recording_s, procedure_s, all_synced)),
+            Check("synchronised", not sync_needed, _compared(recording_s, procedure_s, all_synced, doubted)),
         ),
     )
 
@@ -142,7 +162,11 @@ def _cells_of(grid: CellGrid, rows: NDArray[np.intp]) -> CellGrid:
     return grid if len(rows) == grid.frames else replace(grid, codes=grid.codes[rows])
 
 
-def _compared(recording_s: float | None, procedure_s: float | None, synced: bool) -> str:
+def _compared(
+    recording_s: float | None, procedure_s: float | None, synced: bool, doubted: Collection[str]
+) -> str:
+    if doubted:
+        return f"rows of sync.csv that may concern {len(doubted)} videos cannot be used; see rejected.csv"
     if synced:
         return "sync.csv relates recording and procedure"
     if recording_s is None or procedure_s is None:

@@ -23,14 +23,14 @@ from eus_etl.domain.screen.layouts import Layout, cut_layouts
 from eus_etl.domain.screen.overlays import NO_MARKS, Marks, find_marks, format_boxes
 from eus_etl.domain.screen.region import Region, find_region, format_polygon, region_by_hand
 from eus_etl.domain.screen.region_overrides import Shown, rows_that_hold
-from eus_etl.domain.tables.catalog import LAYOUTS
+from eus_etl.domain.tables.catalog import LAYOUTS, VIDEOS
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.atomic import write_atomically
 from eus_etl.storage.cell_store import load_grids
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos, read_image
-from eus_etl.storage.parts import write_part, write_rejected
+from eus_etl.storage.parts import load_part, write_part, write_rejected
 
 STAGE = "regions"
 
@@ -79,7 +79,11 @@ def find_regions(study: StudyConfig, patient_id: str, corrections: pl.DataFrame)
     rejected: list[Rejection] = []
     rows: list[dict[str, object]] = []
     images_read = 0
-    for video in extracted_videos(paths, patient_id):
+    extracted = extracted_videos(paths, patient_id)
+    known = {*load_part(paths, VIDEOS, patient_id)["video_id"], *(video.video_id for video in extracted)}
+    if unknown := sum(video not in known for video in corrections["video_id"] if video):
+        rejected.append(_unknown_videos(unknown))
+    for video in extracted:
         shown = _shown_layouts(video)
         decided: dict[str, _Decision] = {}
         for signature in dict.fromkeys(one.layout.signature for one in shown):
@@ -261,6 +265,15 @@ def _uncertain_region(layout_id: str) -> Rejection:
         reason="uncertain_region",
         detail="nothing moves, so the region is whatever is lit: it may include text or miss dark parts",
         remedy="look at its preprocessed frames, then write the region's polygon into regions.csv",
+    )
+
+
+def _unknown_videos(rows: int) -> Rejection:
+    return Rejection(
+        item="regions.csv",
+        reason="unknown_video",
+        detail=f"{rows} of the visit's rows name a video that it does not have, or has no more",
+        remedy="if the video was uploaded again, write the new video_id of videos.csv",
     )
 
 

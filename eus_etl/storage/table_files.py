@@ -1,7 +1,8 @@
 """Tables on disk: CSV for people, Parquet for parts and twins; always whole."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,22 @@ import polars as pl
 from eus_etl.domain.tables.schema import Table
 from eus_etl.errors import ConfigError
 from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.csv_cells import read_cells
 from eus_etl.storage.stable_read import read_settled
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenTable:
+    """A hand-written file.
+
+    Attributes:
+        rows: by their number in the file, the header being 1: columns to cells, None for empty ones. Columns
+            that the file lacks are empty.
+        surplus: numbers of rows with more cells than there are headers.
+    """
+
+    rows: Mapping[int, Mapping[str, str | None]]
+    surplus: Collection[int]
 
 
 def write_csv(frame: pl.DataFrame, path: Path) -> bool:
@@ -40,28 +56,37 @@ def scan_tables(files: Sequence[Path], table: Table) -> pl.LazyFrame:
     return pl.scan_parquet(list(files), schema=table.schema, missing_columns="insert", extra_columns="ignore")
 
 
-def read_correction(path: Path, table: Table) -> pl.DataFrame:
-    """A hand-written CSV (sync, regions); no rows where there is no file.
-
-    Columns that the file lacks are null.
+def read_correction(path: Path, table: Table) -> WrittenTable | None:
+    """A hand-written CSV (sync, regions); None where there is no file, or nothing in it.
 
     Raises:
-        ConfigError: a column is unknown or a cell is not of the column's type.
+        ConfigError: it is no CSV, or its columns are not the table's.
         SourceUnavailableError: somebody keeps writing to it.
     """
     if not path.is_file():
-        return table.empty()
+        return None
+    remedy = f"write the columns {', '.join(table.names)}"
     try:
-        raw = pl.read_csv(read_settled(path, path.name), infer_schema=False, encoding="utf8")
-        if unknown := set(raw.columns) - set(table.names):
-            raise ConfigError(
-                path.name, f"unknown columns {sorted(unknown)}", f"use {', '.join(table.names)}"
-            )
-        return _completed(raw.with_columns(pl.col(pl.String).str.strip_chars()), table)
-    except pl.exceptions.PolarsError as error:
+        found = read_cells(read_settled(path, path.name), table.names)
+    except ValueError as error:
         raise ConfigError(
-            path.name, f"cannot be read as a table ({error})", f"write the columns {', '.join(table.names)}"
-        ) from error
+            path.name, f"it cannot be read as a table: {error}", f"save it as CSV in UTF-8; {remedy}"
+        ) from None
+    header = [cell.strip() for cell in found.header]
+    if not any(header):
+        return None
+    # by place: a row without headers holds what somebody wrote of a visit
+    if unknown := [str(at) for at, name in enumerate(header, start=1) if name and name not in table.names]:
+        raise ConfigError(path.name, f"the headers of columns {', '.join(unknown)} are unknown", remedy)
+    if twice := [name for name in table.names if header.count(name) > 1]:
+        raise ConfigError(path.name, f"it has several columns {', '.join(twice)}", remedy)
+    empty: dict[str, str | None] = dict.fromkeys(table.names)
+    rows = {
+        number: empty | {name: cell.strip() or None for name, cell in zip(header, row, strict=False) if name}
+        for number, row in found.rows.items()
+        if any(cell.strip() for cell in row)
+    }
+    return WrittenTable(rows, found.surplus)
 
 
 def _completed(frame: pl.DataFrame, table: Table) -> pl.DataFrame:

@@ -128,6 +128,39 @@ def test_an_edit_of_sync_moves_the_labels_and_decodes_nothing(hospital: TinyHosp
     assert frames(hospital, ONE)["station"].is_null().all()
 
 
+def test_a_correction_of_a_video_that_was_uploaded_again_is_shown_and_makes_nothing_certain(
+    hospital: TinyHospital,
+) -> None:
+    (video_id,) = frames(hospital, ONE)["video_id"].unique()
+    header = "patient_id,video_id,offset_s\n"
+    hospital.paths.sync_csv.write_text(f"{header}{ONE},{video_id},-1\n{TWO},,inf\n")
+    report = run(hospital)
+    assert "rejected_csv" in made(report)
+    assert frames(hospital, ONE)["label_uncertainty_s"].is_not_null().all()
+    assert frames(hospital, TWO)["label_uncertainty_s"].is_null().all()
+    hospital.add_video(f"{ONE}/first.mp4", first=600)
+    run(hospital)
+    rejected = table(hospital, catalog.REJECTED).select("patient_id", "stage", "item", "reason").rows()
+    assert rejected == [
+        (ONE, "frame_table", "sync.csv", "unknown_video"),
+        (TWO, "frame_table", "row 3", "not_a_number"),
+    ]
+    assert not frames(hospital, ONE)["label_certain"].any()
+    assert frames(hospital, ONE)["label_uncertainty_s"].is_null().all()
+
+
+def test_an_empty_mount_point_and_a_sheet_of_headers_alone_change_nothing(hospital: TinyHospital) -> None:
+    before = contents(hospital.paths.root)
+    hospital.write_rows("Patient,Cancer type\n")
+    with out_of_reach(hospital.videos):
+        hospital.videos.mkdir()
+        report = run(hospital)
+        hospital.videos.rmdir()
+    assert {failure.source for failure in report.unobserved} == {"drive_videos", "patient_rows"}
+    assert report.made == []
+    assert contents(hospital.paths.root) == before
+
+
 def test_an_edit_of_sync_reads_no_image(hospital: TinyHospital) -> None:
     hospital.paths.sync_csv.write_text(SYNC)
     with out_of_reach(hospital.paths.frames_of_patient(ONE)):
@@ -143,7 +176,7 @@ def test_a_threshold_makes_the_frame_tables_and_reads_no_image(hospital: TinyHos
     for patient in (ONE, TWO):
         assert made(report, patient) == {"frame_table"}
         assert frames(hospital, patient)["reasons"].str.contains("no_signal").all()
-    assert made(report) == {"preprocess_metadata_csv", "dataset"}
+    assert made(report) == {"preprocess_metadata_csv", "rejected_csv", "dataset"}
     assert report.videos_decoded == 0
 
 

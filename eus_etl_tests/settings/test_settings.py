@@ -37,6 +37,15 @@ def test_the_environment_moves_the_root(tmp_path: Path, monkeypatch: pytest.Monk
     ("changes", "said"),
     [
         ({"frame_rate": 5}, "frame_rate: Extra inputs are not permitted"),
+        (
+            {"extraction": {"frame_rate_hz": float("inf")}},
+            "a finite number",
+        ),
+        ({"timeline": {"label_margin_s": float("inf")}}, "a finite number"),
+        (
+            {"quality": {"frozen_min_s": float("nan")}},
+            "a finite number",
+        ),
         ({"extraction": {"frame_rate_hz": 0}}, "extraction.frame_rate_hz: Input should be greater than 0"),
         ({"extraction": {"frame_rate_hz": 5, "image": {"format": "bmp"}}}, "'jpg' or 'png'"),
         ({"root": None}, "root: Field required"),

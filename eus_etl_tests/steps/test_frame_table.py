@@ -18,11 +18,13 @@ from benchmarks.support.screens.screens import (
 )
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import LABELS, REGIONS, SYNC, frame_table
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
+from eus_etl.steps.observation.snapshot import RefusedRow
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
-from eus_etl.storage.parts import write_part
+from eus_etl.storage.parts import rejected_part, write_part
 
 VIDEO, OTHER = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 CLEAN = 30
@@ -168,3 +170,35 @@ def test_a_visit_without_videos_has_an_empty_table_and_labels_outside(tmp_path: 
     assert not outcomes(result)["labels_inside_recording"]
     header = StudyPaths(tmp_path).frame_table(PATIENT).read_text().strip()
     assert header == ",".join(frame_table(study.families).names)
+
+
+def test_a_correction_of_a_video_that_was_uploaded_again_is_recorded_and_makes_no_label_certain(
+    visit: StudyConfig,
+) -> None:
+    good = SYNC.frame([{"patient_id": PATIENT, "video_id": VIDEO, "offset_s": -1.0}])
+    known = make(visit, good)
+    assert known.metadata["corrections_rejected"] == 0
+    old = SYNC.frame([{"patient_id": PATIENT, "video_id": "0123456789ab", "offset_s": -1.0}])
+    made = make(visit, pl.concat([good, old]))
+    assert made.version != known.version
+    assert made.metadata["corrections_rejected"] == 1
+    assert made.metadata["sync_needed"] is True
+    assert not outcomes(made)["synchronised"]
+    part = rejected_part(StudyPaths(visit.root), "frame_table", PATIENT)
+    assert pl.read_parquet(part).select("item", "reason").rows() == [("sync.csv", "unknown_video")]
+    certain = twin(visit).group_by("video_id").agg(pl.col("label_certain").any())
+    assert dict(certain.iter_rows()) == {VIDEO: True, OTHER: False}
+    assert make(visit, good).version == known.version
+    assert not part.exists()
+
+
+def test_a_correction_that_cannot_be_used_makes_no_label_certain(visit: StudyConfig) -> None:
+    bad = Rejection(item="row 2", reason="not_a_number", detail="offset_s: it is no number")
+    made = make_frame_table(
+        visit, PATIENT, SYNC.empty(), RECORDED_S, [RefusedRow(video_id=None, rejection=bad)]
+    )
+    assert made.metadata["sync_needed"] is True
+    assert not twin(visit)["label_certain"].any()
+    assert twin(visit)["label_uncertainty_s"].is_null().all()
+    part = rejected_part(StudyPaths(visit.root), "frame_table", PATIENT)
+    assert pl.read_parquet(part).select("item", "reason").rows() == [("row 2", "not_a_number")]

@@ -179,3 +179,11 @@ def test_sampled_pictures_avoid_black_frozen_and_endoscope_views() -> None:
 def test_where_all_is_still_or_black_pictures_are_sampled_nevertheless() -> None:
     assert len(sample_rows(grid_of(BLACK), 48, QualityConfig())) == len(BLACK)
     assert len(sample_rows(grid_of(clean(1) * 30), 10, QualityConfig())) == 10
+
+
+def test_a_row_for_a_video_that_was_uploaded_again_is_recorded(tmp_path: Path) -> None:
+    study = make_study(tmp_path)
+    put_video(study, VIDEO, [clean()])
+    find_regions(study, PATIENT, by_hand(("0123456789ab", "1,1 9,1 9,9"), (VIDEO, "1,1 99,1 99,99")))
+    assert rejected_of(study) == [("regions.csv", "unknown_video")]
+    assert layouts_of(study)["found_by"].to_list() == ["regions.csv"]

@@ -58,12 +58,37 @@ def test_csv_follows_the_contract(tmp_path: Path) -> None:
 
 def test_correction_with_fewer_columns_is_filled_with_nulls(tmp_path: Path) -> None:
     (tmp_path / "sync.csv").write_text("patient_id,offset_s\n p1 ,2.5\n")
-    row = read_correction(tmp_path / "sync.csv", SYNC).row(0, named=True)
-    assert (row["patient_id"], row["offset_s"], row["scale"]) == ("p1", 2.5, None)
+    written = read_correction(tmp_path / "sync.csv", SYNC)
+    assert written is not None
+    row = written.rows[2]
+    assert (row["patient_id"], row["offset_s"], row["scale"]) == ("p1", "2.5", None)
 
 
-@pytest.mark.parametrize("text", ["patient_id,ofset_s\np1,2\n", "patient_id,offset_s\np1,two\n"])
-def test_wrong_correction_is_named(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("patient_id,ZQofset\np1,2\n", "the headers of columns 2 are unknown"),
+        ("ZQJane,2\n", "the headers of columns 1, 2 are unknown"),
+        ("patient_id,offset_s,offset_s\np1,1,2\n", "several columns offset_s"),
+        ('patient_id,offset_s\na,1\n"ZQQUOTE Jane,1\nx,2', "line 3 is no valid CSV"),
+    ],
+)
+def test_a_wrong_correction_is_named_by_line_and_column_alone(tmp_path: Path, text: str, cause: str) -> None:
     (tmp_path / "sync.csv").write_text(text)
-    with pytest.raises(ConfigError, match=r"sync\.csv.*offset_s"):
+    with pytest.raises(ConfigError) as caught:
         read_correction(tmp_path / "sync.csv", SYNC)
+    assert str(caught.value).startswith("sync.csv: ")
+    assert cause in str(caught.value)
+    assert "ZQ" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", " , \n"])
+def test_a_blank_correction_is_told_from_one_that_has_headers_alone(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "sync.csv"
+    assert read_correction(path, SYNC) is None
+    path.write_text(text)
+    assert read_correction(path, SYNC) is None
+    path.write_text("patient_id,offset_s\n")
+    written = read_correction(path, SYNC)
+    assert written is not None
+    assert not written.rows

@@ -19,6 +19,7 @@ from eus_etl.steps.observation.snapshot import (
     SYNC_ROWS,
     attributes_of,
     observed_files,
+    refused_sync_rows_of,
     region_rows_of,
     rows_of,
     subject_of,
@@ -38,12 +39,12 @@ CHAIN = (RAW_VIDEOS, LABELS, PATIENTS, FRAMES, REGIONS_ASSET, FRAME_TABLE, PREPR
 """What one run of a new or changed visit makes."""
 
 FORMATS = {
-    RAW_VIDEOS: 1,
+    RAW_VIDEOS: 2,
     LABELS: 1,
     PATIENTS: 1,
     FRAMES: extractions.FORMAT,
-    REGIONS_ASSET: 1,
-    FRAME_TABLE: 1,
+    REGIONS_ASSET: 2,
+    FRAME_TABLE: 2,
     PREPROCESSED: (preprocessing.FORMAT, text_check.FORMAT),
 }
 """Raised when a step makes something else of equal inputs and configuration, so that it is made anew."""
@@ -75,7 +76,8 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
 
     def frame_table(_: dg.AssetExecutionContext, patient: str) -> StepResult:
         end_s = procedure_end_s(attributes_of(paths, patient) or {})
-        return make_frame_table(study, patient, sync_rows_of(paths, patient), end_s)
+        refused = refused_sync_rows_of(paths, patient)
+        return make_frame_table(study, patient, sync_rows_of(paths, patient), end_s, refused)
 
     def preprocessed_frames(context: dg.AssetExecutionContext, patient: str) -> StepResult:
         return preprocessing.preprocess_patient(study, patient, progress=context.log.info)

@@ -58,7 +58,7 @@ def study_assets(study: StudyConfig) -> list[StepSpec]:
         table(
             "rejected_csv",
             assemble_rejected,
-            (UNASSIGNED, RAW_VIDEOS, LABELS, PATIENTS, FRAMES, REGIONS_ASSET, PREPROCESSED),
+            (UNASSIGNED, RAW_VIDEOS, LABELS, PATIENTS, FRAMES, REGIONS_ASSET, FRAME_TABLE, PREPROCESSED),
             "rejected.csv: what could not be used, and why.",
         ),
         table(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eus_etl.domain.images.picture import Picture
+from eus_etl.domain.numbers import finite_number
 from eus_etl.domain.screen.field_fit import Fit, fit_field
 from eus_etl.domain.screen.field_shapes import Floats, filled, hull
 from eus_etl.domain.screen.motion_mask import Evidence, Mask
@@ -139,12 +140,12 @@ def parse_polygon(text: str) -> Polygon:
         ValueError: fewer than three corners, or something that is no pair of numbers.
     """
     try:
-        corners = np.array([[float(number) for number in pair.split(",")] for pair in text.split()])
+        corners = np.array([[finite_number(number) for number in pair.split(",")] for pair in text.split()])
     except ValueError:
         raise ValueError("not a list of x,y pairs parted by spaces") from None
     if corners.ndim != 2 or corners.shape[0] < 3 or corners.shape[1] != 2:
         raise ValueError("a polygon has at least three corners of two numbers each")
-    if not (np.isfinite(corners).all() and (np.abs(corners) < 1e6).all()):
+    if not (np.abs(corners) < 1e6).all():
         raise ValueError("a corner is no pixel position")
     return np.asarray(np.rint(corners), np.int32)
 

@@ -34,10 +34,12 @@ class RowScan:
     Attributes:
         rows: in the sheet's order, without blank ones.
         headers: all headers of the sheet, also those that are not read.
+        surplus: numbers of rows that are not read, since they have more cells than there are headers.
     """
 
     rows: tuple[PatientRow, ...]
     headers: tuple[str, ...]
+    surplus: tuple[int, ...] = ()
 
 
 class PatientRowSource(Protocol):
@@ -65,11 +67,22 @@ def select_rows(cells: Iterable[Sequence[str]], key_header: str, headers: Sequen
         SourceError: a column is missing, or there twice.
     """
     sheet = iter(cells)
-    there = tuple(folded_header(cell) for cell in next(sheet, ()))
+    first = next(sheet, ())
+    return rows_of(first, enumerate(sheet, start=2), key_header, headers)
+
+
+def rows_of(
+    first: Sequence[str],
+    numbered: Iterable[tuple[int, Sequence[str]]],
+    key_header: str,
+    headers: Sequence[str],
+) -> RowScan:
+    """As ``select_rows``, of the first row and the others with their numbers."""
+    there = tuple(folded_header(cell) for cell in first)
     _refuse_other_first_row(there, (key_header, *headers))
     places = {header: _place(header, there) for header in (key_header, *headers)}
     rows = []
-    for number, row in enumerate(sheet, start=2):
+    for number, row in numbered:
         read = {header: row[at].strip() if at < len(row) else "" for header, at in places.items()}
         if any(read.values()):
             rows.append(PatientRow(read[key_header], {header: read[header] for header in headers}, number))
@@ -92,10 +105,9 @@ def _place(header: str, there: Sequence[str]) -> int:
     times = there.count(folded_header(header))
     if times == 1:
         return there.index(folded_header(header))
-    listed = ", ".join(repr(found) for found in there if found) or "none"
     raise SourceError(
         _ROLE,
-        f"the sheet has {times} columns {folded_header(header)!r}; its columns are {listed}",
+        f"the sheet has {times} columns {folded_header(header)!r} among its {sum(map(bool, there))}",
         "name each column once in the sheet, as the configuration's `patients` does",
     )
 

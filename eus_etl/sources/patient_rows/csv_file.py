@@ -1,20 +1,22 @@
 """Patient rows in a CSV file."""
 
-import csv
-import io
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from eus_etl.errors import SourceError, SourceUnavailableError
-from eus_etl.sources.patient_rows.base import RowScan, select_rows
+from eus_etl.sources.patient_rows.base import RowScan, rows_of
+from eus_etl.storage.csv_cells import read_cells
 from eus_etl.storage.stable_read import read_settled
 
 _ROLE = "sources.patient_rows"
 
 
 class CsvRows:
-    """Rows of a CSV file: UTF-8 with or without a byte order mark, commas, RFC 4180 quotes.
+    """Rows of a CSV file; ``storage.csv_cells`` says in which encodings and with which separators.
+
+    A row with more cells than there are headers is not read: its cells may stand in the wrong columns.
 
     Args:
         path: the file.
@@ -30,23 +32,21 @@ class CsvRows:
     def read(self) -> RowScan:
         """Read all rows; see ``PatientRowSource``."""
         try:
-            text = read_settled(self._path, _ROLE).decode("utf-8-sig")
-            # strict: a quote left open must not swallow the rows after it
-            rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-            return select_rows(rows, self._key_header, self._headers)
+            raw = read_settled(self._path, _ROLE)
         except OSError as error:
             raise SourceUnavailableError(
                 _ROLE,
                 f"the CSV file cannot be read ({os.strerror(error.errno or 0)})",
                 "check the path in the configuration and that its disk is mounted",
-            ) from error
-        except UnicodeDecodeError as error:
-            raise SourceError(
-                _ROLE, "the CSV file is not UTF-8", "export the sheet as CSV with the encoding UTF-8"
-            ) from error
-        except csv.Error as error:
+            ) from None
+        try:
+            found = read_cells(raw, (self._key_header, *self._headers))
+        except ValueError as error:
             raise SourceError(
                 _ROLE,
-                f"the file is no valid CSV ({error})",
-                "export the sheet as CSV again; look for a quote left open",
-            ) from error
+                f"the CSV file cannot be read: {error}",
+                "export the sheet as CSV in UTF-8 again; look for a quote left open",
+            ) from None
+        numbered = [(number, row) for number, row in found.rows.items() if number not in found.surplus]
+        scan = rows_of(found.header, numbered, self._key_header, self._headers)
+        return replace(scan, surplus=tuple(sorted(found.surplus)))

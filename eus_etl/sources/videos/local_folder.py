@@ -92,7 +92,8 @@ class LocalFolder:
                 continue
             seen[source_id] = hashed
             files.append(SourceFile(source_id, parts, hashed.size, hashed.md5))
-        if seen != known:
+        # nothing at all may be an unmounted disk: its files need not be hashed again once it is back
+        if seen and seen != known:
             write_atomically(self._memory, _HashedFiles(files=seen).model_dump_json().encode())
         return Listing(tuple(files), tuple(waiting), tuple(left_out))
 

@@ -1,19 +1,23 @@
-"""Hand-written corrections, ``sync.csv`` and ``regions.csv``: read, and given to the visits they speak of.
+"""Hand-written corrections, ``sync.csv`` and ``regions.csv``: read, and given to the visits that they name.
 
-Reading only: what a row means for times belongs to ``domain.timeline``, for regions to
-``domain.region_rows``; storing what was found is ``observe``'s.
+Reading only: what a row means for times belongs to ``domain.sync_rows``, for regions to
+``domain.screen.region_overrides``; storing what was found is ``observe``'s.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.patient_matching import PatientMatcher
 from eus_etl.domain.screen.region_overrides import Row, has_good_signature, is_remembered
+from eus_etl.domain.sync_rows import sync_row, without_conflicts
 from eus_etl.domain.tables.catalog import REGIONS, SYNC
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.domain.tables.schema import Table
-from eus_etl.storage.table_files import read_correction
+from eus_etl.errors import SourceUnavailableError
+from eus_etl.steps.observation.snapshot import RefusedRow
+from eus_etl.storage.table_files import WrittenTable, read_correction
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,72 +25,130 @@ class WrittenRows:
     """The rows of a hand-written file.
 
     Attributes:
-        of_visits: patient ids to the rows that speak of them, with that id.
-        rejected: what is recorded of rows that cannot be used.
+        of_visits: patient ids to the rows for them, with that id.
+        refused: patient ids to the rows for them that cannot be used.
+        rejected: what is recorded of other rows that cannot be used.
         remembered: rows for a screen on any visit.
     """
 
-    of_visits: Mapping[str, list[dict[str, object]]]
-    rejected: list[dict[str, object]]
-    remembered: list[Row]
+    of_visits: Mapping[str, list[Row]]
+    rejected: list[Rejection]
+    refused: Mapping[str, list[RefusedRow]] = field(default_factory=dict)
+    remembered: list[Row] = field(default_factory=list)
 
 
-def sync_rows(paths: StudyPaths, match: PatientMatcher) -> WrittenRows:
+def sync_rows(paths: StudyPaths, match: PatientMatcher, *, had_rows: bool) -> WrittenRows:
     """The rows of ``sync.csv``.
 
+    Args:
+        paths: the study's paths.
+        match: gives rows to visits.
+        had_rows: whether it held rows when it was read last.
+
     Raises:
         ConfigError: the file is no table of these columns.
+        SourceUnavailableError: it is gone or blank, and held rows before.
     """
-    return _of_visits(_numbered(paths.sync_csv, SYNC), match)
+    written = _read(paths.sync_csv, SYNC, had_rows=had_rows)
+    of_visits, rejected = _of_visits(written.rows, match)
+    used: dict[str, list[Row]] = {}
+    refused: dict[str, list[RefusedRow]] = {}
+    for patient_id, rows in of_visits.items():
+        bad: dict[int, Rejection] = {}
+        good: dict[int, Row] = {}
+        for number, row in rows.items():
+            judged = surplus_row(number) if number in written.surplus else sync_row(number, row)
+            if isinstance(judged, Rejection):
+                bad[number] = judged
+            else:
+                good[number] = judged | {"patient_id": patient_id}
+        used[patient_id], contradicting = without_conflicts(good)
+        refused[patient_id] = [
+            RefusedRow(video_id=rows[number]["video_id"], rejection=rejection)
+            for number, rejection in sorted((bad | contradicting).items())
+        ]
+    return WrittenRows(used, rejected, refused)
 
 
-def region_rows(paths: StudyPaths, match: PatientMatcher) -> WrittenRows:
+def region_rows(paths: StudyPaths, match: PatientMatcher, *, had_rows: bool) -> WrittenRows:
     """The rows of ``regions.csv``.
 
+    Args:
+        paths: the study's paths.
+        match: gives rows to visits.
+        had_rows: whether it held rows when it was read last.
+
     Raises:
         ConfigError: the file is no table of these columns.
+        SourceUnavailableError: it is gone or blank, and held rows before.
     """
-    written = _numbered(paths.regions_csv, REGIONS)
-    good = {number: row for number, row in written.items() if has_good_signature(row)}
-    found = _of_visits({number: row for number, row in good.items() if not is_remembered(row)}, match)
-    bad = [_bad_signature(number) for number in written if number not in good]
-    return WrittenRows(
-        found.of_visits, [*bad, *found.rejected], [row for row in good.values() if is_remembered(row)]
+    written = _read(paths.regions_csv, REGIONS, had_rows=had_rows)
+    bad = {number: surplus_row(number) for number in written.rows if number in written.surplus}
+    bad |= {
+        number: _bad_signature(number)
+        for number, row in written.rows.items()
+        if number not in bad and not has_good_signature(row)
+    }
+    good = {number: row for number, row in written.rows.items() if number not in bad}
+    found, rejected = _of_visits({n: row for n, row in good.items() if not is_remembered(row)}, match)
+    of_visits: dict[str, list[Row]] = {
+        patient_id: [{**row, "patient_id": patient_id} for row in rows.values()]
+        for patient_id, rows in found.items()
+    }
+    remembered: list[Row] = [row for row in good.values() if is_remembered(row)]
+    return WrittenRows(of_visits, [*bad.values(), *rejected], remembered=remembered)
+
+
+def unknown_row(number: int, patients: int) -> Rejection:
+    """What is recorded of a row whose key fits no visit, or several."""
+    return Rejection(
+        item=f"row {number}",
+        reason="unknown_patient" if patients == 0 else "several_patients",
+        detail=f"its key fits {patients} visits",
+        remedy="write the visit's id or alias as the label item has it",
     )
 
 
-def unknown_row(number: int, patients: int) -> dict[str, object]:
-    """What is recorded of a row whose key fits no visit, or several."""
-    return {
-        "item": f"row {number}",
-        "reason": "unknown_patient" if patients == 0 else "several_patients",
-        "detail": f"its key fits {patients} visits",
-        "remedy": "write the visit's id or alias as the label item has it",
-    }
+def _read(path: Path, table: Table, *, had_rows: bool) -> WrittenTable:
+    """A hand-written file. One that is gone or blank may be lost; one that has headers alone is meant so."""
+    written = read_correction(path, table)
+    if written is None and had_rows:
+        raise SourceUnavailableError(
+            path.name,
+            "it is gone or blank, and held corrections before; these stay",
+            "bring it back; to take all corrections back, leave its row of headers alone",
+        )
+    return written or WrittenTable({}, ())
 
 
-def _numbered(path: Path, table: Table) -> dict[int, dict[str, object]]:
-    """The rows of a hand-written file by the number of their line."""
-    return dict(enumerate(read_correction(path, table).to_dicts(), start=2))
-
-
-def _of_visits(written: Mapping[int, Row], match: PatientMatcher) -> WrittenRows:
-    rows: dict[str, list[dict[str, object]]] = {}
-    rejected: list[dict[str, object]] = []
+def _of_visits(
+    written: Mapping[int, Mapping[str, str | None]], match: PatientMatcher
+) -> tuple[dict[str, dict[int, Mapping[str, str | None]]], list[Rejection]]:
+    rows: dict[str, dict[int, Mapping[str, str | None]]] = {}
+    rejected: list[Rejection] = []
     for number, row in written.items():
-        found = match.of_key(str(row["patient_id"] or ""))
+        found = match.of_key(row["patient_id"] or "")
         if len(found) == 1:
-            (patient_id,) = found
-            rows.setdefault(patient_id, []).append({**row, "patient_id": patient_id})
+            rows.setdefault(next(iter(found)), {})[number] = row
         else:
             rejected.append(unknown_row(number, len(found)))
-    return WrittenRows(rows, rejected, [])
+    return rows, rejected
 
 
-def _bad_signature(number: int) -> dict[str, object]:
-    return {
-        "item": f"row {number}",
-        "reason": "bad_signature",
-        "detail": "its signature is none: picture size and 32 hex digits",
-        "remedy": "copy the signature from layouts.csv, or from what `eus-etl regions` prints",
-    }
+def surplus_row(number: int) -> Rejection:
+    """What is recorded of a row with more cells than headers."""
+    return Rejection(
+        item=f"row {number}",
+        reason="surplus_cells",
+        detail="it has more cells than there are headers, so that cells may stand in the wrong column",
+        remedy="write numbers with a decimal point, and quote cells that hold the separator",
+    )
+
+
+def _bad_signature(number: int) -> Rejection:
+    return Rejection(
+        item=f"row {number}",
+        reason="bad_signature",
+        detail="its signature is none: picture size and 32 hex digits",
+        remedy="copy the signature from layouts.csv, or from what `eus-etl regions` prints",
+    )

@@ -8,16 +8,18 @@ from dataclasses import asdict, dataclass
 
 from eus_etl.domain.paths import StudyPaths, is_safe_id
 from eus_etl.domain.patient_matching import PatientMatcher
-from eus_etl.errors import EusEtlError, SourceUnavailableError
+from eus_etl.domain.tables.rejection import Rejection
+from eus_etl.errors import EusEtlError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.label_items.base import LabelItemSource
 from eus_etl.sources.patient_rows.base import PatientRowSource
 from eus_etl.sources.videos.base import Listing, VideoSource
 from eus_etl.sources.videos.upload_names import why_not_taken
 from eus_etl.steps.observation.connect import Sources
-from eus_etl.steps.observation.corrections import region_rows, sync_rows, unknown_row
+from eus_etl.steps.observation.corrections import region_rows, surplus_row, sync_rows, unknown_row
+from eus_etl.steps.observation.losses import is_below, lost_files, refuse_loss
 from eus_etl.steps.observation.not_taken import not_taken, unmatched
-from eus_etl.steps.observation.region_presets import remembered_of_visits, store_remembered
+from eus_etl.steps.observation.region_presets import remembered_of_visits, remembered_rows, store_remembered
 from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
     LABEL_ITEMS,
@@ -65,14 +67,14 @@ def observe(study: StudyConfig, sources: Sources, source: str) -> Observation:
     Raises:
         SourceUnavailableError, SourceError, ConfigError: the source cannot be read; nothing is changed.
     """
-    paths = StudyPaths(study.root)
+    paths, max_loss = StudyPaths(study.root), study.sources.max_loss_share
     match source:
         case "label_items":
-            return _observe_items(paths, sources.label_items(), sources.subjects)
+            return _observe_items(paths, sources.label_items(), sources.subjects, max_loss)
         case "drive_videos":
-            return _observe_videos(paths, sources.videos(), matcher(study))
+            return _observe_videos(paths, sources.videos(), matcher(study), max_loss)
         case "patient_rows":
-            return _observe_rows(paths, sources.patient_rows(), matcher(study))
+            return _observe_rows(paths, sources.patient_rows(), matcher(study), max_loss)
         case "sync_rows":
             return _observe_sync(paths, matcher(study))
         case "region_rows":
@@ -113,17 +115,22 @@ def observe_all(study: StudyConfig, sources: Sources) -> tuple[list[Observation]
 
 
 def _observe_items(
-    paths: StudyPaths, source: LabelItemSource, read_subjects: Callable[[], Mapping[str, str]]
+    paths: StudyPaths,
+    source: LabelItemSource,
+    read_subjects: Callable[[], Mapping[str, str]],
+    max_loss_share: float,
 ) -> Observation:
     scan = source.scan()
     known = Inventory(paths, LABEL_ITEMS).versions
-    if known and not scan.items:
-        raise SourceUnavailableError(
-            "sources.label_items",
-            f"there is no item, where there were {len(known)}",
-            "name the right table or file; if all items were removed on purpose, remove the folder "
-            f"{LABEL_ITEMS} below the study's {paths.relative(paths.inventory)} as well",
-        )
+    lost = known.keys() - {item.patient_id for item in scan.items}
+    refuse_loss(
+        "sources.label_items",
+        "items",
+        present=len(scan.items),
+        known=len(known),
+        lost=len(lost),
+        max_share=max_loss_share,
+    )
     rejected = [asdict(bad) for bad in scan.rejected]
     try:
         subjects = read_subjects()
@@ -150,9 +157,20 @@ def _no_subject_ids(error: EusEtlError) -> dict[str, object]:
     }
 
 
-def _observe_videos(paths: StudyPaths, source: VideoSource, match: PatientMatcher) -> Observation:
+def _observe_videos(
+    paths: StudyPaths, source: VideoSource, match: PatientMatcher, max_loss_share: float
+) -> Observation:
     listing = source.list_files()
     before = {patient: observed_files(paths, patient) for patient in Inventory(paths, DRIVE_VIDEOS).versions}
+    held = [file for known in before.values() for file in known if not file.gone]
+    refuse_loss(
+        "sources.videos",
+        "files",
+        present=len(listing.files) + len(listing.waiting),
+        known=len(held),
+        lost=lost_files(held, listing),
+        max_share=max_loss_share,
+    )
     # a visit whose files all moved elsewhere keeps an entry, so that its tables are made anew without them
     files: dict[str, list[ObservedFile]] = {
         patient: _kept(known, listing) for patient, known in before.items()
@@ -199,32 +217,52 @@ def _kept(known: Sequence[ObservedFile], listing: Listing) -> list[ObservedFile]
             continue
         if file.source_id in left and why_not_taken(file.parts):
             continue
-        below = any(file.parts[:depth] in folders for depth in range(1, len(file.parts)))
-        waits = below or file.source_id in waiting
+        waits = file.source_id in waiting or is_below(file, folders)
         kept.append(file if waits else file.model_copy(update={"gone": True}))
     return kept
 
 
-def _observe_rows(paths: StudyPaths, source: PatientRowSource, match: PatientMatcher) -> Observation:
+def _observe_rows(
+    paths: StudyPaths, source: PatientRowSource, match: PatientMatcher, max_loss_share: float
+) -> Observation:
     rows: dict[str, list[Mapping[str, str]]] = {}
-    rejected: list[dict[str, object]] = []
-    for row in source.read().rows:
+    rejected: list[Rejection] = []
+    scan = source.read()
+    for row in scan.rows:
         found = match.of_key(row.key)
         if len(found) == 1:
             rows.setdefault(next(iter(found)), []).append(dict(row.cells))
         else:
             rejected.append(unknown_row(row.number, len(found)))
+    rejected += map(surplus_row, scan.surplus)
+    known = Inventory(paths, PATIENT_ROWS).versions
+    lost = known.keys() - rows.keys()
+    refuse_loss(
+        "sources.patient_rows",
+        "visits with a row",
+        present=len(scan.rows),
+        known=len(known),
+        lost=len(lost),
+        max_share=max_loss_share,
+    )
     return _store(paths, PATIENT_ROWS, {key: {"rows": value} for key, value in rows.items()}, rejected)
 
 
 def _observe_sync(paths: StudyPaths, match: PatientMatcher) -> Observation:
-    written = sync_rows(paths, match)
-    observed = {patient_id: {"rows": held} for patient_id, held in written.of_visits.items()}
+    written = sync_rows(paths, match, had_rows=bool(Inventory(paths, SYNC_ROWS).versions))
+    observed = {
+        patient_id: {
+            "rows": held,
+            "refused": [row.model_dump(mode="json") for row in written.refused[patient_id]],
+        }
+        for patient_id, held in written.of_visits.items()
+    }
     return _store(paths, SYNC_ROWS, observed, written.rejected)
 
 
 def _observe_regions(paths: StudyPaths, match: PatientMatcher) -> Observation:
-    written = region_rows(paths, match)
+    had_rows = bool(Inventory(paths, REGION_ROWS).versions or remembered_rows(paths))
+    written = region_rows(paths, match, had_rows=had_rows)
     store_remembered(paths, written.remembered)
     observed: dict[str, dict[str, object]] = {
         patient_id: {"rows": held} for patient_id, held in written.of_visits.items()
@@ -238,7 +276,7 @@ def _store(
     paths: StudyPaths,
     source: str,
     observed: Mapping[str, Mapping[str, object]],
-    rejected: Iterable[Mapping[str, object]],
+    rejected: Iterable[Rejection | Mapping[str, object]],
 ) -> Observation:
     versions = {
         patient_id: version_of(found) for patient_id, found in observed.items() if is_safe_id(patient_id)

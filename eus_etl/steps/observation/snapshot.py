@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.patient_matching import PatientMatcher
 from eus_etl.domain.tables.catalog import REGIONS, SYNC
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.errors import PatientUnknownError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.videos.base import SourceFile
@@ -65,8 +66,23 @@ class _Rows(BaseModel):
     rows: tuple[dict[str, str], ...] = ()
 
 
+class RefusedRow(BaseModel):
+    """A row of ``sync.csv`` that cannot be used.
+
+    Attributes:
+        video_id: the video it is written for; None for all of the visit.
+        rejection: what is recorded of it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    video_id: str | None
+    rejection: Rejection
+
+
 class _Written(BaseModel):
     rows: tuple[dict[str, object], ...] = ()
+    refused: tuple[RefusedRow, ...] = ()
 
 
 def observed_files(paths: StudyPaths, patient_id: str) -> Sequence[ObservedFile]:
@@ -99,6 +115,11 @@ def rows_of(paths: StudyPaths, patient_id: str) -> Sequence[Mapping[str, str]]:
 def sync_rows_of(paths: StudyPaths, patient_id: str) -> pl.DataFrame:
     """The rows of ``sync.csv`` for a visit."""
     return SYNC.frame(_Written.model_validate(Inventory(paths, SYNC_ROWS).load(patient_id) or {}).rows)
+
+
+def refused_sync_rows_of(paths: StudyPaths, patient_id: str) -> Sequence[RefusedRow]:
+    """The rows of ``sync.csv`` for a visit that cannot be used."""
+    return _Written.model_validate(Inventory(paths, SYNC_ROWS).load(patient_id) or {}).refused
 
 
 def region_rows_of(paths: StudyPaths, patient_id: str) -> pl.DataFrame:

@@ -35,6 +35,7 @@ GRAPH = {
         "patients",
         "frames",
         "regions",
+        "frame_table",
         "preprocessed_frames",
     },
     "dataset": {"frame_table", "preprocessed_frames", "patients"},

@@ -90,7 +90,7 @@ def test_a_run_that_ended_in_the_future_holds_nothing_up(instance: dg.DagsterIns
 
 
 def test_what_may_pass_is_told_from_what_will_not(tmp_path: Path) -> None:
-    """A correction that is wrong stays wrong; raw videos that are away may come back."""
+    """An image that is lost stays lost; raw videos that are away may come back."""
     hospital = TinyHospital(tmp_path)
 
     def due_now(session: StudySession) -> float:
@@ -99,12 +99,15 @@ def test_what_may_pass_is_told_from_what_will_not(tmp_path: Path) -> None:
         now = time.time()
         return due_at(session.state.instance, plan.tags, ONE, plan.nodes, now) - now
 
-    hospital.paths.sync_csv.parent.mkdir(parents=True)
-    hospital.paths.sync_csv.write_text(f"patient_id,offset_s,scale\n{ONE},0,-1\n")
     with open_instance(hospital.home) as instance:
         session = StudySession(hospital.study, instance)
-        (wrong,) = session.run([ONE]).failed
-        assert wrong.asset == "frame_table"
+        assert not session.run([ONE]).failed
+        for image in hospital.paths.frames_of_patient(ONE).rglob("*.jpg"):
+            image.unlink()
+        hospital.configure(regions={"sample_frames": 12})
+        session = StudySession(hospital.study, instance)
+        failed = session.run([ONE]).failed
+        assert "regions" in {one.asset for one in failed}
         assert due_now(session) == NEVER
         hospital.configure(extraction={"frame_rate_hz": 4})
         hospital.paths.raw_data.rename(tmp_path / "aside")

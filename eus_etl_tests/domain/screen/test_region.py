@@ -94,7 +94,17 @@ def test_a_polygon_reads_back_as_written(corners: list[tuple[int, int]]) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1,2 3,4", "1,2 3,4 5", "a,b c,d e,f", "1,2,3 4,5,6 7,8,9", "nan,1 2,2 3,3"]
+    "text",
+    [
+        "",
+        "1,2 3,4",
+        "1,2 3,4 5",
+        "a,b c,d e,f",
+        "1,2,3 4,5,6 7,8,9",
+        "nan,1 2,2 3,3",
+        "1,inf 2,2 3,3",
+        "1,1e999 2,2 3,3",
+    ],
 )
 def test_what_is_no_polygon_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"corner|pairs"):

@@ -55,6 +55,20 @@ def test_blank_short_and_long_rows(read: Read) -> None:
     ]
 
 
+def test_a_row_with_more_cells_than_headers_is_refused(read: Read) -> None:
+    found = read("Patient,CAP score,Stiffness\nQuiet-Otter-10,310,5,5\nb,300,6\n")
+    assert [row.key for row in found.rows] == ["b"]
+    assert found.surplus == (2,)
+
+
+def test_a_sheet_as_excel_saves_it(read: Read) -> None:
+    text = "Patient;CAP score;Stiffness\r\nGröße-1;310;5,5\r\n"
+    for encoding in ("utf-8-sig", "utf-16"):
+        assert read(text.encode(encoding)).rows == (
+            PatientRow("Größe-1", {"CAP score": "310", "Stiffness": "5,5"}, 2),
+        )
+
+
 def test_a_sheet_without_rows(read: Read) -> None:
     assert read("Patient,CAP score,Stiffness\n").rows == ()
 
@@ -64,14 +78,14 @@ def test_a_sheet_without_rows(read: Read) -> None:
     [
         (
             "Patient,Stiffness,Name\na,5,x\n",
-            "0 columns 'CAP score'; its columns are 'Patient', 'Stiffness', 'Name'",
+            "0 columns 'CAP score' among its 3",
         ),
         ("Patient,CAP score,Stiffness,CAP  score\na,1,2,3\n", "2 columns 'CAP score'"),
         (
-            "patient;CAP score;Stiffness\n",
+            "Quillfeather;1;2\n",
             "the first row holds none of the headers 'CAP score', 'Patient', 'Stiffness'",
         ),
-        ("", "its columns are none"),
+        ("", "0 columns 'Patient' among its 0"),
         ("Patient,CAP score,Stiffness\nGröße,1,2\n".encode("cp1252"), "not UTF-8"),
         ('Patient,CAP score,Stiffness\na,"1,2\nb,3,4\n', "no valid CSV"),
         ("Patient,CAP score,Stiffness\na," + "9" * 200_000 + ",2\n", "no valid CSV"),

@@ -152,11 +152,11 @@ def test_headers_without_rows(server: SheetServer, read: Read) -> None:
     [
         (
             [["Patient", "Stiffness", "Name"], ["a", 5]],
-            "0 columns 'CAP score'; its columns are 'Patient', 'Stiffness', 'Name'",
+            "0 columns 'CAP score' among its 3",
         ),
         ([[*FIRST, "Patient "], ROW], "2 columns 'Patient'"),
-        ([], "its columns are none"),
-        ([[], ROW], "its columns are none"),
+        ([], "0 columns 'Patient' among its 0"),
+        ([[], ROW], "0 columns 'Patient' among its 0"),
         ([ROW, ROW], "first row holds none of the headers 'CAP score', 'Patient', 'Seen on', 'Stiffness'"),
     ],
 )

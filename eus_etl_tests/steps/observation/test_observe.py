@@ -24,10 +24,14 @@ from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
     LABEL_ITEMS,
     PATIENT_ROWS,
+    REGION_ROWS,
+    SYNC_ROWS,
     attributes_of,
     observed_files,
+    refused_sync_rows_of,
     rows_of,
     subject_of,
+    sync_rows_of,
 )
 from eus_etl.storage.parts import NOBODY, rejected_part
 
@@ -42,6 +46,7 @@ class Outside:
     listing: Listing = field(default_factory=lambda: Listing((), ()))
     items: tuple[LabelItem, ...] = field(default_factory=lambda: (LabelItem(TWO, ALIAS_TWO, {}),))
     rows: tuple[PatientRow, ...] = ()
+    surplus: tuple[int, ...] = ()
     persons: Mapping[str, str] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
 
@@ -73,7 +78,7 @@ class Outside:
 
     def read(self) -> RowScan:
         self._answer(PATIENT_ROWS)
-        return RowScan(self.rows, ())
+        return RowScan(self.rows, (), self.surplus)
 
     def _answer(self, source: str) -> None:
         if source in self.down:
@@ -241,7 +246,7 @@ def test_an_alias_that_moves_to_another_visit_takes_its_files_along(looking: Loo
 
 def test_an_empty_table_of_items_is_not_believed(looking: Looking) -> None:
     looking.outside.items = ()
-    with pytest.raises(SourceUnavailableError, match="no item, where there were 1"):
+    with pytest.raises(SourceUnavailableError, match="1 of 1 items are missing"):
         looking.look(LABEL_ITEMS)
     looking.list(file("f1", ALIAS_TWO, "a"))
     assert looking.held(TWO) == {of("f1", "a")}
@@ -297,6 +302,107 @@ def test_the_mark_changes_with_the_listing_and_with_the_items(looking: Looking) 
     assert len({first, second, mark()}) == 3
 
 
+SYNC_HEADER = "patient_id,video_id,offset_s,scale\n"
+
+
+def test_a_row_of_sync_that_cannot_be_used_takes_no_other_with_it(looking: Looking) -> None:
+    looking.outside.items += (LabelItem(ONE, None, {}),)
+    looking.look(LABEL_ITEMS)
+    looking.paths.data.mkdir(parents=True)
+    looking.paths.sync_csv.write_text(
+        f"{SYNC_HEADER}{ONE},,inf,1\n{ALIAS_TWO},a,2,1\n{TWO},b,1,5,3\nwho?,,1,1\n{ONE},c,1,nan\n{TWO},,3,\n"
+    )
+    looking.look(SYNC_ROWS)
+    assert sync_rows_of(looking.paths, ONE).is_empty()
+    used = sync_rows_of(looking.paths, TWO).select("patient_id", "video_id", "offset_s", "scale").rows()
+    assert used == [(TWO, "a", 2.0, 1.0), (TWO, None, 3.0, None)]
+    refused = {
+        patient: [
+            (row.rejection.item, row.rejection.reason, row.video_id)
+            for row in refused_sync_rows_of(looking.paths, patient)
+        ]
+        for patient in (ONE, TWO)
+    }
+    assert refused == {
+        ONE: [("row 2", "not_a_number", None), ("row 6", "not_a_number", "c")],
+        TWO: [("row 4", "surplus_cells", "b")],
+    }
+    assert looking.rejected(SYNC_ROWS) == {"row 5": "unknown_patient"}
+
+
+@pytest.mark.parametrize("source", [SYNC_ROWS, REGION_ROWS])
+def test_a_correction_file_that_is_lost_is_not_an_empty_one(looking: Looking, source: str) -> None:
+    path, header, row = {
+        SYNC_ROWS: (looking.paths.sync_csv, SYNC_HEADER, f"{TWO},,2,1\n"),
+        REGION_ROWS: (looking.paths.regions_csv, "patient_id,polygon\n", f'{TWO},"1,1 9,1 9,9"\n'),
+    }[source]
+    assert looking.look(source) == {}
+    path.parent.mkdir(parents=True)
+    path.write_text(header + row)
+    assert set(looking.look(source)) == {TWO}
+    for lose in (path.unlink, lambda: path.write_text("")):
+        lose()
+        with pytest.raises(SourceUnavailableError, match="gone or blank"):
+            looking.look(source)
+    path.write_text(header)  # this is meant
+    assert looking.look(source) == {}
+    path.unlink()
+    assert looking.look(source) == {}
+
+
+@pytest.mark.parametrize("source", [DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS])
+def test_a_source_that_is_suddenly_empty_is_not_believed(looking: Looking, source: str) -> None:
+    def fill(count: int) -> None:
+        ids = [f"{number:08x}-aaaa-4aaa-8aaa-000000000001" for number in range(count)]
+        looking.outside.listing = Listing(tuple(file(i[:8], i, i[:8]) for i in ids), ())
+        looking.outside.rows = tuple(PatientRow(i, {}, n) for n, i in enumerate(ids, start=2))
+        looking.outside.items = tuple(LabelItem(i, None, {}) for i in ids)
+
+    fill(20)
+    looking.look(LABEL_ITEMS)
+    before = looking.look(source)
+    for count in (0, 8):
+        fill(count)
+        with pytest.raises(SourceUnavailableError, match=r"`sources\.max_loss_share` to 1"):
+            looking.look(source)
+    fill(10)
+    now = looking.look(source)
+    assert set(now) < set(before) if source != DRIVE_VIDEOS else set(now) == set(before)
+    believing = looking.study.sources.model_copy(update={"max_loss_share": 1.0})
+    looking.study = looking.study.model_copy(update={"sources": believing})
+    fill(0)
+    looking.look(source)
+
+
+def test_few_files_may_all_be_replaced_but_not_all_be_gone(looking: Looking) -> None:
+    files = [file(f"f{number}", ONE, str(number)) for number in range(10)]
+    looking.list(*files)
+    other = file("f10", ONE, "other")
+    looking.list(other)
+    assert sum(gone for _, _, gone in looking.held(ONE)) == 10
+    with pytest.raises(SourceUnavailableError, match="1 of 1 files"):
+        looking.list()
+
+
+def test_files_that_moved_wait_or_were_put_into_the_trash_are_not_missing(looking: Looking) -> None:
+    files = [file(f"f{number}", ONE, str(number)) for number in range(3)]
+    looking.list(*files)
+    moved = SourceFile("new place", (TWO, "b.mp4"), 1, files[0].md5)
+    waiting = WaitingFile("f1", files[1].parts, "still_being_written")
+    trashed = WaitingFile("f2", files[2].parts, "trashed")
+    looking.outside.listing = Listing((moved,), (waiting,), (trashed,))
+    looking.look()
+    assert looking.held(ONE) == {of("f1", "1"), of("f2", "2", gone=True)}
+    looking.outside.listing = Listing((), (waiting,), (WaitingFile("new place", moved.parts, "trashed"),))
+    looking.look()
+
+
+def test_a_row_of_the_sheet_with_too_many_cells_is_recorded(looking: Looking) -> None:
+    looking.outside.surplus = (2,)
+    looking.look(PATIENT_ROWS)
+    assert looking.rejected(PATIENT_ROWS) == {"row 2": "surplus_cells"}
+
+
 def test_a_full_listing_says_how_much_was_missed(looking: Looking) -> None:
     assert relist_videos(looking.outside.sources()) == 4
 
@@ -315,7 +421,9 @@ def test_whatever_happens_to_files_none_is_lost_and_none_is_doubled(
     listings: list[dict[str, tuple[str, str, bool]]],
 ) -> None:
     with TemporaryDirectory() as folder:
-        looking = Looking(make_study(Path(folder)), Outside())
+        study = make_study(Path(folder))
+        believing = study.sources.model_copy(update={"max_loss_share": 1.0})
+        looking = Looking(study.model_copy(update={"sources": believing}), Outside())
         looking.look(LABEL_ITEMS)
         visits: set[str] = set()
         for places in listings:

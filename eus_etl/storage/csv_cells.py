@@ -1,0 +1,97 @@
+"""Cells of CSV files that people and their programs write: encoding and separator as they come.
+
+Messages name lines alone: what stands in a cell may name somebody.
+"""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+_SEPARATORS = (",", ";", "\t", "|")
+_BYTE_ORDER_MARKS = (
+    # UTF-32 first: its mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CsvCells:
+    """A CSV file.
+
+    Attributes:
+        header: the first row.
+        rows: the others, by number, the header being 1.
+        surplus: numbers of rows with something behind the last column: a separator too many, as in a
+            decimal comma, moves all cells after it.
+    """
+
+    header: tuple[str, ...]
+    rows: dict[int, list[str]]
+    surplus: frozenset[int]
+
+
+def read_cells(raw: bytes, headers: Collection[str]) -> CsvCells:
+    """Read a CSV file: UTF-8, or UTF-16 or 32 with its mark; separated by comma, semicolon, tab or bar.
+
+    Args:
+        raw: the file.
+        headers: headers that the file should have; the separator is the one by which it has most of them.
+
+    Raises:
+        ValueError: it is no such file; says why and in which line.
+    """
+    text = _decoded(raw)
+    first, _, rest = text.partition("\n")
+    if re.fullmatch(r"sep=.\r?", first, re.IGNORECASE):  # for Excel alone
+        separator, text = first[4], rest
+    else:
+        separator = _separator(text, {" ".join(header.split()) for header in headers})
+    numbered = dict(enumerate(_rows(text, separator), start=1))
+    header = tuple(numbered.pop(1, ()))
+    surplus = {number for number, row in numbered.items() if any(cell.strip() for cell in row[len(header) :])}
+    return CsvCells(header, numbered, frozenset(surplus))
+
+
+def _decoded(raw: bytes) -> str:
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS if raw.startswith(mark)), "utf-8")
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {line} is not UTF-8") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ValueError(f"line {line} is not UTF-8: it holds zero bytes, as UTF-16 does") from None
+    return text
+
+
+def _separator(text: str, headers: Collection[str]) -> str:
+    def known(separator: str) -> int:
+        try:
+            first = next(_rows(text, separator), [])
+        except ValueError:
+            return 0
+        return sum(" ".join(cell.split()) in headers for cell in first)
+
+    return max(_SEPARATORS, key=known)
+
+
+def _rows(text: str, separator: str) -> Iterator[list[str]]:
+    # strict: a quote left open must not swallow the rows after it
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    while True:
+        begins = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error:
+            raise ValueError(f"line {begins} is no valid CSV") from None
+        if row is None:
+            return
+        yield row
