@@ -18,7 +18,7 @@ from eus_etl.steps.result import StepResult, version_of
 from eus_etl.storage.atomic import atomic_path
 from eus_etl.storage.checksums import file_sha256
 from eus_etl.storage.parts import load_part
-from eus_etl.storage.table_files import scan_tables, write_csv
+from eus_etl.storage.table_files import scan_tables, without_formulas, write_csv
 
 
 def assemble_labels(study: StudyConfig) -> StepResult:
@@ -130,6 +130,6 @@ def assemble(study: StudyConfig, table: Table, rows: pl.LazyFrame, *, twin: bool
             ordered.sink_parquet(partial, compression="zstd", maintain_order=True)
         ordered = pl.scan_parquet(path.with_suffix(".parquet"))
     with atomic_path(path) as partial:
-        ordered.sink_csv(partial, maintain_order=True)
+        ordered.select(without_formulas(table.schema)).sink_csv(partial, maintain_order=True)
     count = ordered.select(pl.len()).collect(engine="streaming").item()
     return StepResult(version_of(file_sha256(path)), {"rows": count, "path": paths.relative(path)})

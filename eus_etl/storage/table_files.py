@@ -1,6 +1,7 @@
 """Tables on disk: CSV for people, Parquet for parts and twins; always whole."""
 
 import io
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +29,34 @@ class WrittenTable:
     surplus: Collection[int]
 
 
+_FORMULA = r"^'*[=+\-@]"
+"""A spreadsheet runs a cell that begins so; one that begins with ``'`` it shows as text."""
+
+
 def write_csv(frame: pl.DataFrame, path: Path) -> bool:
     """Write a CSV of the data contract; returns False where the file already held these rows."""
-    return write_atomically(path, frame.write_csv(include_header=True, line_terminator="\n").encode())
+    safe = frame.select(without_formulas(frame.schema))
+    return write_atomically(path, safe.write_csv(include_header=True, line_terminator="\n").encode())
+
+
+def without_formulas(schema: Mapping[str, pl.DataType]) -> list[pl.Expr]:
+    """All columns as a CSV holds them: text that a spreadsheet would run begins with ``'``.
+
+    So does text that begins with ``'`` and would be one without: ``plain_text`` gives all back.
+    """
+    return [
+        _without_formulas(pl.col(name)) if dtype == pl.String else pl.col(name)
+        for name, dtype in schema.items()
+    ]
+
+
+def plain_text(cell: str) -> str:
+    """What a cell of a CSV stands for: a ``'`` before what would be a formula is no part of it."""
+    return cell[1:] if cell.startswith("'") and re.match(_FORMULA, cell) else cell
+
+
+def _without_formulas(text: pl.Expr) -> pl.Expr:
+    return pl.when(text.str.contains(_FORMULA)).then("'" + text).otherwise(text).name.keep()
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> bool:
@@ -82,7 +108,8 @@ def read_correction(path: Path, table: Table) -> WrittenTable | None:
         raise ConfigError(path.name, f"it has several columns {', '.join(twice)}", remedy)
     empty: dict[str, str | None] = dict.fromkeys(table.names)
     rows = {
-        number: empty | {name: cell.strip() or None for name, cell in zip(header, row, strict=False) if name}
+        number: empty
+        | {name: plain_text(cell.strip()) or None for name, cell in zip(header, row, strict=False) if name}
         for number, row in found.rows.items()
         if any(cell.strip() for cell in row)
     }

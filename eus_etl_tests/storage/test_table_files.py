@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from eus_etl.domain.tables.catalog import SYNC
 from eus_etl.domain.tables.schema import Column, Table
 from eus_etl.errors import ConfigError
-from eus_etl.storage.table_files import read_correction, write_csv
+from eus_etl.storage.csv_cells import read_cells
+from eus_etl.storage.table_files import plain_text, read_correction, write_csv
 
 ROWS = Table(
     "rows",
@@ -41,7 +42,36 @@ def test_csv_reads_back_as_written(
     frame = pl.DataFrame(rows, ROWS.schema, orient="row")
     write_csv(frame, path)
     back = pl.read_csv(path, schema=ROWS.schema, encoding="utf8")
-    assert back.to_dicts() == frame.to_dicts()
+    text = pl.Series("text", [cell if cell is None else plain_text(cell) for cell in back["text"]], pl.String)
+    assert back.with_columns(text).to_dicts() == frame.to_dicts()
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+1+1", "'+1+1"),
+        ("-x", "'-x"),
+        ("@x", "'@x"),
+        ("'=x", "''=x"),
+        ("'x", "'x"),
+        ("x=1", "x=1"),
+        ("", ""),
+    ],
+)
+def test_no_cell_is_a_formula(tmp_path: Path, text: str, cell: str) -> None:
+    path = tmp_path / "rows.csv"
+    write_csv(pl.DataFrame([(text, -1.5, None, None)], ROWS.schema, orient="row"), path)
+    (row,) = read_cells(path.read_bytes(), ROWS.names).rows.values()
+    assert row == [cell, "-1.5", "", ""]
+    assert plain_text(cell) == text
+
+
+def test_a_cell_that_was_copied_from_a_csv_of_ours_is_read_as_meant(tmp_path: Path) -> None:
+    (tmp_path / "sync.csv").write_text("patient_id,offset_s\n'-Odd-Alias,'-2.5\n")
+    written = read_correction(tmp_path / "sync.csv", SYNC)
+    assert written is not None
+    assert (written.rows[2]["patient_id"], written.rows[2]["offset_s"]) == ("-Odd-Alias", "-2.5")
 
 
 def test_csv_follows_the_contract(tmp_path: Path) -> None:
