@@ -1,6 +1,7 @@
 """Which visit a file or a row belongs to: by the patient's id or alias in its path, never by guess."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
@@ -10,6 +11,11 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 def canonical_id(identifier: str) -> str:
     """A UUID in lower case, however a source writes it; any other id unchanged."""
     return identifier.lower() if UUID.fullmatch(identifier) else identifier
+
+
+def _folded(text: str) -> str:
+    """Text as it is compared: in small letters, and composed, as a Mac does not write it."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 class PatientMatcher:
@@ -27,7 +33,7 @@ class PatientMatcher:
         for patient_id, alias in aliases.items():
             for key in (patient_id, alias):
                 if key and key.strip():
-                    self._keys.setdefault(key.strip().casefold(), set()).add(patient_id)
+                    self._keys.setdefault(_folded(key.strip()), set()).add(patient_id)
         # keys are grouped by their first letters: trying thousands of keys on each name is slow
         self._stem = min((len(key) for key in self._keys), default=1)
         self._by_stem: dict[str, list[str]] = {}
@@ -40,11 +46,11 @@ class PatientMatcher:
         return frozenset().union(*(self._of_name(part) for part in parts))
 
     def of_key(self, key: str) -> frozenset[str]:
-        """The visits whose id or alias equals ``key``, ignoring case and outer spaces."""
-        return frozenset(self._keys.get(key.strip().casefold(), ()))
+        """The visits whose id or alias equals ``key``, ignoring case, composition and outer spaces."""
+        return frozenset(self._keys.get(_folded(key.strip()), ()))
 
     def _match_name(self, name: str) -> frozenset[str]:
-        folded = name.casefold()
+        folded = _folded(name)
         found: set[str] = set()
         for key in self._keys_within(folded):
             if self._matches(re.escape(key), folded):

@@ -62,3 +62,11 @@ def test_every_visit_is_found_by_its_own_id_whatever_the_others(aliases: dict[st
     matcher = PatientMatcher(dict(aliases))
     for patient in aliases:
         assert patient in matcher.of_path([f"{patient} scan.mp4"])
+
+
+def test_names_meet_however_their_letters_are_composed() -> None:
+    decomposed, composed = "Gro\u0308\u00dfe-Ana\u0301-1", "Gr\u00f6\u00dfe-An\u00e1-1"
+    for alias, written in ((composed, decomposed), (decomposed, composed), (decomposed, decomposed)):
+        match = PatientMatcher({"p": alias})
+        assert match.of_path((f"{written} scans", "a.mp4")) == {"p"}
+        assert match.of_key(f" {written}") == {"p"}
