@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec
 
 import click
 
-from eus_etl.errors import ConfigError, EusEtlError
+from eus_etl.errors import ConfigError, EusEtlError, SourceError
 
 if TYPE_CHECKING:
     from eus_etl.defs.reconcile.local_session import StudySession
@@ -253,19 +253,25 @@ def extract(videos: Sequence[Path], out: Path, rate: str) -> None:
 
 @main.command()
 @click.argument("items", type=_FILE)
-@click.option("--study", "name", required=True, help="Name of a shipped study: eusml or fatty_liver.")
+@click.option("--study", "name", help="Name of a shipped study: eusml or fatty_liver.")
+@click.option("--config", type=_FILE, help="The study's YAML file, for any other study.")
 @click.option("--out", type=_FILE, default=Path("labels.csv"), show_default=True, help="The CSV to write.")
 @_plain_errors
-def labels(items: Path, name: str, out: Path) -> None:
-    """Make labels.csv from an export of label items (DynamoDB JSON or plain)."""
+def labels(items: Path, name: str | None, config: Path | None, out: Path) -> None:
+    """Make labels.csv from an export of label items (DynamoDB JSON or plain); fails where it takes none."""
     from eus_etl.commands.labels import labels_from_export
-    from eus_etl.settings import load_shipped_study
+    from eus_etl.settings import load_shipped_study, load_study
     from eus_etl.storage.table_files import write_csv
 
-    table, scan = labels_from_export(items, load_shipped_study(name))
-    write_csv(table, out)
+    if (name is None) == (config is None):
+        raise ConfigError("--study", "give either --study or --config")
+    study = load_study(config) if config else load_shipped_study(name or "")
+    table, scan = labels_from_export(items, study)
     for bad in scan.rejected:
-        click.echo(f"eus-etl: item {bad.item} rejected: {bad.reason}, {bad.detail}", err=True)
+        click.echo(f"eus-etl: {bad.item} rejected: {bad.reason}, {bad.detail}", err=True)
+    if not scan.items:
+        raise SourceError(str(items), "no item could be taken; nothing was written", "export the whole table")
+    write_csv(table, out)
     statuses = ", ".join(
         f"{count} {status}" for status, count in table["status"].value_counts(sort=True).iter_rows()
     )

@@ -164,6 +164,24 @@ def test_labels_from_an_export_of_either_kind(tmp_path: Path) -> None:
     assert "Geheim" not in tables[0]
 
 
+def test_labels_of_any_study_and_of_nothing(hospital: TinyHospital, tmp_path: Path) -> None:
+    items, out = tmp_path / "items.json", tmp_path / "labels.csv"
+    visit = {"pk": ONE, "Start FNA 1": "00:00:01", "Stop FNA 1": "00:00:02"}
+    items.write_text(json.dumps([visit, {"pk": "x"}]))
+    done = call("labels", items, "--config", hospital.config, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "item 2 rejected: unsafe_pk" in done.output
+    assert out.read_text().splitlines()[1] == f"{ONE},fna,FNA,1,1.0,2.0,ok,"
+    out.unlink()
+    items.write_text(json.dumps([{"pk": "Jane Doe"}]))
+    by_config = ("--config", str(hospital.config))
+    for options in (by_config, (*by_config, "--study", "eusml"), ()):
+        refused = call("labels", items, *options, "--out", out)
+        assert refused.exit_code == 1
+        assert "Jane" not in refused.output
+        assert not out.exists()
+
+
 def test_labels_of_an_unknown_study(tmp_path: Path) -> None:
     refused = call("labels", tmp_path / "x.json", "--study", "heart")
     assert refused.exit_code == 1

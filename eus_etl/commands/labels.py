@@ -9,6 +9,7 @@ from eus_etl.domain.tables.catalog import LABELS
 from eus_etl.settings import JsonFileSource, StudyConfig
 from eus_etl.sources.label_items.base import ItemScan
 from eus_etl.sources.label_items.json_file import JsonItems
+from eus_etl.steps.observation.connect import item_rules
 
 
 def labels_from_export(path: Path, study: StudyConfig) -> tuple[pl.DataFrame, ItemScan]:
@@ -25,6 +26,7 @@ def labels_from_export(path: Path, study: StudyConfig) -> tuple[pl.DataFrame, It
         SourceUnavailableError, SourceError: the file cannot be read, or holds no items.
     """
     source = study.sources.label_items
-    scan = JsonItems(path, source.items_at if isinstance(source, JsonFileSource) else None).scan()
+    items_at = source.items_at if isinstance(source, JsonFileSource) else None
+    scan = JsonItems(path, items_at, item_rules(study)).scan()
     found = (intervals_from_item(item.patient_id, item.attributes, study.families) for item in scan.items)
     return pl.concat([LABELS.empty(), *found]), scan

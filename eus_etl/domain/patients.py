@@ -8,14 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TypeAlias
 
+from eus_etl.domain.item_values import BOOLEANS, MORPHOLOGY, UNREADABLE
 from eus_etl.domain.labels.item_keys import is_missing, procedure_stop, seconds_of
 from eus_etl.domain.numbers import finite_number
 from eus_etl.domain.tables import catalog
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import PatientColumnConfig, PatientsConfig
-
-MORPHOLOGY = ("Normal", "CCP", "Cysts", "Mass", "Others")
-"""The findings that the labelling app offers."""
 
 REASONS = (
     "not_text",
@@ -34,7 +32,6 @@ Value: TypeAlias = str | float | int | bool | date
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}(\.0*)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 class _BadValueError(Exception):
@@ -88,7 +85,7 @@ def _facts(item: Mapping[str, object]) -> list[tuple[str, object, Callable[[obje
     """Columns, their values in the item and their readers."""
     return [
         ("pseudo_name", item.get("pseudo_name"), _text),
-        ("org", item.get("org"), _text),
+        ("org", item.get("org"), _org),
         ("visit_date", item.get("Date"), _date),
         ("morphology", item.get("morphology"), _findings),
         ("morphology_presumed", item.get("morphology_presumed"), _findings),
@@ -179,10 +176,16 @@ def _text(value: object) -> str:
     return _folded(value)
 
 
+def _org(value: object) -> str:
+    if value == UNREADABLE:
+        raise _BadValueError("not_allowed", "the hospital is none of `patients.orgs`")
+    return _text(value)
+
+
 def _boolean(value: object) -> bool:
     if isinstance(value, bool):
         return value
-    known = _BOOLEANS.get(value.strip().casefold()) if isinstance(value, str) else None
+    known = BOOLEANS.get(value.strip().casefold()) if isinstance(value, str) else None
     if known is None:
         raise _BadValueError("not_a_boolean", "the value is neither true nor false")
     return known

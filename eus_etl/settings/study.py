@@ -42,6 +42,10 @@ class PatientsConfig(Model):
     """How patient rows are read."""
 
     key_header: str = Field(description="Header of the column that holds the visit's id or alias.")
+    orgs: tuple[str, ...] = Field(
+        default=(),
+        description="Hospitals that a label item's `org` may name; others are not kept.",
+    )
     columns: tuple[PatientColumnConfig, ...] = ()
 
 

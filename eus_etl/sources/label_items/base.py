@@ -7,11 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from eus_etl.domain.labels.item_keys import timer_key
-
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
-
-_KEPT = frozenset({"pseudo_name", "org", "Date", "morphology", "morphology_presumed", "cancer"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +17,12 @@ class LabelItem:
     Attributes:
         patient_id: the item's pk.
         pseudo_name: readable alias of the visit.
-        attributes: plain values by attribute name; only what ``kept_attributes`` lets through.
+        attributes: values by attribute name; only what ``item_values.kept_attributes`` lets through.
     """
 
     patient_id: str
     pseudo_name: str | None
-    attributes: Mapping[str, JSON]
+    attributes: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +59,3 @@ class LabelItemSource(Protocol):
             SourceError: the source answers with something that holds no items.
         """
         ...
-
-
-def kept_attributes(attributes: Mapping[str, JSON]) -> dict[str, JSON]:
-    """The attributes that the pipeline reads: timers and the facts of ``patients.csv``.
-
-    An allowlist, so that free text (``biopsy``), names, record numbers and whatever an app may add later are
-    dropped before anything is kept.
-    """
-    return {name: value for name, value in attributes.items() if name in _KEPT or timer_key(name) is not None}

@@ -3,10 +3,14 @@
 How a table is reached and read stays in ``dynamodb_table``.
 """
 
+from functools import partial
+
+from eus_etl.domain.item_values import ItemRules
 from eus_etl.sources.dynamodb.table import DynamoTable
 from eus_etl.sources.label_items.base import ItemScan
 from eus_etl.sources.label_items.parsing import kept_item, taken_items
 
+_NOTHING = ItemRules()
 _CORRECT = "correct the item in the labelling app's table"
 
 
@@ -18,6 +22,7 @@ class DynamoItems:
 
     Args:
         table, ssm_parameter, region, endpoint_url, segments, attempts: see ``DynamoTable``.
+        rules: what an item may say.
     """
 
     def __init__(
@@ -28,7 +33,9 @@ class DynamoItems:
         endpoint_url: str | None = None,
         segments: int = 1,
         attempts: int = 5,
+        rules: ItemRules = _NOTHING,
     ) -> None:
+        self._rules = rules
         self._table = DynamoTable(
             "sources.label_items",
             table=table,
@@ -41,4 +48,4 @@ class DynamoItems:
 
     def scan(self) -> ItemScan:
         """Read all items; see ``LabelItemSource``."""
-        return taken_items(self._table.scan(kept_item), _CORRECT)
+        return taken_items(self._table.scan(partial(kept_item, rules=self._rules)), _CORRECT)

@@ -5,17 +5,26 @@ Read in any of the shapes that DynamoDB's tools write: a list of items, the outp
 a line.
 """
 
+import gzip
+import io
 import json
 import os
+import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from eus_etl.domain.item_values import ItemRules
 from eus_etl.errors import SourceError, SourceUnavailableError
 from eus_etl.sources.label_items.base import JSON, ItemScan
 from eus_etl.sources.label_items.parsing import KeptItem, kept_item, taken_items
 from eus_etl.storage.stable_read import read_settled
 
 _ROLE = "sources.label_items"
+_NOTHING = ItemRules()
+_GZIP = b"\x1f\x8b"
+_WHITE = re.compile(r"[ \t\n\r]*")
+_MAX_BYTES = 4 << 30
 _EXPORT_AGAIN = "export the items again, for one with `aws dynamodb scan`"
 _CORRECT = "correct the item in the labelling app's table and export again"
 
@@ -26,10 +35,12 @@ class JsonItems:
     Args:
         path: the file.
         items_at: keys joined by dots that lead to the items in a file that holds several tables.
+        rules: what an item may say.
     """
 
-    def __init__(self, path: Path, items_at: str | None = None) -> None:
+    def __init__(self, path: Path, items_at: str | None = None, rules: ItemRules = _NOTHING) -> None:
         self._path = path
+        self._rules = rules
         self._items_at = items_at
 
     def scan(self) -> ItemScan:
@@ -44,7 +55,7 @@ class JsonItems:
             ) from error
         try:
             found = _items_of(_parsed(raw), self._items_at)
-            return taken_items(map(_kept, found), _CORRECT)
+            return taken_items((_kept(item, self._rules) for item in found), _CORRECT)
         except (ValueError, RecursionError) as error:
             # without its cause: a parser's message may hold what the file says
             raise SourceError(_ROLE, f"the file is not valid JSON{_place(error)}", _EXPORT_AGAIN) from None
@@ -55,32 +66,67 @@ def _place(error: ValueError | RecursionError) -> str:
 
 
 def _parsed(raw: bytes) -> JSON:
+    """The file's JSON document, or a list of those that follow one another in it."""
+    if raw.startswith(_GZIP):
+        raw = _unpacked(raw)
     # UTF-16 is what a Windows shell makes of redirected output
-    text = raw.decode(json.detect_encoding(raw))
-    lines = [line for line in text.split("\n") if line.strip()]
-    if len(lines) > 1 and all(line.lstrip().startswith("{") for line in lines):
-        return [json.loads(line) for line in lines]
-    parsed: JSON = json.loads(text)
-    return parsed
+    text = raw.decode(json.detect_encoding(raw)).removeprefix("\ufeff")
+    documents: list[JSON] = []
+    decoder, at = json.JSONDecoder(), _WHITE.match(text, 0).end()  # type: ignore[union-attr]  # matches nothing, too
+    while at < len(text) or not documents:
+        document, at = decoder.raw_decode(text, at)
+        documents.append(document)
+        at = _WHITE.match(text, at).end()  # type: ignore[union-attr]  # as above
+    return documents if len(documents) > 1 else documents[0]
+
+
+def _unpacked(raw: bytes) -> bytes:
+    try:
+        with gzip.open(io.BytesIO(raw)) as packed:
+            unpacked = packed.read(_MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error):
+        raise SourceError(_ROLE, "the gzip file is damaged", _EXPORT_AGAIN) from None
+    if len(unpacked) > _MAX_BYTES:
+        raise SourceError(_ROLE, f"the gzip file holds more than {_MAX_BYTES >> 30} GiB", _EXPORT_AGAIN)
+    return unpacked
 
 
 def _items_of(document: JSON, items_at: str | None) -> list[JSON]:
     match document:
+        case [{"Items": list()}, *_]:
+            return _of_pages(document)
+        case [{"Keys": _}, *_] | {"Keys": _}:
+            raise SourceError(
+                _ROLE, "the file holds changes since an earlier export", "export the whole table"
+            )
         case list():
             return document
-        case {"Items": list(), "LastEvaluatedKey": dict()} | {"Items": list(), "NextToken": str()}:
-            raise SourceError(_ROLE, "the file holds one page of a longer scan", "export all pages")
-        case {"Items": list(items)}:
-            return items
+        case {"Items": list()}:
+            return _of_pages([document])
         case {"Item": dict()} | {"pk": _}:
             return [document]
     found = _at(document, items_at.split(".")) if items_at else None
     if isinstance(found, list):
         return found
-    where = f"at {items_at!r}" if items_at else "and `items_at` does not say where they stand"
+    where = f"at {items_at!r}" if items_at else "and `items_at` does not say where they are"
     raise SourceError(
         _ROLE, f"the file holds no list of items {where}", f"set `items_at` right, or {_EXPORT_AGAIN}"
     )
+
+
+def _of_pages(pages: Sequence[JSON]) -> list[JSON]:
+    """The items of a scan's pages, of which all are there: only the last says that nothing follows."""
+    items: list[JSON] = []
+    for page in pages:
+        match page:
+            case {"Items": list(found)}:
+                items += found
+            case _:
+                raise SourceError(_ROLE, "the file holds something between a scan's pages", _EXPORT_AGAIN)
+    match pages[-1]:
+        case {"LastEvaluatedKey": dict()} | {"NextToken": str()}:
+            raise SourceError(_ROLE, "the file holds one page of a longer scan", "export all pages")
+    return items
 
 
 def _at(document: JSON, keys: Sequence[str]) -> JSON:
@@ -89,8 +135,8 @@ def _at(document: JSON, keys: Sequence[str]) -> JSON:
     return document
 
 
-def _kept(found: JSON) -> KeptItem | None:
+def _kept(found: JSON, rules: ItemRules) -> KeptItem | None:
     if not isinstance(found, dict):
         return None
     inner = found.get("Item")
-    return kept_item(inner if isinstance(inner, dict) else found)
+    return kept_item(inner if isinstance(inner, dict) else found, rules)

@@ -6,10 +6,10 @@ How items are reached and read stays in the source's own module.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from eus_etl.domain.paths import is_safe_id
-from eus_etl.domain.patient_matching import canonical_id
+from eus_etl.domain.item_values import ItemRules, kept_attributes
+from eus_etl.domain.patient_matching import UUID, canonical_id
 from eus_etl.sources.dynamodb.attribute_values import Raw, plain_attributes
-from eus_etl.sources.label_items.base import JSON, ItemScan, LabelItem, RejectedItem, kept_attributes
+from eus_etl.sources.label_items.base import JSON, ItemScan, LabelItem, RejectedItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +18,17 @@ class KeptItem:
 
     Attributes:
         pk: its ``pk``, whatever that holds; None for none.
-        attributes: plain values by attribute name; only what ``kept_attributes`` lets through.
+        attributes: values by attribute name; only what ``item_values.kept_attributes`` lets through.
     """
 
     pk: JSON
-    attributes: Mapping[str, JSON]
+    attributes: Mapping[str, object]
 
 
-def kept_item(item: Mapping[str, Raw]) -> KeptItem:
+def kept_item(item: Mapping[str, Raw], rules: ItemRules) -> KeptItem:
     """What is kept of an item; readers call this before they hold on to anything of it."""
     attributes = plain_attributes(item)
-    return KeptItem(attributes.get("pk"), kept_attributes(attributes))
+    return KeptItem(attributes.get("pk"), kept_attributes(attributes, rules))
 
 
 def taken_items(found: Iterable[KeptItem | None], remedy: str) -> ItemScan:
@@ -47,7 +47,7 @@ def taken_items(found: Iterable[KeptItem | None], remedy: str) -> ItemScan:
 
     for number, kept in enumerate(found, start=1):
         match kept:
-            case KeptItem(pk=str(pk), attributes=attributes) if is_safe_id(pk):
+            case KeptItem(pk=str(pk), attributes=attributes) if UUID.fullmatch(pk):
                 patient_id = canonical_id(pk)
                 if patient_id in items:
                     reject(patient_id, "duplicate_pk", "a later item has the same `pk` and is used")

@@ -9,8 +9,16 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
+from eus_etl.domain.item_values import ItemRules
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.settings import CsvFileSource, GoogleDriveSource, JsonFileSource, LocalFolderSource, StudyConfig
+from eus_etl.settings import (
+    CsvFileSource,
+    GoogleDriveSource,
+    JsonFileSource,
+    LocalFolderSource,
+    StudyConfig,
+    label_key,
+)
 from eus_etl.sources.label_items.base import LabelItemSource
 from eus_etl.sources.label_items.json_file import JsonItems
 from eus_etl.sources.patient_rows.base import PatientRowSource
@@ -66,11 +74,18 @@ def connect_videos(study: StudyConfig, listing_limit_s: float | None = None) -> 
     return _drive(config, paths.inventory / "drive.sqlite", listing_limit_s)
 
 
+def item_rules(study: StudyConfig) -> ItemRules:
+    """What the study lets a label item say."""
+    labels = [label for family in study.families.values() for label in family]
+    spellings = {label_key(spelling) for label in labels for spelling in (label.name, *label.spellings)}
+    return ItemRules(frozenset(spellings), study.patients.orgs)
+
+
 def connect_label_items(study: StudyConfig) -> LabelItemSource:
     """The source of label items that the configuration names."""
     config = study.sources.label_items
     if isinstance(config, JsonFileSource):
-        return JsonItems(config.path, config.items_at)
+        return JsonItems(config.path, config.items_at, item_rules(study))
     from eus_etl.sources.label_items.dynamodb import DynamoItems
 
     return DynamoItems(
@@ -79,6 +94,7 @@ def connect_label_items(study: StudyConfig) -> LabelItemSource:
         config.region,
         endpoint_url=config.endpoint_url,
         segments=config.segments,
+        rules=item_rules(study),
     )
 
 

@@ -1,15 +1,18 @@
 """Label items in JSON files: every shape and spelling of an export, and what must not come out of it."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from eus_etl.domain.item_values import ItemRules
 from eus_etl.errors import SourceError, SourceUnavailableError
 from eus_etl.sources.label_items.base import ItemScan, LabelItem, LabelItemSource
 from eus_etl.sources.label_items.json_file import JsonItems
 
+RULES = ItemRules(frozenset({"fna", "a"}), ("AIMS",))
 PK = "ba3f892a-9844-4be9-81b7-8c9f08d6b971"
 OTHER = "e7494a52-4294-4710-88a1-d8137a5566fb"
 TYPED = {
@@ -63,7 +66,7 @@ def scan(tmp_path: Path) -> Scan:
         if not isinstance(content, bytes):
             content = (content if isinstance(content, str) else json.dumps(content)).encode()
         path.write_bytes(content)
-        source: LabelItemSource = JsonItems(path, items_at)
+        source: LabelItemSource = JsonItems(path, items_at, RULES)
         return source.scan()
 
     return write_and_scan
@@ -98,7 +101,7 @@ def test_lines_of_an_export(scan: Scan) -> None:
     found = scan("\n".join(json.dumps(line, ensure_ascii=False) for line in lines) + "\n\n")
     assert [(item.patient_id, item.pseudo_name) for item in found.items] == [
         (PK, "Coming-Ola-52"),
-        (OTHER, "a\u2028b"),
+        (OTHER, "a b"),
     ]
 
 
@@ -118,11 +121,86 @@ def test_several_tables_without_a_way_to_one(shared: Path, items_at: str | None)
         JsonItems(shared / "labels" / "labeller_items_sample.json", items_at).scan()
 
 
-def test_numbers_and_what_only_looks_typed(scan: Scan) -> None:
+def test_numbers_and_what_only_looks_typed_are_no_times(scan: Scan) -> None:
     typed = {"pk": PK, "Start A 1": {"N": "12"}, "Start A 2": {"N": "-1.5e1"}, "Start A 3": {"N": "x"}}
     odd = {"Start A 4": {"S": "a", "N": "1"}, "Start A 5": {"BOOL": "true"}, "Start A 6": {"S": 5}}
     (item,) = scan([typed | odd]).items
-    assert item.attributes == {"Start A 1": 12, "Start A 2": -15.0, "Start A 3": "x"} | odd
+    assert item.attributes == dict.fromkeys([*typed.keys() - {"pk"}, *odd], "?")
+
+
+def test_no_free_text_is_kept_wherever_it_is_written(scan: Scan) -> None:
+    strange = {
+        "pk": {"S": PK},
+        "pseudo_name": {"S": "Coming-Ola-52"},
+        "org": {"S": "ZQORG"},
+        "Date": {"S": "2026-10-05T ZQDATE"},
+        "cancer": {"S": "ZQCANCER"},
+        "morphology": {"L": [{"S": "ZQMORPH"}, {"S": " mass "}]},
+        "morphology_presumed": {"S": "ZQMORPH"},
+        "Start FNA 1": {"S": "ZQTIME 00:00:01"},
+        "Start ZQLABEL Jane 1": {"S": "00:00:01"},
+        "Stop ZQLABEL Jane 1": {"S": "00:00:02"},
+        "Stop ZQLABEL Jane 2": {"S": "00:00:03"},
+        "Stop Reason": {"S": "ZQ fainted"},
+        "Start Notes": {"M": {"ZQKEY": {"S": "ZQVALUE"}}},
+        "Stop Procedure": {"S": "ZQSTOP"},
+        "ZQUNKNOWN": {"S": "ZQ"},
+    }
+    (item,) = scan([strange]).items
+    assert item.attributes == {
+        "pseudo_name": "Coming-Ola-52",
+        "org": "?",
+        "Date": "2026-10-05",
+        "cancer": "?",
+        "morphology": ["?", "Mass"],
+        "morphology_presumed": ["?"],
+        "Start FNA 1": "?",
+        "Start unknown label 1 1": "?",
+        "Start unknown label 2 1": "00:00:01",
+        "Stop unknown label 2 1": "00:00:02",
+        "Stop unknown label 2 2": "00:00:03",
+        "Stop unknown label 3 1": "?",
+        "Stop Procedure": "?",
+    }
+    (plain,) = scan([{"pk": PK, "org": " aims", "cancer": " YES", "Date": "2026-10-05"}]).items
+    assert plain.attributes == {"org": "AIMS", "cancer": "yes", "Date": "2026-10-05"}
+
+
+@pytest.mark.parametrize("pk", ["8812345", "../../../x", "/etc/passwd", "a\0b", "Jane", "x" * 900, PK + "x"])
+def test_a_pk_that_is_no_uuid_is_refused_and_named_by_its_position(scan: Scan, pk: str) -> None:
+    found = scan([PLAIN, {"pk": pk}])
+    assert [(bad.item, bad.reason) for bad in found.rejected] == [("item 2", "unsafe_pk")]
+    assert pk not in repr(found.rejected)
+    assert [item.patient_id for item in found.items] == [PK]
+
+
+def test_what_aws_writes_is_read(scan: Scan) -> None:
+    other = {"pk": {"S": OTHER}}
+    exported = "\n".join(json.dumps({"Item": item}) for item in (TYPED, other)) + "\n"
+    pages = [{"Items": [TYPED], "LastEvaluatedKey": {"pk": {"S": PK}}}, {"Items": [other], "Count": 1}]
+    for content in (
+        gzip.compress(exported.encode()),
+        "\n".join(map(json.dumps, pages)),
+        "".join(json.dumps(page, indent=2) + "\n" for page in pages),
+        pages,
+    ):
+        assert [item.patient_id for item in scan(content).items] == [PK, OTHER]
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        ([{"Items": [], "LastEvaluatedKey": {"pk": {"S": PK}}}] * 2, "longer scan"),
+        ([{"Keys": {"pk": {"S": PK}}, "NewImage": TYPED, "Metadata": {}}], "changes since"),
+        ('{"Keys": {}, "OldImage": {}}\n{"Keys": {}}', "changes since"),
+        (gzip.compress(b"Quillfeather", mtime=0)[:-4], "gzip"),
+        (gzip.compress(b"Quillfeather", mtime=0), "not valid JSON"),
+    ],
+)
+def test_what_aws_writes_otherwise_is_named(scan: Scan, content: object, cause: str) -> None:
+    with pytest.raises(SourceError, match=cause) as caught:
+        scan(content)
+    assert "Quillfeather" not in str(caught.value)
 
 
 def test_half_a_character_does_not_break_what_follows(scan: Scan) -> None:
