@@ -16,6 +16,7 @@ from eus_etl.defs.reconcile.staleness import Node, StudyState
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import BlockedError, EusEtlError, MachineError, PermanentError
 from eus_etl.settings import StudyConfig
+from eus_etl.steps.observation.snapshot import require_known_visit
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.locks import hold_to_the_end, work_lock
 from eus_etl.storage.provenance import STUDY, CheckOutcome, Entry, write_entry
@@ -96,6 +97,8 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
         if not (by_command := TERMINAL_TAG in context.run.tags):  # a command holds it already
             hold_to_the_end(run_locks(context.instance), context.run.run_id)
         try:
+            if patient is not None:
+                require_known_visit(paths, patient)
             claim_root(paths, study.study)
             # held until the event is written, which is before Dagster asks for the next result
             with work_lock(paths, patient or STUDY):

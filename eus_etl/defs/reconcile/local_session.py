@@ -23,7 +23,7 @@ from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.observe import Failure
-from eus_etl.steps.observation.snapshot import resolve_patient
+from eus_etl.steps.observation.snapshot import known_visits, resolve_patient
 from eus_etl.storage.locks import run_lock
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -103,8 +103,9 @@ class StudySession:
         return observe_study(self._study, self.state, relist=relist)
 
     def patients(self) -> list[str]:
-        """Every visit's id."""
-        return sorted(self._instance.get_dynamic_partitions(str(patients_of(self._study.study).name)))
+        """Every visit's id, without partition keys that no source has shown."""
+        keys = self._instance.get_dynamic_partitions(str(patients_of(self._study.study).name))
+        return sorted(known_visits(StudyPaths(self._study.root), keys))
 
     def plan(self, patient: str | None) -> Plan | None:
         """What has to be made of a visit, or (None) of the study's tables."""

@@ -21,7 +21,7 @@ from eus_etl.errors import EusEtlError
 from eus_etl.settings import DynamoSource, GoogleSheetSource, StudyConfig, SubjectsSource
 from eus_etl.steps.observation.connect import connect
 from eus_etl.steps.observation.observe import Observation, observe, videos_mark
-from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS, SOURCES
+from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS, SOURCES, known_visits
 from eus_etl.steps.result import version_of
 from eus_etl.storage.root_owner import claim_root
 
@@ -118,7 +118,8 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
                 skip_reason="; ".join(records.failures) or "nothing has happened",
                 cursor=after.model_dump_json(),
             )
-        known = {*context.instance.get_dynamic_partitions(str(patients_of(study.study).name))}
+        keys = context.instance.get_dynamic_partitions(str(patients_of(study.study).name))
+        known = known_visits(state.paths, keys)
         due = due_plans(present, state, sorted(known | records.patients), busy, now)
         requests = [plan.request(cursor.number + 1) for plan in due.plans]
         said = [*records.failures, f"{len(records.events)} changes reported"]

@@ -1,11 +1,11 @@
 """What the last observations found: read from the inventory, never from a source."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.paths import StudyPaths, is_safe_id
 from eus_etl.domain.patient_matching import PatientMatcher
 from eus_etl.domain.tables.catalog import REGIONS, SYNC
 from eus_etl.domain.tables.rejection import Rejection
@@ -142,6 +142,30 @@ def aliases(study: StudyConfig) -> dict[str, str | None]:
     for patient_id in items.versions:
         known[patient_id] = _Item.model_validate(items.load(patient_id)).pseudo_name
     return known
+
+
+def known_visits(paths: StudyPaths, keys: Iterable[str]) -> set[str]:
+    """Of partition keys, those of visits that a source has shown, now or once.
+
+    A person can type any key into Dagster's page, also a path that leads out of the root: keys go through
+    here before anything is looked up by them.
+    """
+    shown = Inventory(paths, LABEL_ITEMS).versions.keys() | Inventory(paths, DRIVE_VIDEOS).versions.keys()
+    return {key for key in keys if key in shown or (is_safe_id(key) and paths.ledger(key).is_file())}
+
+
+def require_known_visit(paths: StudyPaths, key: str) -> None:
+    """Refuse a partition key that no source has shown.
+
+    Raises:
+        PatientUnknownError: it is none; the message does not repeat what somebody typed.
+    """
+    if not known_visits(paths, [key]):
+        raise PatientUnknownError(
+            "partition key",
+            "no source has shown a visit of this id",
+            "delete the partition, and choose a visit that `eus-etl status` lists",
+        )
 
 
 def matcher(study: StudyConfig) -> PatientMatcher:
