@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TypeAlias
 
-from eus_etl.domain.item_values import BOOLEANS, MORPHOLOGY, UNREADABLE
 from eus_etl.domain.labels.item_keys import is_missing, procedure_stop, seconds_of
+from eus_etl.domain.labels.item_values import BOOLEANS, MORPHOLOGY, UNREADABLE
 from eus_etl.domain.numbers import finite_number
 from eus_etl.domain.tables import catalog
 from eus_etl.domain.tables.rejection import Rejection

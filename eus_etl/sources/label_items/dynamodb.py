@@ -5,7 +5,7 @@ How a table is reached and read stays in ``dynamodb_table``.
 
 from functools import partial
 
-from eus_etl.domain.item_values import ItemRules
+from eus_etl.domain.labels.item_values import ItemRules
 from eus_etl.sources.dynamodb.table import DynamoTable
 from eus_etl.sources.label_items.base import ItemScan
 from eus_etl.sources.label_items.parsing import kept_item, taken_items

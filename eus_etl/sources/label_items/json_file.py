@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from eus_etl.domain.item_values import ItemRules
+from eus_etl.domain.labels.item_values import ItemRules
 from eus_etl.errors import SourceError, SourceUnavailableError
 from eus_etl.sources.label_items.base import JSON, ItemScan
 from eus_etl.sources.label_items.parsing import KeptItem, kept_item, taken_items

@@ -6,7 +6,7 @@ How items are reached and read stays in the source's own module.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from eus_etl.domain.item_values import ItemRules, kept_attributes
+from eus_etl.domain.labels.item_values import ItemRules, kept_attributes
 from eus_etl.domain.patient_matching import UUID, canonical_id
 from eus_etl.sources.dynamodb.attribute_values import Raw, plain_attributes
 from eus_etl.sources.label_items.base import JSON, ItemScan, LabelItem, RejectedItem

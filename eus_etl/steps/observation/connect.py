@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-from eus_etl.domain.item_values import ItemRules
+from eus_etl.domain.labels.item_values import ItemRules
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import (
     CsvFileSource,

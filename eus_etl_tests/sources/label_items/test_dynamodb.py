@@ -17,7 +17,7 @@ import requests
 
 from benchmarks.support.places import DOCS
 from benchmarks.support.servers.aws_server import REGION, aws_server, create_table, use_fake_credentials
-from eus_etl.domain.item_values import MORPHOLOGY, ItemRules
+from eus_etl.domain.labels.item_values import MORPHOLOGY, ItemRules
 from eus_etl.errors import ConfigError, SourceAccessError, SourceError, SourceUnavailableError
 from eus_etl.sources.dynamodb.table import DynamoTable
 from eus_etl.sources.label_items.base import ItemScan, LabelItemSource

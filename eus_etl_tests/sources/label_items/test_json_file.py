@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eus_etl.domain.item_values import ItemRules
+from eus_etl.domain.labels.item_values import ItemRules
 from eus_etl.errors import SourceError, SourceUnavailableError
 from eus_etl.sources.label_items.base import ItemScan, LabelItem, LabelItemSource
 from eus_etl.sources.label_items.json_file import JsonItems
