@@ -81,6 +81,27 @@ def patient_row(
     return row, rejected
 
 
+def checked_cells(cells: Mapping[str, str], config: PatientsConfig) -> dict[str, str]:
+    """Cells as they may be stored: ``UNREADABLE`` stands for one that is not of its column's kind.
+
+    ``patient_row`` records it as it would record what stood there. A number out of range stays.
+
+    Args:
+        cells: headers to cells of one row of the sheet.
+        config: the sheet's columns.
+    """
+    checked = {}
+    for column in config.columns:
+        cell = cells.get(column.header, "").strip()
+        try:
+            if cell:
+                _read_cell(cell, column)
+        except _BadValueError as bad:
+            cell = cell if bad.reason == "out_of_range" else UNREADABLE
+        checked[column.header] = cell
+    return checked
+
+
 def _facts(item: Mapping[str, object]) -> list[tuple[str, object, Callable[[object], Value | None]]]:
     """Columns, their values in the item and their readers."""
     return [

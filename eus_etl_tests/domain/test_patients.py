@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eus_etl.domain.patients import REASONS, Value, patient_row
+from eus_etl.domain.patients import REASONS, Value, checked_cells, patient_row
 from eus_etl.domain.tables import catalog
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import PatientColumnConfig, PatientsConfig, load_study, shipped
@@ -241,3 +241,15 @@ def test_any_item_and_any_cells_give_a_row(item: dict[str, object], rows: list[d
     for name, low, high in (("cap_db_m", 100, 400), ("stiffness_kpa", 0, 100)):
         value = row[name]
         assert value is None or (isinstance(value, float) and low <= value <= high)
+
+
+def test_cells_that_are_not_of_their_columns_kind_are_dropped_and_recorded_alike() -> None:
+    for cell in ("310", "5000", "Quillfeather", "1e999", ""):
+        cells = {"CAP score": cell, "Stiffness": " 5.5 "}
+        checked = checked_cells(cells, LIVER)
+        assert checked["Stiffness"] == "5.5"
+        assert checked["CAP score"] == (cell if cell in ("310", "5000", "") else "?")
+        row, rejected = patient_row("p", None, [cells], LIVER)
+        again, recorded = patient_row("p", None, [checked], LIVER)
+        assert again == row
+        assert [bad.reason for bad in recorded] == [bad.reason for bad in rejected]

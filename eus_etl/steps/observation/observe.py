@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 
 from eus_etl.domain.paths import StudyPaths, is_safe_id
 from eus_etl.domain.patient_matching import PatientMatcher
+from eus_etl.domain.patients import checked_cells
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.errors import EusEtlError
-from eus_etl.settings import StudyConfig
+from eus_etl.settings import PatientsConfig, StudyConfig
 from eus_etl.sources.label_items.base import LabelItemSource
 from eus_etl.sources.patient_rows.base import PatientRowSource
 from eus_etl.sources.videos.base import Listing, VideoSource
@@ -74,7 +75,7 @@ def observe(study: StudyConfig, sources: Sources, source: str) -> Observation:
         case "drive_videos":
             return _observe_videos(paths, sources.videos(), matcher(study), max_loss)
         case "patient_rows":
-            return _observe_rows(paths, sources.patient_rows(), matcher(study), max_loss)
+            return _observe_rows(paths, sources.patient_rows(), matcher(study), study.patients, max_loss)
         case "sync_rows":
             return _observe_sync(paths, matcher(study))
         case "region_rows":
@@ -223,7 +224,11 @@ def _kept(known: Sequence[ObservedFile], listing: Listing) -> list[ObservedFile]
 
 
 def _observe_rows(
-    paths: StudyPaths, source: PatientRowSource, match: PatientMatcher, max_loss_share: float
+    paths: StudyPaths,
+    source: PatientRowSource,
+    match: PatientMatcher,
+    columns: PatientsConfig,
+    max_loss_share: float,
 ) -> Observation:
     rows: dict[str, list[Mapping[str, str]]] = {}
     rejected: list[Rejection] = []
@@ -231,7 +236,7 @@ def _observe_rows(
     for row in scan.rows:
         found = match.of_key(row.key)
         if len(found) == 1:
-            rows.setdefault(next(iter(found)), []).append(dict(row.cells))
+            rows.setdefault(next(iter(found)), []).append(checked_cells(row.cells, columns))
         else:
             rejected.append(unknown_row(row.number, len(found)))
     rejected += map(surplus_row, scan.surplus)
