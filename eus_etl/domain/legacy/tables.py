@@ -58,9 +58,9 @@ def old_intervals(
 ) -> list[OldInterval]:
     """The intervals of one visit's rows of an old ``labels.csv``.
 
-    Reads one row per interval (label, start, stop) or one row per visit with the columns ``Start Station 1
-    1``, ``Stop Station 1 1``; times in seconds or ``HH:MM:SS``, labels in any spelling that ``families``
-    lists.
+    Reads one row per interval (label, start, stop), or one row per visit with columns such as
+    ``Start Station 1 1`` and ``Stop Station 1 1``; times in seconds or ``HH:MM:SS``, labels in any spelling
+    that ``families`` lists.
     """
     columns = list(rows[0]) if rows else []
     labels = _labels(families)
