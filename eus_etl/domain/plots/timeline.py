@@ -180,7 +180,7 @@ def _draw_thumbnails(figure: "Figure", axes: "Axes", thumbnails: Sequence[Thumbn
 
 
 def _reasons(timed: pl.DataFrame) -> pl.DataFrame:
-    """``procedure_s`` and one of its ``reasons``, a row a reason."""
+    """``procedure_s`` and one of its ``reasons``, one row per reason."""
     held = timed.select("procedure_s", "reasons").drop_nulls("reasons")
     return held.with_columns(pl.col("reasons").str.split(REASON_SEPARATOR)).explode("reasons")
 

@@ -52,7 +52,7 @@ _MIN_LOG_SPREAD = 0.15
 deviations, but no blur. At a z of -3 it makes blur begin where a third of the sharpness is lost."""
 
 _REFRESH_SHARE = 0.15
-"""A frozen picture changes by up to this share of what a moving one does where its encoder starts anew."""
+"""A frozen picture changes by up to this share of what a moving one does when its encoder starts again."""
 
 _MIN_OUTSIDE = 0.05
 """With less of the picture outside of the region, the colours there say nothing."""
@@ -146,7 +146,7 @@ def still_lengths(motion: Series, video_s: Series, still_below: float) -> Series
     Args:
         motion: change of each frame to the one before; NaN (no frame before) is a change.
         video_s: presentation times, ascending.
-        still_below: change below which a frame stands still.
+        still_below: change below which a frame is still.
     """
     if not len(motion):
         return np.empty(0)
@@ -167,7 +167,7 @@ def frozen_lengths(motion: Series, video_s: Series, ordinary: Flags, still_below
         motion: as of ``still_lengths``.
         video_s: as of ``still_lengths``.
         ordinary: frames that show ultrasound; what changes usually is the median of those that move.
-        still_below: change below which a frame stands still.
+        still_below: change below which a frame is still.
     """
     strict = still_lengths(motion, video_s, still_below)
     moving = motion[ordinary & (motion >= still_below)]

@@ -238,7 +238,7 @@ def signature_of(geometry: GridGeometry, looks: Appearance, screen: Screen) -> s
 
     A bit for each of 16 x 8 fields of the screen: whether more than half of it was ever lit, without what
     is thin. So it holds where the pictures lie and how large they are, not what names and numbers are
-    written beside them. Of a report it is where the text stands, so that a page is not taken for a picture
+    written beside them. Of a report it is where the text is, so that a page is not taken for a picture
     that fills the screen.
 
     Args:
