@@ -53,6 +53,7 @@ def make_dataset(study: StudyConfig) -> StepResult:
             **{title: why for sheet in sheets for title, why in sheet.notes.items()},
         },
         pictures={title: png for title, png in pictures.items() if len(png) <= SHOWN_BYTES},
+        outputs=(*index.outputs, paths.statistics, *(paths.contact_sheet(recipe) for recipe in recipes)),
     )
 
 

@@ -123,6 +123,7 @@ def make_frame_table(
             ),
             Check("synchronised", not sync_needed, _compared(recording_s, procedure_s, all_synced, doubted)),
         ),
+        outputs=(file, file.with_suffix(".parquet"), paths.timeline_picture(patient_id)),
     )
 
 

@@ -22,15 +22,16 @@ from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.atomic import publish_folder, remove_partials
 from eus_etl.storage.extraction_store import (
     Manifest,
-    count_files,
     count_rows,
     folder_beside,
     load_manifest,
     remove_extraction,
+    state_files,
     write_manifest,
     write_rows,
 )
-from eus_etl.storage.parts import load_part, write_part, write_rejected
+from eus_etl.storage.outputs import count_files
+from eus_etl.storage.parts import load_part, part_outputs, write_part, write_rejected
 
 STAGE = "frames"
 
@@ -89,6 +90,11 @@ def extract_patient(
         ),
         metadata=_metadata(manifests, decoded, time.monotonic() - started),
         checks=(_images_equal_rows(videos, manifests), _rejections_have_reasons(rejected)),
+        outputs=(
+            *part_outputs(paths, STAGE, patient_id, DECODED),
+            *(file for video in videos for file in state_files(video.state)),
+            *(video.images for video in videos if manifests[video.video_id].rejected is None),
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from eus_etl.domain.tables.catalog import LABELS
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import Check, StepResult, version_of
-from eus_etl.storage.parts import write_part, write_rejected
+from eus_etl.storage.parts import part_outputs, write_part, write_rejected
 
 STAGE = "labels"
 
@@ -37,6 +37,7 @@ def make_labels(study: StudyConfig, patient_id: str, attributes: Mapping[str, ob
         metadata={"intervals": intervals.height, **counts}
         | ({} if end_s is None else {"procedure_s": end_s}),
         checks=(_no_problem_unseen(intervals, recorded),),
+        outputs=part_outputs(paths, STAGE, patient_id, LABELS),
     )
 
 

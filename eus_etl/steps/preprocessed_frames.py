@@ -21,23 +21,23 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.preprocess import Preprocessor
 from eus_etl.domain.screen.overlays import parse_boxes
 from eus_etl.domain.screen.region import parse_polygon
-from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED
+from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, TEXT_CHECKS
 from eus_etl.errors import FramesMissingError
 from eus_etl.settings import RecipeConfig, StudyConfig
 from eus_etl.steps.previews.safe_images import mask_facts
 from eus_etl.steps.previews.visit import sheets_of_visit
 from eus_etl.steps.result import Check, StepResult, version_of
-from eus_etl.steps.text_check.check import check_text, require_reader
+from eus_etl.steps.text_check.check import STAGE, check_text, require_reader
 from eus_etl.storage.atomic import publish_folder, sync_folder, write_atomically
 from eus_etl.storage.checksums import sha256_of
 from eus_etl.storage.extraction_store import (
     ExtractedVideo,
-    count_files,
     extracted_videos,
     folder_beside,
     read_image,
 )
-from eus_etl.storage.parts import load_part, write_part
+from eus_etl.storage.outputs import count_files
+from eus_etl.storage.parts import load_part, part_outputs, write_part
 from eus_etl.storage.table_files import read_part, write_parquet
 
 FORMAT = 3
@@ -112,6 +112,11 @@ def preprocess_patient(
             ),
             text.check,
         ),
+        outputs=(
+            *part_outputs(paths, STAGE, patient_id, PREPROCESSED, TEXT_CHECKS),
+            *(path for job in jobs for path in job.outputs()),
+            *(paths.visit_contact_sheet(patient_id, recipe) for recipe in study.preprocess.recipes),
+        ),
     )
 
 
@@ -150,6 +155,10 @@ class _Job:
     def rows_file(self) -> Path:
         """The rows of ``tables.PREPROCESSED`` of this job."""
         return self.manifest_file.with_suffix(".parquet")
+
+    def outputs(self) -> tuple[Path, ...]:
+        """What a finished job left: no folder where no frame has a region."""
+        return (self.manifest_file, self.rows_file, *([self.folder] if self.folder.is_dir() else []))
 
     def facts(self) -> dict[str, object]:
         """All that the images depend on."""

@@ -84,7 +84,7 @@ def bring_copies(
     Raises:
         EusEtlError: a file could not be fetched that may be fetched later.
     """
-    folder, memory = paths.raw_folder(patient_id), paths.state / "raw" / f"{patient_id}.json"
+    folder, memory = paths.raw_folder(patient_id), copies_memory(paths, patient_id)
     before = _Copies.model_validate_json(memory.read_bytes()) if memory.is_file() else _Copies()
     held = {copy.md5: folder / name for name, copy in before.names.items() if _is_intact(folder / name, copy)}
     # what begins a file that is here is not fetched again only to be dropped
@@ -126,6 +126,11 @@ def bring_copies(
         part.unlink()  # begun for an upload that was replaced since
     refused = {md5: failures[file.source_id] for md5, (file, _) in targets.items() if md5 not in fetched}
     return Brought(copies, len(fetched), refused, unfinished)
+
+
+def copies_memory(paths: StudyPaths, patient_id: str) -> Path:
+    """Where the verified copies of a visit are remembered."""
+    return paths.state / "raw" / f"{patient_id}.json"
 
 
 def _renamed(folder: Path, names: Mapping[str, str], copies: Mapping[str, Path]) -> dict[str, Path]:

@@ -14,10 +14,10 @@ from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.videos.base import VideoSource
 from eus_etl.steps.observation.snapshot import ObservedFile
-from eus_etl.steps.raw_copies import bring_copies, file_names
+from eus_etl.steps.raw_copies import bring_copies, copies_memory, file_names
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.atomic import remove_partials
-from eus_etl.storage.parts import write_part, write_rejected
+from eus_etl.storage.parts import part_outputs, write_part, write_rejected
 
 STAGE = "raw_videos"
 
@@ -93,6 +93,11 @@ def fetch_videos(
         checks=(
             Check("videos_open", unreadable == 0, f"{unreadable} of {len(wanted)} files do not open"),
             _reasons_check(recorded),
+        ),
+        outputs=(
+            *part_outputs(paths, STAGE, patient_id, VIDEOS),
+            copies_memory(paths, patient_id),
+            *([paths.raw_folder(patient_id)] if brought.copies else []),
         ),
     )
 

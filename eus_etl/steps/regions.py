@@ -30,7 +30,7 @@ from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.atomic import write_atomically
 from eus_etl.storage.cell_store import load_grids
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos, read_image
-from eus_etl.storage.parts import load_part, write_part, write_rejected
+from eus_etl.storage.parts import load_part, part_outputs, write_part, write_rejected
 
 STAGE = "regions"
 
@@ -122,6 +122,10 @@ def find_regions(study: StudyConfig, patient_id: str, corrections: pl.DataFrame)
                 without == 0,
                 f"{without} of {part.height} layouts without a region; their frames are not preprocessed",
             ),
+        ),
+        outputs=(
+            *part_outputs(paths, STAGE, patient_id, LAYOUTS),
+            *(paths.root / overlay for overlay in part["overlay"].drop_nulls()),
         ),
     )
 

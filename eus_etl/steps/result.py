@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,15 @@ class StepResult:
         metadata: counts and other facts for the page; no names, no pixels that are not masked.
         checks: outcomes of the asset's checks.
         pictures: small PNG files for the page, by title; masked pictures and charts only.
+        outputs: files and folders that were made. Where one is lost or changed, or is not there even now, the
+            asset counts as stale.
     """
 
     version: str
     metadata: Mapping[str, int | float | str | bool] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+    outputs: tuple[Path, ...] = ()
 
 
 def version_of(*facts: object) -> str:

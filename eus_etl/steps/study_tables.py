@@ -63,6 +63,7 @@ def assemble_preprocess_metadata(study: StudyConfig) -> StepResult:
     return StepResult(
         version_of(result.version, layouts.version, texts.version),
         {**result.metadata, "layouts": layouts.metadata["rows"]},
+        outputs=(*result.outputs, *layouts.outputs, *texts.outputs),
     )
 
 
@@ -80,7 +81,7 @@ def assemble_rejected(study: StudyConfig) -> StepResult:
     metadata: dict[str, int | float | str | bool] = {"rows": rows.height, "path": paths.relative(path)}
     for stage, count in rows["stage"].value_counts(sort=True).iter_rows():
         metadata[f"of {stage}"] = count
-    return StepResult(version_of(file_sha256(path)), metadata)
+    return StepResult(version_of(file_sha256(path)), metadata, outputs=(path,))
 
 
 def scan_parts(study: StudyConfig, table: Table) -> pl.LazyFrame:
@@ -132,4 +133,8 @@ def assemble(study: StudyConfig, table: Table, rows: pl.LazyFrame, *, twin: bool
     with atomic_path(path) as partial:
         ordered.select(without_formulas(table.schema)).sink_csv(partial, maintain_order=True)
     count = ordered.select(pl.len()).collect(engine="streaming").item()
-    return StepResult(version_of(file_sha256(path)), {"rows": count, "path": paths.relative(path)})
+    return StepResult(
+        version_of(file_sha256(path)),
+        {"rows": count, "path": paths.relative(path)},
+        outputs=(path, path.with_suffix(".parquet")) if twin else (path,),
+    )

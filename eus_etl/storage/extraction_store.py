@@ -4,7 +4,6 @@ The cell grids that lie beside the rows are ``grids``'; what is extracted, and w
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from eus_etl.domain.tables.catalog import EXTRACTED
 from eus_etl.errors import FramesMissingError
 from eus_etl.storage.atomic import PARTIAL, raise_if_full
 from eus_etl.storage.checksums import file_sha256
+from eus_etl.storage.outputs import count_files
 from eus_etl.storage.table_files import write_parquet
 
 FORMAT = 3  # raise it when images, rows or grids of an equal configuration come out different
@@ -95,6 +95,11 @@ def remove_extraction(state: Path, images: Path) -> None:
             shutil.rmtree(folder)
 
 
+def state_files(state: Path) -> list[Path]:
+    """The files of a video's published state folder: manifest, and rows and grids where it has frames."""
+    return sorted(file for file in state.iterdir() if not file.name.startswith("."))
+
+
 def write_rows(state: Path, rows: pl.DataFrame) -> None:
     """Write rows of ``tables.EXTRACTED`` into a video's state folder that is not published yet."""
     write_parquet(EXTRACTED.conform(rows), state / _ROWS)
@@ -109,15 +114,6 @@ def load_rows(paths: StudyPaths, patient_id: str) -> pl.DataFrame:
     """The kept frames of one visit, rows of ``tables.EXTRACTED``, video by video in presentation order."""
     files = sorted(paths.extracted_of_patient(patient_id).glob(f"*/{_ROWS}"))
     return pl.concat([EXTRACTED.empty(), *(EXTRACTED.conform(pl.read_parquet(file)) for file in files)])
-
-
-def count_files(folder: Path) -> int:
-    """Number of files directly in ``folder``; 0 where there is no such folder."""
-    try:
-        with os.scandir(folder) as entries:
-            return sum(entry.is_file() for entry in entries)
-    except FileNotFoundError:
-        return 0
 
 
 @contextmanager

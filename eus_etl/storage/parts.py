@@ -42,6 +42,13 @@ def write_rejected(
     return frame
 
 
+def part_outputs(paths: StudyPaths, stage: str, patient_id: str, *tables: Table) -> tuple[Path, ...]:
+    """What a stage vouches for of one patient: parts of these tables, and what it recorded as rejected."""
+    rejected = rejected_part(paths, stage, patient_id)
+    parts = [paths.part(table.name, patient_id) for table in tables]
+    return (*parts, *([rejected] if rejected.is_file() else []))
+
+
 def rejected_part(paths: StudyPaths, stage: str, patient_id: str) -> Path:
     """Where ``stage`` records what it could not use of one patient."""
     return paths.part(f"{REJECTED.name}/{stage}", patient_id)

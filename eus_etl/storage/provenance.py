@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.outputs import Outputs
 
 STUDY = "_study"
 """Stands for the patient's id where an asset is of the whole study; no safe id begins so."""
@@ -35,6 +36,7 @@ class Entry(BaseModel):
         made_by: id of the run that made it.
         settled_by: id of the run that last made it, or found that it need not be made.
         checks: names of its checks to what they said.
+        outputs: what it left on the disk.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,6 +47,7 @@ class Entry(BaseModel):
     made_by: str
     settled_by: str
     checks: Mapping[str, CheckOutcome]
+    outputs: Outputs
 
 
 _PAGE = TypeAdapter(dict[str, Entry])

@@ -67,6 +67,7 @@ def record_made(
                 made_by="",
                 settled_by="",
                 checks={},
+                outputs={},
             )
             write_entry(paths, visit, name, entry)
         record_versions(instance, home, node.key, versions)

@@ -19,6 +19,7 @@ from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.snapshot import require_known_visit
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.locks import hold_to_the_end, work_lock
+from eus_etl.storage.outputs import describe
 from eus_etl.storage.provenance import STUDY, CheckOutcome, Entry, write_entry
 from eus_etl.storage.root_owner import claim_root
 
@@ -139,6 +140,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
             checks={
                 check.name: CheckOutcome(passed=check.passed, detail=check.detail) for check in result.checks
             },
+            outputs=describe(state.paths, result.outputs),
         )
         write_entry(state.paths, patient or STUDY, spec.name, entry)
         return dg.MaterializeResult(

@@ -13,6 +13,7 @@ import dagster as dg
 from eus_etl.defs.keys import DATA_VERSION_TAG
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.steps.result import version_of
+from eus_etl.storage.outputs import lost
 from eus_etl.storage.provenance import STUDY, Entry, read_page
 
 
@@ -59,7 +60,8 @@ class Reason:
 
     Attributes:
         why: the kind of reason.
-        inputs: names of the inputs that changed, or of those before it that are not current.
+        inputs: names of the inputs that changed, or of those before it that are not current; where an output
+            is lost, its path below the root.
     """
 
     why: Why
@@ -90,6 +92,7 @@ class StudyState:
     only: str | None = None
     _versions: dict[dg.AssetKey, Versions] = field(default_factory=dict)
     _pages: dict[str, Mapping[str, Entry]] = field(default_factory=dict)
+    _lost: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     _of_all_visits: dict[dg.AssetKey, str] = field(default_factory=dict)
 
     def reasons(self, partition: str | None) -> dict[dg.AssetKey, Reason]:
@@ -143,6 +146,7 @@ class StudyState:
     def refresh(self, partition: str | None) -> None:
         """Read what is known of one visit (None: of the study's tables) again."""
         self._pages.pop(partition or STUDY, None)
+        self._lost.pop(partition or STUDY, None)
         for key, versions in self._versions.items():
             if self.nodes[key].per_patient == (partition is not None):
                 versions.pop(partition, None)
@@ -165,8 +169,8 @@ class StudyState:
         entry, version = self.entry(node, partition), self.version(node.key, partition)
         if entry is None or version is None:
             return Reason(Why.MISSING)
-        if self._is_lost(entry, version):
-            return Reason(Why.OUTPUT_LOST)
+        if self._is_lost(node, partition, entry, version):
+            return Reason(Why.OUTPUT_LOST, self._lost_outputs(node, partition, entry))
         if entry.configuration != node.code_version:
             return Reason(Why.CONFIGURATION_CHANGED)
         inputs = self.inputs(node, partition)
@@ -175,9 +179,17 @@ class StudyState:
         }
         return Reason(Why.INPUTS_CHANGED, tuple(sorted(changed))) if changed else None
 
-    def _is_lost(self, entry: Entry, version: str) -> bool:
+    def _is_lost(self, node: Node, partition: str | None, entry: Entry, version: str) -> bool:
         """Whether what the event log tells of is not what lies on the disk."""
-        return entry.version != version
+        return entry.version != version or bool(self._lost_outputs(node, partition, entry))
+
+    def _lost_outputs(self, node: Node, partition: str | None, entry: Entry) -> tuple[str, ...]:
+        """The first file or folder of the asset that is missing or changed; looked for once."""
+        page = self._lost.setdefault(partition or STUDY, {})
+        if node.name not in page:
+            found = lost(self.paths, entry.outputs)
+            page[node.name] = () if found is None else (found,)
+        return page[node.name]
 
     def _counted(self, node: Node, partition: str | None) -> str | None:
         """The version of an input; None where it is not there to be read."""
@@ -185,7 +197,7 @@ class StudyState:
         if node.observed or version is None:
             return version
         entry = self.entry(node, partition)
-        return None if entry is None or self._is_lost(entry, version) else version
+        return None if entry is None or self._is_lost(node, partition, entry, version) else version
 
     def _all_counted(self, node: Node) -> str:
         """One hash over the versions of all visits."""

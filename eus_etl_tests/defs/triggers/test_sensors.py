@@ -167,6 +167,7 @@ def make(
         made_by=run_id,
         settled_by=run_id,
         checks={},
+        outputs={},
     )
     write_entry(state.paths, patient or STUDY, node.name, entry)
     state.instance.report_runless_asset_event(

@@ -1,0 +1,110 @@
+"""What an asset left on the disk, and whether it is still there.
+
+A check costs one look at each file and folder and reads nothing: a file is compared by its size, a folder by
+the number of its files, which are counted only where the folder's time has changed. A changed byte that
+leaves the size as it was is not seen here.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from eus_etl.domain.paths import StudyPaths
+
+_CLUTTER = frozenset({"thumbs.db", "desktop.ini"})
+
+
+class Trace(BaseModel):
+    """What is known of one output.
+
+    Attributes:
+        kind: ``copies`` is a folder whose files are looked at one by one each time: raw videos.
+        files: number of files of a folder; 1 for a file.
+        size: bytes of the file, or of all copies; 0 for other folders.
+        mtime_ns: when it was changed. Another time alone is no loss: backups set times of their own.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["file", "folder", "copies"]
+    files: int
+    size: int
+    mtime_ns: int
+
+
+Outputs = Mapping[str, Trace | None]
+"""Paths below the root to what is known of them; None for what could not be made, and is to be."""
+
+
+def describe(paths: StudyPaths, outputs: Iterable[Path]) -> dict[str, Trace | None]:
+    """What the files and folders of an asset are like now that it is made.
+
+    Copies have uploaded names, which are written nowhere else: their folder is described as a whole.
+    """
+    return {
+        paths.relative(path): _trace(path, looked_through=path.is_relative_to(paths.raw_data))
+        for path in outputs
+    }
+
+
+def lost(paths: StudyPaths, outputs: Outputs) -> str | None:
+    """The first of these outputs, below the root, that is missing or changed; None where all are there."""
+    root = f"{paths.root}/"
+    return next((path for path, trace in outputs.items() if not _is_there(root + path, trace)), None)
+
+
+def count_files(folder: Path) -> int:
+    """Number of files directly in ``folder``, without what computers leave there; 0 for no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return sum(not _is_clutter(entry.name) and entry.is_file() for entry in entries)
+    except FileNotFoundError:
+        return 0
+
+
+def _trace(path: Path, *, looked_through: bool) -> Trace | None:
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISDIR(found.st_mode):
+        return Trace(kind="file", files=1, size=found.st_size, mtime_ns=found.st_mtime_ns)
+    if looked_through:
+        files, size = _files_and_size(path)
+        return Trace(kind="copies", files=files, size=size, mtime_ns=found.st_mtime_ns)
+    return Trace(kind="folder", files=count_files(path), size=0, mtime_ns=found.st_mtime_ns)
+
+
+def _is_there(path: str, trace: Trace | None) -> bool:
+    if trace is None:
+        return False
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a Path of each of many thousands takes longer than the look
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    if stat.S_ISDIR(found.st_mode) != (trace.kind != "file"):
+        return False
+    if trace.kind == "file":
+        return found.st_size == trace.size
+    if trace.kind == "copies":
+        return _files_and_size(Path(path)) == (trace.files, trace.size)
+    return found.st_mtime_ns == trace.mtime_ns or count_files(Path(path)) == trace.files
+
+
+def _files_and_size(folder: Path) -> tuple[int, int]:
+    try:
+        with os.scandir(folder) as entries:
+            sizes = [
+                entry.stat().st_size for entry in entries if not _is_clutter(entry.name) and entry.is_file()
+            ]
+    except FileNotFoundError:
+        return 0, 0
+    return len(sizes), sum(sizes)
+
+
+def _is_clutter(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in _CLUTTER
