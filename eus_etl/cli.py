@@ -80,6 +80,16 @@ def demo(root: Path) -> None:
     sys.exit(0 if run_demo(root.resolve()) else 1)
 
 
+@main.command("init-home")
+@click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
+@_plain_errors
+def init_home(config: Path) -> None:
+    """Make the Dagster home before daemon, page and code server start."""
+    home = dagster_home(load_study(config))
+    open_instance(home).dispose()
+    click.echo(f"{home} is ready")
+
+
 @main.command()
 @_with_session
 @click.option("--patient", "patients", multiple=True, help="Id or alias of a visit; repeat for several.")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from eus_etl.defs.instance import make_home_ready
 from eus_etl.defs.study import build_study_definitions
 from eus_etl.settings import load_study, shipped, study_files
 
@@ -22,4 +23,5 @@ def load_definitions() -> dg.Definitions:
     return dg.Definitions.merge(*(build_study_definitions(load_study(path), path) for path in files))
 
 
+make_home_ready()
 defs = load_definitions()

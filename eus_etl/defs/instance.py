@@ -1,7 +1,8 @@
 """The Dagster instance of a command: the one in ``DAGSTER_HOME``, or one beside the study's root."""
 
 import os
-import shutil
+import sqlite3
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import dagster as dg
@@ -9,8 +10,13 @@ import yaml
 
 from eus_etl.errors import ConfigError
 from eus_etl.settings import StudyConfig, shipped
+from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.locks import file_lock
 
 HOME_VARIABLE = "DAGSTER_HOME"
+
+_LOCK, _SETTINGS = ".eus_etl.lock", "dagster.yaml"
+_DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 
 
 def dagster_home(study: StudyConfig) -> Path:
@@ -21,8 +27,7 @@ def dagster_home(study: StudyConfig) -> Path:
 
 def daemon_seen(home: Path) -> float | None:
     """When a daemon of the instance in ``home`` last gave a sign, in seconds since 1970; None for never."""
-    settings = yaml.safe_load((home / "dagster.yaml").read_text(encoding="utf-8")) or {}
-    if "storage" not in settings and not (home / "schedules" / "schedules.db").is_file():
+    if not _is_ready(home):
         return None  # opening the instance would make its databases
     with dg.DagsterInstance.from_config(str(home)) as instance:
         return max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=None)
@@ -31,22 +36,57 @@ def daemon_seen(home: Path) -> float | None:
 def open_instance(home: Path) -> dg.DagsterInstance:
     """The instance in ``home``, made with the shipped ``dagster.yaml`` where there is none.
 
+    Processes take turns: two that make Dagster's databases at once leave them with two marks of their format,
+    and no Dagster opens them again.
+
     Raises:
         ConfigError: the folder cannot be made.
     """
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        if not (home / "dagster.yaml").exists():
-            shutil.copyfile(shipped("dagster.yaml"), home / "dagster.yaml")
-    except OSError as error:
-        raise ConfigError(
-            HOME_VARIABLE,
-            f"{home} cannot be made ({error.strerror})",
-            "set DAGSTER_HOME to a folder that may be written to",
-        ) from error
-    return dg.DagsterInstance.from_config(str(home))
+    with ExitStack() as held:
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            held.enter_context(file_lock(home / _LOCK))
+            if not (home / _SETTINGS).exists():
+                write_atomically(home / _SETTINGS, shipped(_SETTINGS).read_bytes())
+        except OSError as error:
+            raise ConfigError(
+                HOME_VARIABLE,
+                f"{home} cannot be made ({error.strerror})",
+                "set DAGSTER_HOME to a folder that may be written to",
+            ) from error
+        return dg.DagsterInstance.from_config(str(home))
+
+
+def make_home_ready() -> None:
+    """Make what is missing of the home in ``DAGSTER_HOME``, if that is set.
+
+    Dagster's own processes take no turns: whoever loads the studies sees to it first.
+    """
+    if named := os.environ.get(HOME_VARIABLE):
+        home = Path(named).expanduser()
+        if not _is_ready(home):
+            open_instance(home).dispose()
 
 
 def run_locks(instance: dg.DagsterInstance) -> Path:
     """The folder of an instance where the processes that work on its runs hold their locks."""
     return Path(instance.root_directory) / "eus_etl_runs"
+
+
+def _is_ready(home: Path) -> bool:
+    """Whether the instance can be opened without anything being made."""
+    if not (home / _SETTINGS).is_file():
+        return False
+    settings = yaml.safe_load((home / _SETTINGS).read_text(encoding="utf-8")) or {}
+    return "storage" in settings or all(_is_marked(home / name) for name in _DATABASES)
+
+
+def _is_marked(database: Path) -> bool:
+    """Whether a database of Dagster's bears the mark of its format, which is written after its tables."""
+    if not database.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return connection.execute("SELECT version_num FROM alembic_version").fetchone() is not None
+    except sqlite3.Error:
+        return False

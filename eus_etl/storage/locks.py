@@ -20,6 +20,14 @@ def work_lock(paths: StudyPaths, name: str) -> Iterator[None]:
 
 
 @contextmanager
+def file_lock(file: Path) -> Iterator[None]:
+    """Hold a file's lock for the block; the file is made, its folder is not."""
+    with file.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def run_lock(folder: Path, run_id: str) -> Iterator[None]:
     """Say for the block that this process works on a run.
 
