@@ -58,6 +58,13 @@ def _with_session(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+_new_root = click.option(
+    "--new-root",
+    is_flag=True,
+    help="Take a root that has no mark, though visits of the study are known: make everything again there.",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="eus-etl")
 def main() -> None:
@@ -85,6 +92,9 @@ def demo(root: Path) -> None:
 @_plain_errors
 def init_home(config: Path) -> None:
     """Make the Dagster home before daemon, page and code server start."""
+    from eus_etl.defs.instance import dagster_home, open_instance
+    from eus_etl.settings import load_study
+
     home = dagster_home(load_study(config))
     open_instance(home).dispose()
     click.echo(f"{home} is ready")
@@ -93,24 +103,26 @@ def init_home(config: Path) -> None:
 @main.command()
 @_with_session
 @click.option("--patient", "patients", multiple=True, help="Id or alias of a visit; repeat for several.")
-def run(study: "StudyConfig", session: "StudySession", patients: Sequence[str]) -> None:
+@_new_root
+def run(study: "StudyConfig", session: "StudySession", patients: Sequence[str], new_root: bool) -> None:
     """Observe the sources, then process what is missing or stale."""
     from eus_etl import terminal
 
     with terminal.visits_progress(study.study) as tell:
-        report = session.run(patients or None, tell)
+        report = session.run(patients or None, tell, new_root=new_root)
     terminal.show_report(study.study, report)
     sys.exit(0 if report.complete else 1)
 
 
 @main.command()
 @_with_session
-def sync(study: "StudyConfig", session: "StudySession") -> None:
+@_new_root
+def sync(study: "StudyConfig", session: "StudySession", new_root: bool) -> None:
     """List every source in full, then process what is missing or stale."""
     from eus_etl import terminal
 
     with terminal.visits_progress(study.study) as tell:
-        report = session.run(progress=tell, relist=True)
+        report = session.run(progress=tell, relist=True, new_root=new_root)
     if report.missed:
         terminal.console.print(f"{study.study}: {report.missed} changes of videos had been missed")
     terminal.show_report(study.study, report)

@@ -43,6 +43,10 @@ class ForeignRootError(PermanentError):
     """The study's root holds data that this package did not make."""
 
 
+class RootUnavailableError(TransientError):
+    """The study's root was there once and is not there now: a lost mount is no new study."""
+
+
 class RootClaimedError(PermanentError):
     """The study's root already belongs to this package: there is nothing to take over."""
 

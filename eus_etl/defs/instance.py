@@ -27,7 +27,7 @@ def dagster_home(study: StudyConfig) -> Path:
 
 def daemon_seen(home: Path) -> float | None:
     """When a daemon of the instance in ``home`` last gave a sign, in seconds since 1970; None for never."""
-    if not _is_ready(home):
+    if not is_ready(home):
         return None  # opening the instance would make its databases
     with dg.DagsterInstance.from_config(str(home)) as instance:
         return max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=None)
@@ -64,7 +64,7 @@ def make_home_ready() -> None:
     """
     if named := os.environ.get(HOME_VARIABLE):
         home = Path(named).expanduser()
-        if not _is_ready(home):
+        if not is_ready(home):
             open_instance(home).dispose()
 
 
@@ -73,7 +73,7 @@ def run_locks(instance: dg.DagsterInstance) -> Path:
     return Path(instance.root_directory) / "eus_etl_runs"
 
 
-def _is_ready(home: Path) -> bool:
+def is_ready(home: Path) -> bool:
     """Whether the instance can be opened without anything being made."""
     if not (home / _SETTINGS).is_file():
         return False

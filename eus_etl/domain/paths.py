@@ -182,9 +182,14 @@ class StudyPaths:
         """Sheets for reviewing regions, one folder per visit; unmasked, like extracted frames."""
         return self.state / "review"
 
+    @property
+    def pages(self) -> Path:
+        """What the assets were last made from, a page a visit."""
+        return self.state / "ledger"
+
     def ledger(self, patient_id: str) -> Path:
         """What each asset of a visit was last made from."""
-        return self.state / "ledger" / f"{patient_id}.json"
+        return self.pages / f"{patient_id}.json"
 
     def extracted_folder(self, patient_id: str, video_id: str) -> Path:
         """Frame rows, cell grid and manifest of one extracted video."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eus_etl.errors import DiskFullError
+from eus_etl.storage.folders import make_folder
 
 PARTIAL = ".partial"
 
@@ -21,7 +22,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         DiskFullError: the disk is full; nothing is left behind.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     # threads of one process may write to one path at once: two sensors are threads
     partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{PARTIAL}")
     try:
@@ -54,7 +55,7 @@ def publish_folder(partial: Path, final: Path) -> None:
     An older ``final`` is replaced. Both must be on one file system.
     """
     sync_file_system(partial)
-    final.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(final.parent)
     if final.exists():
         shutil.rmtree(final)
     partial.replace(final)

@@ -20,6 +20,7 @@ from eus_etl.domain.tables.catalog import EXTRACTED
 from eus_etl.errors import FramesMissingError
 from eus_etl.storage.atomic import PARTIAL, raise_if_full
 from eus_etl.storage.checksums import file_sha256
+from eus_etl.storage.folders import make_folder
 from eus_etl.storage.outputs import count_files
 from eus_etl.storage.table_files import write_parquet
 
@@ -125,7 +126,8 @@ def folder_beside(final: Path) -> Iterator[Path]:
     """
     partial = final.with_name(f".{final.name}{PARTIAL}")
     try:
-        partial.mkdir(parents=True)
+        make_folder(partial.parent)
+        partial.mkdir()
         yield partial
     except OSError as error:
         raise_if_full(error, final.parent)

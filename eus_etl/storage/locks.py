@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.storage.folders import make_folder
 
 
 @contextmanager
 def work_lock(paths: StudyPaths, name: str) -> Iterator[None]:
     """Hold the lock of a visit (or of the study's tables) for the block; waits while another holds it."""
     file = paths.state / "locks" / name
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     with file.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

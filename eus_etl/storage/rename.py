@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from eus_etl.storage.folders import make_folder
+
 
 def move(source: Path, target: Path) -> None:
     """Rename ``source`` to ``target``, whose folder is made where it is missing.
@@ -13,7 +15,7 @@ def move(source: Path, target: Path) -> None:
         FileExistsError: there is something at ``target``.
         OSError: the two lie on different disks, or may not be changed.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, "its place is taken")
     source.rename(target)

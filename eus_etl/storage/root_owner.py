@@ -1,43 +1,68 @@
 """Whose a root is: data that this package did not make is never overwritten."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ForeignRootError
 from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.folders import forget_root, root_unavailable, watch_root
 
 FORMAT = 1
 
 
-def claim_root(paths: StudyPaths, study: str) -> None:
-    """Mark an empty root as ours, or check that it is.
+def claim_root(
+    paths: StudyPaths, study: str, *, known: Callable[[], bool] = lambda: False, new: bool = False
+) -> None:
+    """Check that the root is the study's, or mark it where it is free; from then on writers watch it.
 
     Hand-written ``sync.csv`` and ``regions.csv`` do not make a root foreign.
+
+    Args:
+        paths: the study's paths.
+        study: its name.
+        known: whether the study has a root already, as far as the Dagster instance knows; asked only where
+            the root has no mark.
+        new: a person says that an empty root is meant, or that a root whose mark was lost is the study's.
 
     Raises:
         ForeignRootError: the root holds tables, frames or videos without our mark, belongs to another
             study, or was written in another format.
+        RootUnavailableError: the root has no mark, and the study has a root already.
     """
-    if not is_ours(paths, study):
+    if not is_ours(paths, study, new=new):
+        if known() and not new:
+            raise root_unavailable(study, "the root has no mark, though its visits were worked on before")
         mark_root(paths, study)
+    watch_root(paths, study)
 
 
-def is_ours(paths: StudyPaths, study: str) -> bool:
-    """Whether the root bears the study's mark; False where it is free to be marked. Writes nothing.
+def is_ours(paths: StudyPaths, study: str, *, new: bool = False) -> bool:
+    """Whether the root bears the study's mark; False where it may be marked. Writes nothing.
 
     Raises:
         ForeignRootError: as ``claim_root``.
     """
     if is_claimed(paths):
-        owner = json.loads(paths.owner_file.read_bytes())
-        if owner != _mark(study):
+        owner = _read_mark(paths)
+        if owner == _mark(study):
+            return True
+        if owner is not None:
             raise ForeignRootError(
                 study,
                 f"the root belongs to study {owner.get('study')!r}, format {owner.get('format')!r}",
                 "give each study a root of its own in its configuration",
             )
-        return True
+    if (has_pages := paths.pages.is_dir()) and new:
+        return False
+    if has_pages or is_claimed(paths):
+        raise ForeignRootError(
+            study,
+            f"the root's mark, {paths.relative(paths.owner_file)}, is missing or cannot be read",
+            "bring it back from a backup; where the root is this study's for certain, "
+            "`eus-etl run --new-root` writes it again",
+        )
     for foreign in _foreign(paths):
         raise ForeignRootError(
             study,
@@ -55,7 +80,17 @@ def is_claimed(paths: StudyPaths) -> bool:
 
 def mark_root(paths: StudyPaths, study: str) -> None:
     """Mark the root as ours whatever it holds: only for who has just settled that."""
+    forget_root(paths)
     write_atomically(paths.owner_file, json.dumps(_mark(study)).encode())
+
+
+def _read_mark(paths: StudyPaths) -> dict[str, object] | None:
+    """What the mark says; None where it cannot be read."""
+    try:
+        found = json.loads(paths.owner_file.read_bytes())
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _mark(study: str) -> dict[str, object]:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from eus_etl.commands.doctor.finding import Finding, of_error, ok, problem, warning
+from eus_etl.defs.root import has_visits
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ForeignRootError
+from eus_etl.storage.folders import root_unavailable
 from eus_etl.storage.root_owner import is_ours
 
 # a folder of videos or a root on a server whose clock is off makes files look older or newer than they are
@@ -29,7 +31,7 @@ def examine_places(
         daemon_seen: time of the last heartbeat of a home's daemon, in seconds since 1970; None for never.
             Called only where there is a home.
     """
-    yield _owner(study, paths)
+    yield _owner(study, paths, home)
     parts = (paths.raw_data, paths.data, paths.frames, paths.preprocessed, paths.state)
     yield _writable("root", paths.root, parts)
     yield _file_time(paths.root)
@@ -42,17 +44,20 @@ def nearest_folder(path: Path) -> Path:
     return next(folder for folder in (path, *path.parents) if os.access(folder, os.F_OK))
 
 
-def _owner(study: str, paths: StudyPaths) -> Finding:
+def _owner(study: str, paths: StudyPaths, home: Path) -> Finding:
     check = "root's owner"
     try:
-        ours = is_ours(paths, study)
+        if is_ours(paths, study):
+            return ok(check, f"it is marked as the root of {study}")
     except ForeignRootError as error:
         return of_error(check, error)
     except (OSError, ValueError):
-        return problem(
-            check, "its owner file cannot be read", f"check {paths.owner_file} and its permissions"
+        return problem(check, "its mark cannot be read", f"check {paths.owner_file} and its permissions")
+    if has_visits(home, study):
+        return of_error(
+            check, root_unavailable(study, "it has no mark, though visits of the study are known")
         )
-    return ok(check, f"marked as the root of {study}" if ours else "not claimed yet; the first run marks it")
+    return ok(check, "not claimed yet; the first run marks it")
 
 
 def _writable(check: str, folder: Path, parts: Sequence[Path] = ()) -> Finding:

@@ -13,6 +13,7 @@ from eus_etl.defs.keys import CONSUMED_TAG, PARENT_TAG, TERMINAL_TAG, asset_key,
 from eus_etl.defs.reconcile.confirm import check_results, confirmed, state_in_run, what_to_do
 from eus_etl.defs.reconcile.retry import PERMANENT
 from eus_etl.defs.reconcile.staleness import Node, StudyState
+from eus_etl.defs.root import take_root
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import BlockedError, EusEtlError, MachineError, PermanentError
 from eus_etl.settings import StudyConfig
@@ -21,7 +22,6 @@ from eus_etl.steps.result import StepResult
 from eus_etl.storage.locks import hold_to_the_end, work_lock
 from eus_etl.storage.outputs import describe
 from eus_etl.storage.provenance import STUDY, CheckOutcome, Entry, write_entry
-from eus_etl.storage.root_owner import claim_root
 
 Step = Callable[[dg.AssetExecutionContext, str], StepResult]
 """A step for one patient; for an unpartitioned asset the patient is the empty string."""
@@ -98,9 +98,9 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
         if not (by_command := TERMINAL_TAG in context.run.tags):  # a command holds it already
             hold_to_the_end(run_locks(context.instance), context.run.run_id)
         try:
+            take_root(context.instance, study)
             if patient is not None:
                 require_known_visit(paths, patient)
-            claim_root(paths, study.study)
             # held until the event is written, which is before Dagster asks for the next result
             with work_lock(paths, patient or STUDY):
                 state = state_in_run(context.instance, paths, nodes, patient, context.run.run_id)

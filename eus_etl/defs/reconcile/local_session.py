@@ -20,10 +20,12 @@ from eus_etl.defs.reconcile.plan import Plan, plan_of, visits_in
 from eus_etl.defs.reconcile.retry import failed_asset
 from eus_etl.defs.reconcile.run_health import runs_under_way
 from eus_etl.defs.reconcile.staleness import StudyState
+from eus_etl.defs.root import take_root
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.observe import Failure
 from eus_etl.steps.observation.snapshot import known_visits, resolve_patient
+from eus_etl.storage.folders import require_root
 from eus_etl.storage.locks import run_lock
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -117,6 +119,7 @@ class StudySession:
         progress: Progress | None = None,
         *,
         relist: bool = False,
+        new_root: bool = False,
     ) -> RunReport:
         """Observe the sources, then make what is not current, and nothing else.
 
@@ -126,10 +129,14 @@ class StudySession:
             patients: ids or aliases of visits; None for all.
             progress: told before each asset that is made.
             relist: list the videos in full, whatever their source remembers.
+            new_root: make everything again in a root without a mark, though visits are known.
 
         Raises:
             PatientUnknownError: no visit that the sources hold now has this id or alias, or several have.
+            ForeignRootError: the root holds data that this package did not make.
+            RootUnavailableError: the root was there once and is not there now, or goes away meanwhile.
         """
+        take_root(self._instance, self._study, new=new_root)
         others = [run for run in runs_under_way(self.graph, self._instance) if _is_worked_on(run)]
         seen = self.observe(relist=relist)
         report = RunReport(unobserved=seen.failures, missed=seen.missed)
@@ -159,6 +166,9 @@ def make_all(
         elsewhere: visits that other processes work on: they come last.
         report: what was made and what failed is added to it.
         progress: told before each run.
+
+    Raises:
+        RootUnavailableError: the root has gone meanwhile.
     """
     tell = progress or (lambda *_: None)
     definitions = dg.Definitions(assets=graph.assets(), executor=dg.in_process_executor)
@@ -169,6 +179,7 @@ def make_all(
         if patient in elsewhere:
             state.refresh(patient)
         if plan := plan_of(graph, state, patient):
+            require_root(state.paths)
             tell(patient, plan.nodes[0].name, done, len(due))
             _run(job, state, plan, report)
 

@@ -7,13 +7,12 @@ import dagster as dg
 from eus_etl.defs.assets.external import changed_versions, events, unassigned_event
 from eus_etl.defs.keys import patients_of
 from eus_etl.defs.reconcile.staleness import StudyState
-from eus_etl.domain.paths import StudyPaths
+from eus_etl.defs.root import take_root
 from eus_etl.errors import EusEtlError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.connect import connect
 from eus_etl.steps.observation.observe import Failure, observe_all, relist_videos
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS
-from eus_etl.storage.root_owner import claim_root
 
 
 @dataclass(slots=True)
@@ -41,8 +40,9 @@ def observe_study(study: StudyConfig, state: StudyState, *, relist: bool = False
 
     Raises:
         ForeignRootError: the root holds data that this package did not make.
+        RootUnavailableError: the root was there once and is not there now.
     """
-    claim_root(StudyPaths(study.root), study.study)
+    take_root(state.instance, study)
     instance, sources, seen = state.instance, connect(study), Seen()
     if relist:
         try:

@@ -15,6 +15,7 @@ from eus_etl.defs.keys import patients_of
 from eus_etl.defs.reconcile.plan import due_plans, visits_in
 from eus_etl.defs.reconcile.run_health import runs_under_way
 from eus_etl.defs.reconcile.staleness import StudyState
+from eus_etl.defs.root import take_root
 from eus_etl.defs.triggers.background_poll import Looks
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import EusEtlError
@@ -23,7 +24,6 @@ from eus_etl.steps.observation.connect import connect
 from eus_etl.steps.observation.observe import Observation, observe, videos_mark
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS, SOURCES, known_visits
 from eus_etl.steps.result import version_of
-from eus_etl.storage.root_owner import claim_root
 
 EVENTS_A_TICK = 1000
 """The first look at a large table is spread over some ticks."""
@@ -58,6 +58,7 @@ def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefin
         cursor = _Cursor.read(context.cursor)
         try:
             present = graph_now(graph, file)
+            take_root(context.instance, present.study)
             look = partial(_look_at_videos, present.study, cursor.seen)
             mark, seen = looks.result(DRIVE_VIDEOS, look)
         except EusEtlError as error:
@@ -103,7 +104,7 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
         now = time.time()
         try:
             present = graph_now(graph, file)
-            claim_root(StudyPaths(present.study.root), study.study)
+            take_root(context.instance, present.study)
         except EusEtlError as error:
             return dg.SkipReason(str(error))
         state = StudyState(context.instance, StudyPaths(present.study.root), present.nodes)
@@ -184,7 +185,6 @@ class _Records:
 
 def _look_at_videos(study: StudyConfig, known: str) -> tuple[str | None, Observation | None]:
     """The mark of the videos, and what is there; None where that is known."""
-    claim_root(StudyPaths(study.root), study.study)
     sources = connect(study, listing_limit_s=LISTING_LIMIT_S)
     revision = videos_mark(study, sources)
     mark = None if revision is None else version_of(revision, study.timeline.fingerprint())
@@ -206,7 +206,6 @@ def _look_at_records(
         if looked <= now < looked + _interval_s(study, source):
             continue
         try:
-            claim_root(StudyPaths(study.root), study.study)
             observation = looks.result(source, partial(observe, study, connect(study), source))
         except EusEtlError as error:
             found.failures.append(str(error))

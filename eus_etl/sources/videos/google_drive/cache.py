@@ -13,6 +13,7 @@ from pathlib import Path
 
 from eus_etl.errors import SourceUnavailableError
 from eus_etl.sources.videos.google_drive.tree import Entry
+from eus_etl.storage.folders import make_folder
 
 FORMAT = 1
 """A mirror of another format is made anew."""
@@ -109,7 +110,7 @@ class Mirror:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         # transactions are begun and ended by hand; one that is not ended is rolled back on closing
         with closing(sqlite3.connect(self._path, timeout=30.0, isolation_level=None)) as database:
             if database.execute("PRAGMA user_version").fetchone()[0] != FORMAT:

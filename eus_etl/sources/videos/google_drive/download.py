@@ -23,6 +23,7 @@ from eus_etl.sources.videos.google_drive.connection import DriveConnection, Medi
 from eus_etl.sources.videos.google_drive.retry import Pacer, PassingFailure, Refused
 from eus_etl.sources.videos.google_drive.tree import Entry
 from eus_etl.storage.atomic import raise_if_full, sync_folder
+from eus_etl.storage.folders import make_folder
 
 BLOCK = 120_000
 """Bytes read at once; for blocks of 128 KiB and more, malloc asks the kernel for new pages each time."""
@@ -88,7 +89,7 @@ class Downloader:
             DownloadQuotaError, DownloadRefusedError, SourceAccessError: Drive does not give it out.
             DiskFullError: no room; checked before the download as well.
         """
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         part = part_path(target, wanted.md5)
         try:
             with part.open("ab", buffering=0) as out, ContentSum(wanted.sum_name) as content_sum:
