@@ -34,7 +34,7 @@ from eus_etl.steps.dataset import make_dataset
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.study_tables import assemble_preprocess_metadata
 from eus_etl.storage.cell_store import save_grids
-from eus_etl.storage.extraction_store import load_rows, write_rows
+from eus_etl.storage.extraction_store import Manifest, load_rows, write_manifest, write_rows
 from eus_etl.storage.parts import load_part, write_part
 from eus_etl.storage.table_files import write_csv, write_parquet
 
@@ -90,7 +90,7 @@ def make_long_visit(study: StudyConfig, frames: int) -> None:
     rng = np.random.default_rng(0)
     geometry = grid_geometry(*SCREEN, GridConfig())
     level = rng.integers(40, 120, (5, geometry.rows, geometry.cols), np.uint8)
-    videos, layouts = [], []
+    videos, decoded, layouts = [], [], []
     for order, start in enumerate(range(0, frames, VIDEO_FRAMES)):
         count, video_id = min(VIDEO_FRAMES, frames - start), f"{order:012x}"
         folder = paths.extracted_folder(patient_id, video_id)
@@ -108,7 +108,8 @@ def make_long_visit(study: StudyConfig, frames: int) -> None:
             0, 16, codes[:, :, :, geometry.cols // 4 : -geometry.cols // 4].shape, np.uint8
         )
         save_grids(folder, [CellGrid(0, geometry, codes)])
-        (folder / "manifest.json").write_text("{}")
+        write_manifest(folder, Manifest("of the benchmark", frames_kept=count))
+        decoded.append({"patient_id": patient_id, "video_id": video_id, "frames_kept": count})
         facts = {"patient_id": patient_id, "video_id": video_id}
         placed = {"order": order, "timeline_start_s": start / RATE_HZ, "duration_s": count / RATE_HZ}
         videos.append({**facts, **placed, "file_name": f"{order}.mp4", "timeline_source": "assumed"})
@@ -135,7 +136,12 @@ def make_long_visit(study: StudyConfig, frames: int) -> None:
         }
         for number in range(int(frames / RATE_HZ / STATION_S))
     ]
-    for table, rows in ((catalog.VIDEOS, videos), (catalog.LAYOUTS, layouts), (catalog.LABELS, intervals)):
+    for table, rows in (
+        (catalog.VIDEOS, videos),
+        (catalog.DECODED, decoded),
+        (catalog.LAYOUTS, layouts),
+        (catalog.LABELS, intervals),
+    ):
         write_part(paths, table, patient_id, table.frame(rows))
 
 

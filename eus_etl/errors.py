@@ -43,6 +43,10 @@ class ForeignRootError(PermanentError):
     """The study's root holds data that this package did not make."""
 
 
+class SnapshotLostError(TransientError):
+    """What a source held at the last look is lost: the next look writes it again; it is not nothing."""
+
+
 class RootUnavailableError(TransientError):
     """The study's root was there once and is not there now: a lost mount is no new study."""
 
@@ -55,8 +59,12 @@ class VideoUnreadableError(PermanentError):
     """A file holds no video that can be decoded."""
 
 
-class FramesMissingError(PermanentError):
-    """An extracted image is not where the extraction left it."""
+class OutputLostError(TransientError):
+    """What was made is gone from the disk or cannot be read: it is made again, never taken as empty."""
+
+
+class FramesMissingError(OutputLostError):
+    """An extracted or preprocessed image is not where it was left, or is damaged."""
 
 
 class SourceError(PermanentError):

@@ -116,9 +116,8 @@ class _Images:
             "patient_id", "frame_id", threshold.score
         ).iter_rows():
             path = self._paths_of(patient_id).get(frame_id)
-            picture = None if path is None else read_shown(self._paths, path)
-            if picture is not None:
-                yield score, picture
+            if path is not None:
+                yield score, read_shown(self._paths, path)
                 shown += 1
             if shown == _COLUMNS:
                 return

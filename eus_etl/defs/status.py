@@ -1,6 +1,6 @@
 """Where each visit stands: what is done, stale, missing, failed, and what was rejected."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import REJECTED
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.snapshot import aliases
+from eus_etl.storage.table_files import read_part
 
 Standing = Literal["done", "stale", "missing", "failed", "no video"]
 
@@ -85,8 +86,8 @@ def unassigned_status(study: StudyConfig) -> Mapping[str, int]:
 
 
 def _rejected(study: StudyConfig) -> Mapping[str | None, Mapping[str, int]]:
-    files: Sequence[object] = sorted(StudyPaths(study.root).parts(REJECTED.name).glob("*/*.parquet"))
-    rows = pl.concat([REJECTED.empty(), *(pl.read_parquet(str(file)) for file in files)])
+    files = sorted(StudyPaths(study.root).parts(REJECTED.name).glob("*/*.parquet"))
+    rows = pl.concat([REJECTED.empty(), *(read_part(file, REJECTED) for file in files)])
     counted: dict[str | None, dict[str, int]] = {}
     counts = rows.group_by("patient_id", "reason").len().sort("patient_id", "reason", nulls_last=True)
     for patient, reason, count in counts.iter_rows():

@@ -147,9 +147,14 @@ class StudyPaths:
 
     # per-patient parts that tables are assembled from
 
+    @property
+    def all_parts(self) -> Path:
+        """The folder of all parts of all tables."""
+        return self.data / "parts"
+
     def parts(self, table: str) -> Path:
         """The folder of a table's parts."""
-        return self.data / "parts" / table
+        return self.all_parts / table
 
     def part(self, table: str, patient_id: str) -> Path:
         """One patient's part of a table."""

@@ -17,6 +17,7 @@ from eus_etl.steps.study_tables import assemble, load_frame_columns, patients_in
 from eus_etl.steps.text_check.check import blocked_patients
 from eus_etl.storage.atomic import write_atomically
 from eus_etl.storage.parts import load_part
+from eus_etl.storage.table_files import readable
 
 _DISTURBED = pl.col("status") == "disturbed"
 _GREY_SUMS = {"recipe": pl.String(), "frames": pl.Int64(), "levels": pl.Float64(), "squares": pl.Float64()}
@@ -60,7 +61,8 @@ def make_dataset(study: StudyConfig) -> StepResult:
 def _index(study: StudyConfig, recipes: list[str]) -> pl.LazyFrame:
     paths, table = StudyPaths(study.root), catalog.dataset(study.families, recipes)
     people = scan_parts(study, catalog.patients(study.patients.columns)).select("patient_id", "subject_id")
-    subjects, blocked = dict(people.collect().iter_rows()), blocked_patients(study)
+    with readable(paths.all_parts):
+        subjects, blocked = dict(people.collect().iter_rows()), blocked_patients(study)
     of_frames = [name for name in table.names if name in catalog.frame_table(study.families).names]
 
     def rows_of(patient_id: str) -> pl.DataFrame:
@@ -75,7 +77,7 @@ def _index(study: StudyConfig, recipes: list[str]) -> pl.LazyFrame:
             pl.lit(patient_id in blocked).alias("release_blocked"),
         )
 
-    return visit_by_visit(table, patients_in(paths.frames), rows_of)
+    return visit_by_visit(table, patients_in(paths, paths.frames), rows_of)
 
 
 def _statistics(study: StudyConfig, index: pl.LazyFrame) -> Mapping[str, object]:
@@ -119,7 +121,7 @@ def _grey_levels(study: StudyConfig) -> Mapping[str, Mapping[str, float | int | 
     paths = StudyPaths(study.root)
     mean, std = pl.col("mean"), pl.col("std")
     sums = [pl.DataFrame(schema=_GREY_SUMS)]
-    for patient_id in patients_in(paths.parts(catalog.PREPROCESSED.name)):
+    for patient_id in patients_in(paths, paths.parts(catalog.PREPROCESSED.name)):
         fit = load_frame_columns(study, patient_id, ["frame_id", "disturbed"]).filter(~pl.col("disturbed"))
         of_visit = (
             load_part(paths, catalog.PREPROCESSED, patient_id)

@@ -29,7 +29,6 @@ from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.observation.snapshot import RefusedRow
 from eus_etl.steps.previews.visit import timeline_of_visit
 from eus_etl.steps.result import Check, StepResult, version_of
-from eus_etl.storage.cell_store import load_grids
 from eus_etl.storage.checksums import file_sha256
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos
 from eus_etl.storage.parts import load_part, write_rejected
@@ -136,7 +135,7 @@ def _assess(extracted: list[ExtractedVideo], layouts: pl.DataFrame, config: Qual
     schema = {name: FRAMES.schema[name] for name in ("frame_id", *SCORES, "reasons")}
     assessed = [pl.DataFrame(schema=schema)]
     for video in extracted:
-        grids = load_grids(video.folder)
+        grids = video.grids()
         of_video = layouts.filter(pl.col("video_id") == video.video_id)
         for segment, frames in video.segments():
             of_segment = of_video.filter(pl.col("segment") == segment)

@@ -6,7 +6,7 @@ to a picture; this module decides what has to be made, and publishes it whole or
 
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from eus_etl.domain.preprocess import Preprocessor
 from eus_etl.domain.screen.overlays import parse_boxes
 from eus_etl.domain.screen.region import parse_polygon
 from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, TEXT_CHECKS
-from eus_etl.errors import FramesMissingError
+from eus_etl.errors import FramesMissingError, OutputLostError
 from eus_etl.settings import RecipeConfig, StudyConfig
 from eus_etl.steps.previews.safe_images import mask_facts
 from eus_etl.steps.previews.visit import sheets_of_visit
@@ -36,7 +36,7 @@ from eus_etl.storage.extraction_store import (
     folder_beside,
     read_image,
 )
-from eus_etl.storage.outputs import count_files
+from eus_etl.storage.outputs import count_files, file_sizes
 from eus_etl.storage.parts import load_part, part_outputs, write_part
 from eus_etl.storage.table_files import read_part, write_parquet
 
@@ -87,7 +87,7 @@ def preprocess_patient(
                 progress(f"preprocessed {job.video.video_id} by {job.recipe_name}")
     tables = [PREPROCESSED.empty(), *(read_part(job.rows_file, PREPROCESSED) for job in jobs)]
     part = write_part(paths, PREPROCESSED, patient_id, pl.concat(tables))
-    sizes = [file.stat().st_size for job in jobs for file in job.folder.glob("*")]
+    sizes = [size for job in jobs for size in file_sizes(job.folder)]
     frames = sum(video.frames.height for video in videos)
     text = check_text(study, patient_id, part, layouts, progress)
     sheets = sheets_of_visit(study, patient_id)
@@ -180,16 +180,17 @@ class _Job:
         return self.is_whole()
 
     def is_whole(self) -> bool:
-        """Whether all images that its rows name are on the disk."""
-        return count_files(self.folder) == read_part(self.rows_file, PREPROCESSED).height
+        """Whether its rows can be read, and all images that they name are on the disk."""
+        try:
+            return count_files(self.folder) == read_part(self.rows_file, PREPROCESSED).height
+        except OutputLostError:
+            return False
 
 
 def _make(job: _Job) -> int:
     """Make the missing images of a job; returns how many."""
-    kept = _kept(job)
     with folder_beside(job.folder) as partial:
-        for row in kept.values():
-            shutil.copyfile(job.paths.root / str(row["path"]), partial / Path(str(row["path"])).name)
+        kept = {frame_id: row for frame_id, row in _kept(job).items() if _copy(job, row, partial)}
 
         def row_of(task: _Task) -> dict[str, object]:
             return kept.get(task.frame_id) or _make_image(job, partial, task)
@@ -207,11 +208,24 @@ def _make(job: _Job) -> int:
     return len(rows) - len(kept)
 
 
+def _copy(job: _Job, row: Mapping[str, object], partial: Path) -> bool:
+    """Bring a finished image along; False where it is not the one that was made."""
+    image = job.paths.root / str(row["path"])
+    data = image.read_bytes() if image.is_file() else b""
+    if sha256_of(data) != row["sha256"]:
+        return False
+    (partial / image.name).write_bytes(data)
+    return True
+
+
 def _kept(job: _Job) -> dict[str, dict[str, object]]:
     """Rows of existing images that would come out the same, as their layout did not change, by frame id."""
     if not (job.manifest_file.is_file() and job.is_whole()):
         return {}
-    before, now = json.loads(job.manifest_file.read_bytes()), job.facts()
+    try:
+        before, now = json.loads(job.manifest_file.read_bytes()), job.facts()
+    except ValueError:  # damaged
+        return {}
     masks, wanted = before.pop("layouts"), now.pop("layouts")
     if before != now or not isinstance(wanted, list):
         return {}

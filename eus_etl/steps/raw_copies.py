@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from eus_etl.domain.paths import StudyPaths, safe_file_name
 from eus_etl.errors import DownloadRefusedError, EusEtlError
@@ -85,8 +85,13 @@ def bring_copies(
         EusEtlError: a file could not be fetched that may be fetched later.
     """
     folder, memory = paths.raw_folder(patient_id), copies_memory(paths, patient_id)
-    before = _Copies.model_validate_json(memory.read_bytes()) if memory.is_file() else _Copies()
-    held = {copy.md5: folder / name for name, copy in before.names.items() if _is_intact(folder / name, copy)}
+    before = _remembered(memory)
+    if before is None:  # what lies there is ours all the same, under whatever name
+        before, held = _Copies(), {md5_of(file): file for file in folder.glob("[!.]*") if file.is_file()}
+    else:
+        held = {
+            copy.md5: folder / name for name, copy in before.names.items() if _is_intact(folder / name, copy)
+        }
     # what begins a file that is here is not fetched again only to be dropped
     unfinished = _find_unfinished(wanted, held, before.unfinished)
     wanted = [file for file in wanted if file.md5 not in unfinished]
@@ -131,6 +136,14 @@ def bring_copies(
 def copies_memory(paths: StudyPaths, patient_id: str) -> Path:
     """Where the verified copies of a visit are remembered."""
     return paths.state / "raw" / f"{patient_id}.json"
+
+
+def _remembered(memory: Path) -> _Copies | None:
+    """The verified copies; None where nothing, or nothing legible, is remembered."""
+    try:
+        return _Copies.model_validate_json(memory.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def _renamed(folder: Path, names: Mapping[str, str], copies: Mapping[str, Path]) -> dict[str, Path]:

@@ -28,7 +28,6 @@ from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.atomic import write_atomically
-from eus_etl.storage.cell_store import load_grids
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos, read_image
 from eus_etl.storage.parts import load_part, part_outputs, write_part, write_rejected
 
@@ -148,7 +147,7 @@ def sample_rows(grid: CellGrid, count: int, quality: QualityConfig) -> NDArray[n
 
 def _shown_layouts(video: ExtractedVideo) -> list[_ShownLayout]:
     """The layouts of a video; a screen that returns after a change of picture size keeps its signature."""
-    grids = load_grids(video.folder)
+    grids = video.grids()
     shown: list[_ShownLayout] = []
     for segment, frames in video.segments():
         grid = grids[segment]

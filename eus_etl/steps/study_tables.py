@@ -18,7 +18,8 @@ from eus_etl.steps.result import StepResult, version_of
 from eus_etl.storage.atomic import atomic_path
 from eus_etl.storage.checksums import file_sha256
 from eus_etl.storage.parts import load_part
-from eus_etl.storage.table_files import scan_tables, without_formulas, write_csv
+from eus_etl.storage.table_files import readable, scan_tables, without_formulas, write_csv
+from eus_etl.storage.vouched import content_of, require_unmade, vouched_files
 
 
 def assemble_labels(study: StudyConfig) -> StepResult:
@@ -58,7 +59,7 @@ def assemble_preprocess_metadata(study: StudyConfig) -> StepResult:
 
     layouts = assemble(study, catalog.LAYOUTS, scan_parts(study, catalog.LAYOUTS))
     texts = assemble(study, catalog.TEXT_CHECKS, scan_parts(study, catalog.TEXT_CHECKS))
-    patients = patients_in(paths.parts(catalog.PREPROCESSED.name))
+    patients = patients_in(paths, paths.parts(catalog.PREPROCESSED.name))
     result = assemble(study, table, visit_by_visit(table, patients, rows_of), twin=True)
     return StepResult(
         version_of(result.version, layouts.version, texts.version),
@@ -70,12 +71,10 @@ def assemble_preprocess_metadata(study: StudyConfig) -> StepResult:
 def assemble_rejected(study: StudyConfig) -> StepResult:
     """``rejected.csv``: what could not be used, or was used with doubt, and why."""
     paths = StudyPaths(study.root)
-    files = sorted(paths.parts(catalog.REJECTED.name).glob("*/*.parquet"))
-    rows = (
-        scan_tables(files, catalog.REJECTED)
-        .collect()
-        .sort("stage", "patient_id", "item", "reason", nulls_last=True)
-    )
+    files = vouched_files(paths, paths.parts(catalog.REJECTED.name), "*/*.parquet")
+    with readable(paths.all_parts):
+        rows = scan_tables(files, catalog.REJECTED).collect()
+    rows = rows.sort("stage", "patient_id", "item", "reason", nulls_last=True)
     path = paths.table(catalog.REJECTED.name)
     write_csv(rows, path)
     metadata: dict[str, int | float | str | bool] = {"rows": rows.height, "path": paths.relative(path)}
@@ -85,20 +84,37 @@ def assemble_rejected(study: StudyConfig) -> StepResult:
 
 
 def scan_parts(study: StudyConfig, table: Table) -> pl.LazyFrame:
-    """All parts of a table, in the order of patient ids."""
-    return scan_tables(sorted(StudyPaths(study.root).parts(table.name).glob("*.parquet")), table)
+    """All parts of a table, in the order of patient ids.
+
+    Raises:
+        OutputLostError: a part was made and is missing.
+    """
+    paths = StudyPaths(study.root)
+    return scan_tables(vouched_files(paths, paths.parts(table.name)), table)
 
 
-def patients_in(folder: Path) -> list[str]:
-    """The visits that have a part, or a frame table, in ``folder``."""
-    return sorted(file.stem for file in folder.glob("*.parquet"))
+def patients_in(paths: StudyPaths, folder: Path) -> list[str]:
+    """The visits that have a part, or a frame table, in ``folder``.
+
+    Raises:
+        OutputLostError: one was made and is missing.
+    """
+    return [file.stem for file in vouched_files(paths, folder)]
 
 
 def load_frame_columns(study: StudyConfig, patient_id: str, columns: Sequence[str]) -> pl.DataFrame:
-    """Columns of one visit's frame table, from its Parquet twin; no rows before it is made."""
-    file = StudyPaths(study.root).frame_table(patient_id).with_suffix(".parquet")
-    frames = scan_tables([file] if file.is_file() else [], catalog.frame_table(study.families))
-    return frames.select(columns).collect()
+    """Columns of one visit's frame table, from its Parquet twin; no rows where it was never made.
+
+    Raises:
+        OutputLostError: it was made, and is missing or cannot be read.
+    """
+    paths, table = StudyPaths(study.root), catalog.frame_table(study.families)
+    file = paths.frame_table(patient_id).with_suffix(".parquet")
+    if not file.is_file():
+        require_unmade(paths, patient_id, file)
+        return table.empty().select(columns)
+    with content_of(file):
+        return scan_tables([file], table).select(columns).collect()
 
 
 def visit_by_visit(table: Table, patients: list[str], rows_of: Callable[[str], pl.DataFrame]) -> pl.LazyFrame:
@@ -122,15 +138,19 @@ def visit_by_visit(table: Table, patients: list[str], rows_of: Callable[[str], p
 
 
 def assemble(study: StudyConfig, table: Table, rows: pl.LazyFrame, *, twin: bool = False) -> StepResult:
-    """Stream ``rows`` to ``<table>.csv`` (and its Parquet twin); memory does not grow with the study."""
+    """Stream ``rows`` to ``<table>.csv`` (and its Parquet twin); memory does not grow with the study.
+
+    Raises:
+        OutputLostError: a part cannot be read.
+    """
     paths = StudyPaths(study.root)
     path = paths.table(table.name)
     ordered = rows.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())
     if twin:
-        with atomic_path(path.with_suffix(".parquet")) as partial:
+        with readable(paths.all_parts), atomic_path(path.with_suffix(".parquet")) as partial:
             ordered.sink_parquet(partial, compression="zstd", maintain_order=True)
         ordered = pl.scan_parquet(path.with_suffix(".parquet"))
-    with atomic_path(path) as partial:
+    with readable(paths.all_parts), atomic_path(path) as partial:
         ordered.select(without_formulas(table.schema)).sink_csv(partial, maintain_order=True)
     count = ordered.select(pl.len()).collect(engine="streaming").item()
     return StepResult(

@@ -6,7 +6,6 @@ than zlib does, in a tenth of the time. ``grid.json`` says which block is what. 
 ``domain.grid``.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import pairwise
@@ -18,11 +17,12 @@ import numpy as np
 import zstandard
 
 from eus_etl.domain.cells.statistics import STATISTICS, CellGrid, Codes, GridGeometry
+from eus_etl.storage.checked_json import encode_checked, read_checked
 
-FORMAT = 2
+FORMAT = 3
 _BLOCK_FRAMES = 256
 _LEVEL = 1
-_BLOCKS = "grid.bin"
+GRIDS = "grid.bin"
 _INDEX = "grid.json"
 
 
@@ -34,7 +34,8 @@ class GridWriter:
 
     def __init__(self, folder: Path) -> None:
         self._index = folder / _INDEX
-        self._file = (folder / _BLOCKS).open("wb")
+        self._file = (folder / GRIDS).open("wb")
+        self._packer = zstandard.ZstdCompressor(_LEVEL, write_checksum=True)
         self._segments: list[dict[str, object]] = []
         self._waiting: list[Codes] = []
         self._blocks: list[list[int]] = []
@@ -52,7 +53,7 @@ class GridWriter:
             if kind is None:
                 self._flush()
                 index = {"format": FORMAT, "segments": self._segments}
-                self._index.write_text(json.dumps(index, sort_keys=True), encoding="utf-8")
+                self._index.write_bytes(encode_checked(index))
 
     def begin_segment(self, geometry: GridGeometry) -> None:
         """Start the next segment; segments are numbered from 0 in the order of their start."""
@@ -70,7 +71,7 @@ class GridWriter:
         if self._waiting:
             block = np.stack(self._waiting)
             block[1:] -= block[:-1].copy()  # wraps around, and so does the sum on reading
-            packed = zstandard.compress(block.tobytes(), _LEVEL)
+            packed = self._packer.compress(block.tobytes())
             self._file.write(packed)
             self._blocks.append([len(block), len(packed)])
             self._waiting = []
@@ -93,10 +94,12 @@ def load_grids(folder: Path) -> list[CellGrid]:
 
     Raises:
         FileNotFoundError: the folder holds no grid.
+        DamagedStateError, ZstdError: what it holds is damaged.
     """
-    index = json.loads((folder / _INDEX).read_bytes())
+    index = read_checked(folder / _INDEX)
+    assert isinstance(index, dict)  # noqa: S101 - written by GridWriter only
     grids = []
-    with (folder / _BLOCKS).open("rb") as file:
+    with (folder / GRIDS).open("rb") as file:
         for number, segment in enumerate(index["segments"]):
             geometry = GridGeometry(**segment["geometry"])
             cells = (len(STATISTICS), geometry.rows, geometry.cols)

@@ -3,28 +3,34 @@
 The cell grids that lie beside the rows are ``grids``'; what is extracted, and when, is ``steps.frames``'.
 """
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
+from eus_etl.domain.cells.statistics import CellGrid
+from eus_etl.domain.images.codec import decode_image
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables.catalog import EXTRACTED
+from eus_etl.domain.tables.catalog import DECODED, EXTRACTED
 from eus_etl.errors import FramesMissingError
 from eus_etl.storage.atomic import PARTIAL, raise_if_full
+from eus_etl.storage.cell_store import GRIDS, load_grids
+from eus_etl.storage.checked_json import read_checked, write_checked
 from eus_etl.storage.checksums import file_sha256
 from eus_etl.storage.folders import make_folder
 from eus_etl.storage.outputs import count_files
+from eus_etl.storage.parts import load_part
 from eus_etl.storage.table_files import write_parquet
+from eus_etl.storage.vouched import content_of
 
-FORMAT = 3  # raise it when images, rows or grids of an equal configuration come out different
+FORMAT = 4  # raise it when images, rows or grids of an equal configuration come out different
 _MANIFEST = "manifest.json"
 _ROWS = "extracted.parquet"
 
@@ -45,6 +51,7 @@ class Manifest:
         frames_kept: images.
         image_bytes: bytes of all images.
         rejected: reason, detail and remedy where the video cannot be used; then it has no images.
+        state_bytes: names and sizes of the files beside the manifest.
         format: ``FORMAT`` of the code that made it.
     """
 
@@ -59,28 +66,41 @@ class Manifest:
     frames_kept: int = 0
     image_bytes: int = 0
     rejected: Mapping[str, str] | None = None
+    state_bytes: Mapping[str, int] = field(default_factory=dict)
     format: int = FORMAT
 
 
+_MANIFESTS = TypeAdapter(Manifest)
+
+
 def write_manifest(state: Path, manifest: Manifest) -> None:
-    """Write the manifest into a video's state folder that is not published yet."""
-    (state / _MANIFEST).write_text(json.dumps(asdict(manifest), sort_keys=True), encoding="utf-8")
+    """Write the manifest into a video's state folder that is whole but for it, and not published yet."""
+    sizes = {file.name: file.stat().st_size for file in state_files(state) if file.name != _MANIFEST}
+    write_checked(state / _MANIFEST, asdict(replace(manifest, state_bytes=sizes)))
 
 
 def load_manifest(state: Path, images: Path, extraction: str) -> Manifest | None:
     """The manifest of a video that is extracted with this configuration; None: it is to be extracted.
 
     Args:
-        state: the video's state folder.
+        state: the video's state folder; where a file of it is gone or cut, the video counts as not extracted.
         images: its images; where some are gone the video counts as not extracted.
         extraction: fingerprint of the configuration.
     """
-    file = state / _MANIFEST
-    found = json.loads(file.read_bytes()) if file.is_file() else {}
-    if (found.get("format"), found.get("extraction")) != (FORMAT, extraction):
+    manifest = read_manifest(state)
+    if manifest is None or (manifest.format, manifest.extraction) != (FORMAT, extraction):
         return None
-    manifest = Manifest(**found)
     return manifest if count_files(images) == manifest.frames_kept else None
+
+
+def read_manifest(state: Path) -> Manifest | None:
+    """The manifest of a video's state folder; None where it is missing or damaged, or a file beside it is."""
+    try:
+        manifest = _MANIFESTS.validate_python(read_checked(state / _MANIFEST))
+        sizes = {name: (state / name).stat().st_size for name in manifest.state_bytes}
+    except (FileNotFoundError, ValueError):
+        return None
+    return manifest if sizes == manifest.state_bytes else None
 
 
 def remove_manifest(state: Path) -> None:
@@ -107,14 +127,22 @@ def write_rows(state: Path, rows: pl.DataFrame) -> None:
 
 
 def count_rows(state: Path) -> int:
-    """Number of rows in a video's state folder; reads no row."""
-    return int(pl.scan_parquet(state / _ROWS).select(pl.len()).collect().item())
+    """Number of rows in a video's state folder; reads no row.
+
+    Raises:
+        OutputLostError: they cannot be read; the video counts as not extracted.
+    """
+    with _whole(state, _ROWS):
+        return int(pl.scan_parquet(state / _ROWS).select(pl.len()).collect().item())
 
 
 def load_rows(paths: StudyPaths, patient_id: str) -> pl.DataFrame:
-    """The kept frames of one visit, rows of ``tables.EXTRACTED``, video by video in presentation order."""
-    files = sorted(paths.extracted_of_patient(patient_id).glob(f"*/{_ROWS}"))
-    return pl.concat([EXTRACTED.empty(), *(EXTRACTED.conform(pl.read_parquet(file)) for file in files)])
+    """The kept frames of one visit, rows of ``tables.EXTRACTED``, video by video in presentation order.
+
+    Raises:
+        OutputLostError: as ``extracted_videos``.
+    """
+    return pl.concat([EXTRACTED.empty(), *(video.frames for video in extracted_videos(paths, patient_id))])
 
 
 @contextmanager
@@ -159,6 +187,15 @@ class ExtractedVideo:
         """Changes when the video was extracted in another way: its images may be others."""
         return file_sha256(self.manifest)
 
+    def grids(self) -> list[CellGrid]:
+        """The cell grids, a segment each, in order.
+
+        Raises:
+            OutputLostError: they are gone or damaged; the video counts as not extracted.
+        """
+        with _whole(self.folder, GRIDS):
+            return load_grids(self.folder)
+
     def segments(self) -> Iterator[tuple[int, pl.DataFrame]]:
         """Each segment's number and frames, in the order of the rows of its grid."""
         for (segment,), frames in self.frames.sort("segment", "grid_row").group_by(
@@ -168,14 +205,31 @@ class ExtractedVideo:
 
 
 def extracted_videos(paths: StudyPaths, patient_id: str) -> list[ExtractedVideo]:
-    """The extracted videos of a visit that have frames, by video id."""
-    rows = load_rows(paths, patient_id)
-    videos = [
-        ExtractedVideo(video_id, paths.extracted_folder(patient_id, video_id), frames)
-        for (video_id,), frames in rows.group_by("video_id", maintain_order=True)
-        if isinstance(video_id, str)
+    """The extracted videos of a visit that have frames, by video id.
+
+    Raises:
+        OutputLostError: one was extracted and is not whole any more; it counts as not extracted.
+    """
+    decoded = load_part(paths, DECODED, patient_id)
+    return [
+        _extracted_video(paths, patient_id, video_id)
+        for video_id in decoded.filter(pl.col("frames_kept") > 0)["video_id"].sort()
     ]
-    return [video for video in videos if video.manifest.is_file()]
+
+
+def _extracted_video(paths: StudyPaths, patient_id: str, video_id: str) -> ExtractedVideo:
+    folder = paths.extracted_folder(patient_id, video_id)
+    with _whole(folder, _ROWS):
+        manifest = read_manifest(folder)
+        frames = EXTRACTED.conform(pl.read_parquet(folder / _ROWS))
+        if manifest is None or manifest.frames_kept != frames.height:
+            raise ValueError(video_id)
+    return ExtractedVideo(video_id, folder, frames)
+
+
+def _whole(state: Path, name: str) -> AbstractContextManager[None]:
+    """Read a file of a video's state folder; where that fails, the video counts as not extracted."""
+    return content_of(state / name, forget=partial(remove_manifest, state))
 
 
 def read_image(paths: StudyPaths, frame_id: str, path: str, *, grey: bool = False) -> NDArray[np.uint8]:
@@ -188,16 +242,14 @@ def read_image(paths: StudyPaths, frame_id: str, path: str, *, grey: bool = Fals
         grey: whether to read it as grey.
 
     Raises:
-        FramesMissingError: the image is gone or damaged.
+        FramesMissingError: the image is gone or damaged; its video counts as not extracted.
     """
     file = paths.root / path
-    data = np.frombuffer(file.read_bytes() if file.is_file() else b"", np.uint8)
-    flags = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
-    picture = cv2.imdecode(data, flags) if data.size else None
+    picture = decode_image(file.read_bytes() if file.is_file() else b"", "grey" if grey else "bgr")
     if picture is None:
+        patient_id, video_id, _ = frame_id.split("/")
+        remove_manifest(paths.extracted_folder(patient_id, video_id))
         raise FramesMissingError(
-            frame_id,
-            "its extracted image is missing or damaged",
-            "make the asset frames of this visit again, which extracts the video anew",
+            frame_id, "its extracted image is missing or damaged", "run again: its video is extracted again"
         )
-    return np.asarray(picture, np.uint8)
+    return picture

@@ -7,7 +7,7 @@ leaves the size as it was is not seen here.
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -59,11 +59,12 @@ def lost(paths: StudyPaths, outputs: Outputs) -> str | None:
 
 def count_files(folder: Path) -> int:
     """Number of files directly in ``folder``, without what computers leave there; 0 for no such folder."""
-    try:
-        with os.scandir(folder) as entries:
-            return sum(not _is_clutter(entry.name) and entry.is_file() for entry in entries)
-    except FileNotFoundError:
-        return 0
+    return sum(1 for _ in _files(folder))
+
+
+def file_sizes(folder: Path) -> list[int]:
+    """Bytes of the files that ``count_files`` counts."""
+    return [entry.stat().st_size for entry in _files(folder)]
 
 
 def _trace(path: Path, *, looked_through: bool) -> Trace | None:
@@ -74,8 +75,8 @@ def _trace(path: Path, *, looked_through: bool) -> Trace | None:
     if not stat.S_ISDIR(found.st_mode):
         return Trace(kind="file", files=1, size=found.st_size, mtime_ns=found.st_mtime_ns)
     if looked_through:
-        files, size = _files_and_size(path)
-        return Trace(kind="copies", files=files, size=size, mtime_ns=found.st_mtime_ns)
+        sizes = file_sizes(path)
+        return Trace(kind="copies", files=len(sizes), size=sum(sizes), mtime_ns=found.st_mtime_ns)
     return Trace(kind="folder", files=count_files(path), size=0, mtime_ns=found.st_mtime_ns)
 
 
@@ -91,19 +92,17 @@ def _is_there(path: str, trace: Trace | None) -> bool:
     if trace.kind == "file":
         return found.st_size == trace.size
     if trace.kind == "copies":
-        return _files_and_size(Path(path)) == (trace.files, trace.size)
+        sizes = file_sizes(Path(path))
+        return (len(sizes), sum(sizes)) == (trace.files, trace.size)
     return found.st_mtime_ns == trace.mtime_ns or count_files(Path(path)) == trace.files
 
 
-def _files_and_size(folder: Path) -> tuple[int, int]:
+def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            sizes = [
-                entry.stat().st_size for entry in entries if not _is_clutter(entry.name) and entry.is_file()
-            ]
+            yield from (entry for entry in entries if not _is_clutter(entry.name) and entry.is_file())
     except FileNotFoundError:
-        return 0, 0
-    return len(sizes), sum(sizes)
+        return
 
 
 def _is_clutter(name: str) -> bool:

@@ -9,7 +9,9 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import REJECTED
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.domain.tables.schema import Table
+from eus_etl.errors import OutputLostError
 from eus_etl.storage.table_files import read_part, write_parquet
+from eus_etl.storage.vouched import require_unmade
 
 NOBODY = "_nobody"
 """Stands for the patient's id where the patient is not known; no safe id begins so."""
@@ -23,8 +25,23 @@ def write_part(paths: StudyPaths, table: Table, patient_id: str, frame: pl.DataF
 
 
 def load_part(paths: StudyPaths, table: Table, patient_id: str) -> pl.DataFrame:
-    """One patient's rows of ``table``; no rows where its part is not made yet."""
-    return read_part(paths.part(table.name, patient_id), table)
+    """One patient's rows of ``table``; no rows where its part was never made.
+
+    Raises:
+        OutputLostError: the part was made, and is missing or cannot be read.
+    """
+    path = paths.part(table.name, patient_id)
+    if not path.is_file():
+        require_unmade(paths, patient_id, path)
+    return read_part(path, table)
+
+
+def remembered_part(paths: StudyPaths, table: Table, patient_id: str) -> pl.DataFrame:
+    """What a step itself made of ``table`` when it last ran; no rows where that is lost."""
+    try:
+        return read_part(paths.part(table.name, patient_id), table)
+    except OutputLostError:
+        return table.empty()
 
 
 def write_rejected(

@@ -7,7 +7,7 @@ log does not have counts as not made.
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.storage.atomic import write_atomically
@@ -54,9 +54,14 @@ _PAGE = TypeAdapter(dict[str, Entry])
 
 
 def read_page(paths: StudyPaths, patient_id: str) -> dict[str, Entry]:
-    """Asset names to what they were last made from; nothing for a visit that was never worked on."""
-    path = paths.ledger(patient_id)
-    return _PAGE.validate_json(path.read_bytes()) if path.is_file() else {}
+    """Asset names to what they were last made from; nothing for a visit that was never worked on.
+
+    A page that cannot be read tells nothing: all that stood on it is made again.
+    """
+    try:
+        return _PAGE.validate_json(paths.ledger(patient_id).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return {}
 
 
 def write_entry(paths: StudyPaths, patient_id: str, asset: str, entry: Entry) -> None:

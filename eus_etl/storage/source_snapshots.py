@@ -3,15 +3,24 @@
 An observation is written here before its versions are reported, so that a step reads exactly the item,
 rows and files whose version made it run, and no step reads a whole source again. A snapshot bears its version
 in its name: none is ever written over, so the index never speaks of another content than the snapshot has.
+
+What is lost or damaged is never taken for a source that holds nothing. The next observation writes it again.
 """
 
-import json
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.errors import SnapshotLostError
 from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.checked_json import DamagedStateError, encode_checked, read_checked
+
+_INDEX = "versions.json"
+
+_Index = Mapping[str, tuple[str, int]]
+"""Patient ids to the version and the bytes of their snapshot."""
 
 
 class Inventory:
@@ -24,52 +33,116 @@ class Inventory:
 
     def __init__(self, paths: StudyPaths, source: str) -> None:
         self._folder = paths.inventory / source
-        self._versions = _index_at(self._folder / "versions.json", self.mark())
+        self._read(_stored_index(self._folder / _INDEX, self.mark()))
 
     @property
     def versions(self) -> Mapping[str, str]:
         """Patient ids to the version of what the source holds of them."""
         return self._versions
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether index and snapshots are all there; looks at each, reads none."""
+        present = _sizes(self._folder)
+        return self._has_index and all(
+            present.get(self._snapshot(patient_id, version).name) == size
+            for patient_id, (version, size) in self._index.items()
+        )
+
     def mark(self) -> str:
         """Changes whenever the observation is replaced by another; costs no reading."""
-        index = self._folder / "versions.json"
+        index = self._folder / _INDEX
         if not index.is_file():
             return ""
         stat = index.stat()
         return f"{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_size}"
 
     def load(self, patient_id: str) -> dict[str, object] | None:
-        """What the source holds of one patient, None for nothing."""
+        """What the source holds of one patient, None for nothing.
+
+        Raises:
+            SnapshotLostError: its snapshot is missing or damaged; a damaged one is removed.
+        """
         if patient_id not in self._versions:
             return None
-        loaded = json.loads(self._snapshot(patient_id, self._versions[patient_id]).read_bytes())
+        snapshot = self._snapshot(patient_id, self._versions[patient_id])
+        try:
+            loaded = read_checked(snapshot)
+        except (FileNotFoundError, DamagedStateError):
+            snapshot.unlink(missing_ok=True)
+            raise self._lost(patient_id) from None
         assert isinstance(loaded, dict)  # noqa: S101 - written by store() only
         return loaded
 
+    def require(self, patient_id: str) -> None:
+        """Check what is stored of a patient of whom the source is known to have held something.
+
+        Raises:
+            SnapshotLostError: it is missing or damaged, so that nobody can tell what the source holds.
+        """
+        if self.load(patient_id) is None and not self._has_index:
+            raise self._lost(patient_id)
+
     def store(self, observed: Mapping[str, Mapping[str, object]], versions: Mapping[str, str]) -> None:
         """Replace the observation: snapshots first, then the index that makes them count."""
-        before = self._versions.items()
-        for patient_id, version in versions.items() - before:
-            write_atomically(self._snapshot(patient_id, version), _encode(observed[patient_id]))
-        write_atomically(self._folder / "versions.json", _encode(dict(sorted(versions.items()))))
-        for patient_id, version in before - versions.items():
-            self._snapshot(patient_id, version).unlink(missing_ok=True)
-        self._versions = dict(versions)
+        before, present = self._index, _sizes(self._folder)
+        index: dict[str, tuple[str, int]] = {}
+        for patient_id, version in versions.items():
+            snapshot, size = self._snapshot(patient_id, version), before.get(patient_id, ("", 0))
+            if size[0] != version or present.get(snapshot.name) != size[1]:
+                data = encode_checked(observed[patient_id])
+                write_atomically(snapshot, data)
+                size = version, len(data)
+            index[patient_id] = size
+        write_atomically(self._folder / _INDEX, encode_checked(index))
+        for patient_id, (version, _) in before.items():
+            if versions.get(patient_id) != version:
+                self._snapshot(patient_id, version).unlink(missing_ok=True)
+        self._read(index)
+
+    def _read(self, index: _Index | None) -> None:
+        """Take an index for the stored one; None where it is missing or damaged."""
+        self._has_index = index is not None
+        self._index = _index_of_snapshots(self._folder) if index is None else index
+        self._versions = {patient_id: version for patient_id, (version, _) in self._index.items()}
 
     def _snapshot(self, patient_id: str, version: str) -> Path:
         return self._folder / f"{patient_id}-{version}.json"
 
+    def _lost(self, patient_id: str) -> SnapshotLostError:
+        return SnapshotLostError(
+            patient_id,
+            f"what {self._folder.name} held of it at the last look is missing or damaged",
+            "run again: the next look at the source writes it again",
+        )
+
 
 @lru_cache(maxsize=32)
-def _index_at(path: Path, mark: str) -> Mapping[str, str]:
+def _stored_index(path: Path, mark: str) -> _Index | None:
     """The index, read once as long as its mark stands: every visit's step asks for it."""
     if not mark:
-        return {}
-    found: dict[str, str] = json.loads(path.read_bytes())
+        return None
+    try:
+        found = read_checked(path)
+    except (FileNotFoundError, DamagedStateError):
+        return None
+    assert isinstance(found, dict)  # noqa: S101 - written by store() only
+    return {patient_id: (version, size) for patient_id, (version, size) in found.items()}
+
+
+def _index_of_snapshots(folder: Path) -> _Index:
+    """What the snapshots themselves say: of each patient the one that was written last."""
+    found: dict[str, tuple[str, int]] = {}
+    for file in sorted(folder.glob("*-*.json"), key=lambda file: file.stat().st_mtime_ns):
+        patient_id, _, version = file.stem.rpartition("-")
+        found[patient_id] = version, file.stat().st_size
     return found
 
 
-def _encode(value: Mapping[str, object]) -> bytes:
-    # ASCII escapes also carry names that are no valid UTF-8
-    return json.dumps(value, sort_keys=True).encode()
+def _sizes(folder: Path) -> dict[str, int]:
+    """Names of the files in ``folder`` to their bytes; none where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: entry.stat().st_size for entry in entries}
+    except FileNotFoundError:
+        return {}

@@ -2,7 +2,8 @@
 
 import io
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from eus_etl.errors import ConfigError
 from eus_etl.storage.atomic import write_atomically
 from eus_etl.storage.csv_cells import read_cells
 from eus_etl.storage.stable_read import read_settled
+from eus_etl.storage.vouched import content_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,15 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> bool:
 
 
 def read_part(path: Path, table: Table) -> pl.DataFrame:
-    """One part file, or no rows where there is none yet; columns as ``scan_tables`` has them."""
-    return _completed(pl.read_parquet(path), table) if path.is_file() else table.empty()
+    """One part file, or no rows where there is none; columns as ``scan_tables`` has them.
+
+    Raises:
+        OutputLostError: it cannot be read, and is removed.
+    """
+    if not path.is_file():
+        return table.empty()
+    with content_of(path):
+        return _completed(pl.read_parquet(path), table)
 
 
 def scan_tables(files: Sequence[Path], table: Table) -> pl.LazyFrame:
@@ -80,6 +89,22 @@ def scan_tables(files: Sequence[Path], table: Table) -> pl.LazyFrame:
     if not files:
         return table.empty().lazy()
     return pl.scan_parquet(list(files), schema=table.schema, missing_columns="insert", extra_columns="ignore")
+
+
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """Stream from Parquet files below ``folder`` in the block.
+
+    Raises:
+        OutputLostError: one of them cannot be read, and is removed.
+    """
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        for file in sorted(folder.rglob("*.parquet")):
+            with content_of(file):
+                pl.read_parquet(file)
+        raise
 
 
 def read_correction(path: Path, table: Table) -> WrittenTable | None:

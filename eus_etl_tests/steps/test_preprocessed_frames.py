@@ -20,6 +20,7 @@ from eus_etl.settings import RecipeConfig, StudyConfig
 from eus_etl.steps.preprocessed_frames import preprocess_patient
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
+from eus_etl.storage.extraction_store import Manifest, write_manifest
 from eus_etl.storage.parts import load_part
 
 VIDEO, OTHER = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
@@ -202,8 +203,8 @@ def test_header_text_is_in_no_image(visit: StudyConfig) -> None:
     preprocess_patient(visit, PATIENT)
     before = {path: data for path, data in files_of(visit).items() if path.endswith(".png")}
     put_video(visit, VIDEO, [texts])
-    manifest = StudyPaths(visit.root).extracted_folder(PATIENT, VIDEO) / "manifest.json"
-    manifest.write_text(manifest.read_text() + "\n")
+    folder = StudyPaths(visit.root).extracted_folder(PATIENT, VIDEO)
+    write_manifest(folder, Manifest("extracted otherwise", frames_kept=FRAMES))
     assert made(preprocess_patient(visit, PATIENT)) == 2 * FRAMES
     assert {path: data for path, data in files_of(visit).items() if path.endswith(".png")} == before
 

@@ -160,7 +160,7 @@ def test_a_missing_image_stops_with_its_frame_and_a_remedy(tmp_path: Path) -> No
     put_video(study, VIDEO, [clean()])
     for image in StudyPaths(tmp_path).frames_folder(PATIENT, VIDEO).iterdir():
         image.write_bytes(b"no picture")
-    with pytest.raises(FramesMissingError, match=f"{PATIENT}/{VIDEO}/.*make the asset frames"):
+    with pytest.raises(FramesMissingError, match=f"{PATIENT}/{VIDEO}/.*run again"):
         find_regions(study, PATIENT, REGIONS.empty())
 
 

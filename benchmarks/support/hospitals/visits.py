@@ -12,9 +12,10 @@ from benchmarks.support.places import CONFIGS
 from benchmarks.support.screens.screens import Picture
 from eus_etl.domain.cells.statistics import CellGrid, codes_with_motion, measure
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables.catalog import EXTRACTED, LABELS, VIDEOS
+from eus_etl.domain.tables.catalog import DECODED, EXTRACTED, LABELS, VIDEOS
 from eus_etl.settings import GridConfig, StudyConfig, TextCheckConfig, load_study
 from eus_etl.storage.cell_store import save_grids
+from eus_etl.storage.extraction_store import Manifest, write_manifest
 from eus_etl.storage.parts import load_part, write_part
 from eus_etl.storage.table_files import write_parquet
 
@@ -85,7 +86,10 @@ def put_video(study: StudyConfig, video_id: str, segments: Sequence[Sequence[Pic
     folder.mkdir(parents=True, exist_ok=True)
     write_parquet(rows, folder / "extracted.parquet")
     save_grids(folder, [grid_of(pictures, number) for number, pictures in enumerate(segments)])
-    (folder / "manifest.json").write_text(f'{{"frames": {len(pictures)}}}')
+    write_manifest(folder, Manifest("of the tests", frames_kept=len(pictures)))
+    decoded = load_part(paths, DECODED, PATIENT).filter(pl.col("video_id") != video_id)
+    counted = {"patient_id": PATIENT, "video_id": video_id, "frames_kept": len(pictures)}
+    write_part(paths, DECODED, PATIENT, pl.concat([decoded, DECODED.frame([counted])]))
     videos = load_part(paths, VIDEOS, PATIENT).filter(pl.col("video_id") != video_id)
     row = {
         "patient_id": PATIENT,
@@ -100,10 +104,11 @@ def put_video(study: StudyConfig, video_id: str, segments: Sequence[Sequence[Pic
 
 
 def drop_video(study: StudyConfig, video_id: str) -> None:
-    """Take a video out of the visit's part of the videos' table."""
+    """Take a video out of the visit's parts."""
     paths = StudyPaths(study.root)
-    videos = load_part(paths, VIDEOS, PATIENT).filter(pl.col("video_id") != video_id)
-    write_part(paths, VIDEOS, PATIENT, videos)
+    for table in (VIDEOS, DECODED):
+        rows = load_part(paths, table, PATIENT).filter(pl.col("video_id") != video_id)
+        write_part(paths, table, PATIENT, rows)
 
 
 def intervals(*rows: tuple[str, str, float, float]) -> pl.DataFrame:

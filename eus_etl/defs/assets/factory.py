@@ -17,7 +17,7 @@ from eus_etl.defs.root import take_root
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import BlockedError, EusEtlError, MachineError, PermanentError
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.observation.snapshot import require_known_visit
+from eus_etl.steps.observation.snapshot import require_known_visit, require_snapshots
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.locks import hold_to_the_end, work_lock
 from eus_etl.storage.outputs import describe
@@ -130,6 +130,10 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
         context: dg.AssetExecutionContext, patient: str | None, state: StudyState
     ) -> dg.MaterializeResult[None]:
         inputs = state.inputs(nodes[key], patient)
+        if patient:
+            observed = [node for node in nodes.values() if node.observed and node.per_patient]
+            versions = {node.name: state.version(node.key, patient) for node in observed}
+            require_snapshots(state.paths, patient, versions)
         result = spec.step(context, patient or "")
         entry = Entry(
             inputs=inputs,

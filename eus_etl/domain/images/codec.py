@@ -21,6 +21,9 @@ _FLAGS: dict[Channels, int] = {
     "bgr": cv2.IMREAD_COLOR,
     "stored": cv2.IMREAD_UNCHANGED,
 }
+_ENDS = (b"\xff\xd9", b"IEND\xaeB`\x82")
+"""Whole JPEG and PNG files end so."""
+
 _PNG_EFFORT = 1  # more costs several times the time and saves a few percent on ultrasound
 
 
@@ -57,11 +60,13 @@ def encode_png(picture: Picture, options: Sequence[int] = ()) -> bytes:
 
 
 def decode_image(data: bytes, channels: Channels = "stored") -> Picture | None:
-    """The picture in an image file's bytes; None where they hold none.
+    """The picture in an image file's bytes; None where they hold none, or not all of it.
 
     Args:
         data: a JPEG or PNG file.
         channels: ``grey`` gives (height, width), ``bgr`` (height, width, 3), ``stored`` either.
     """
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[channels]) if data else None
+    if not data.endswith(_ENDS):
+        return None  # decoders fill with grey what was cut off
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[channels])
     return None if picture is None else np.asarray(picture, np.uint8)

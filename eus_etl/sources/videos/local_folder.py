@@ -14,7 +14,8 @@ from eus_etl.errors import EusEtlError, SourceUnavailableError
 from eus_etl.sources.videos.base import Listing, Missed, SourceFile, WaitingFile
 from eus_etl.sources.videos.folder_walk import Found, open_ordinary, walk
 from eus_etl.sources.videos.upload_names import readable_name
-from eus_etl.storage.atomic import atomic_path, write_atomically
+from eus_etl.storage.atomic import atomic_path
+from eus_etl.storage.checked_json import read_checked, write_checked
 from eus_etl.storage.checksums import md5_of, md5_of_open
 
 _MAY_CHANGE = frozenset({"temporary_name", "cannot_be_read"})
@@ -94,7 +95,7 @@ class LocalFolder:
             files.append(SourceFile(source_id, parts, hashed.size, hashed.md5))
         # nothing at all may be an unmounted disk: its files need not be hashed again once it is back
         if seen and seen != known:
-            write_atomically(self._memory, _HashedFiles(files=seen).model_dump_json().encode())
+            write_checked(self._memory, _HashedFiles(files=seen).model_dump())
         return Listing(tuple(files), tuple(waiting), tuple(left_out))
 
     def revision(self) -> None:
@@ -165,9 +166,11 @@ class LocalFolder:
             raise self._unavailable(error) from None
 
     def _remembered(self) -> dict[str, _Hashed]:
-        if not self._memory.is_file():
+        """What was hashed; nothing where that is lost or damaged: then all is hashed again."""
+        try:
+            return _HashedFiles.model_validate(read_checked(self._memory)).files
+        except (FileNotFoundError, ValueError):
             return {}
-        return _HashedFiles.model_validate_json(self._memory.read_bytes()).files
 
     def _unavailable(self, error: OSError | None) -> SourceUnavailableError:
         cause = "is not there" if error is None else f"cannot be read ({os.strerror(error.errno or 0)})"

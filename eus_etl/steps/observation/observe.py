@@ -29,13 +29,13 @@ from eus_etl.steps.observation.snapshot import (
     SOURCES,
     SYNC_ROWS,
     ObservedFile,
+    known_files,
     label_items_mark,
     matcher,
-    observed_files,
     subject_of,
 )
 from eus_etl.steps.result import version_of
-from eus_etl.storage.parts import NOBODY, write_rejected
+from eus_etl.storage.parts import NOBODY, rejected_part, write_rejected
 from eus_etl.storage.source_snapshots import Inventory
 
 
@@ -89,8 +89,12 @@ def videos_mark(study: StudyConfig, sources: Sources) -> str | None:
     Raises:
         SourceUnavailableError, SourceError: the source cannot be read.
     """
-    revision = sources.videos().revision()
-    return None if revision is None else version_of(revision, label_items_mark(StudyPaths(study.root)))
+    paths, revision = StudyPaths(study.root), sources.videos().revision()
+    if revision is None:
+        return None
+    # a loss changes it as well: what the last look stored is written again by the next one
+    stored = Inventory(paths, DRIVE_VIDEOS).is_whole, rejected_part(paths, DRIVE_VIDEOS, NOBODY).is_file()
+    return version_of(revision, label_items_mark(paths), stored)
 
 
 def relist_videos(sources: Sources) -> int:
@@ -162,7 +166,7 @@ def _observe_videos(
     paths: StudyPaths, source: VideoSource, match: PatientMatcher, max_loss_share: float
 ) -> Observation:
     listing = source.list_files()
-    before = {patient: observed_files(paths, patient) for patient in Inventory(paths, DRIVE_VIDEOS).versions}
+    before = known_files(paths)
     held = [file for known in before.values() for file in known if not file.gone]
     refuse_loss(
         "sources.videos",

@@ -13,8 +13,10 @@ import polars as pl
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.screen.region_overrides import Row, remembered_for
 from eus_etl.domain.tables.catalog import LAYOUTS
+from eus_etl.errors import OutputLostError
 from eus_etl.steps.result import version_of
 from eus_etl.storage.source_snapshots import Inventory
+from eus_etl.storage.vouched import content_of
 
 _SOURCE, _ALL = "remembered_regions", "all"
 _KNOWN_PARTS = 1 << 16
@@ -31,6 +33,15 @@ def remembered_rows(paths: StudyPaths) -> list[dict[str, object]]:
     found = (Inventory(paths, _SOURCE).load(_ALL) or {}).get("rows", [])
     assert isinstance(found, list)  # noqa: S101 - written by store_remembered() only
     return found
+
+
+def require_remembered(paths: StudyPaths) -> None:
+    """Check that the remembered rows can be read.
+
+    Raises:
+        SnapshotLostError: they are missing or damaged; the next look at ``regions.csv`` writes them again.
+    """
+    Inventory(paths, _SOURCE).require(_ALL)
 
 
 def remembered_of_visits(paths: StudyPaths, rows: list[Row]) -> dict[str, list[Row]]:
@@ -50,6 +61,10 @@ def remembered_of_visits(paths: StudyPaths, rows: list[Row]) -> dict[str, list[R
 
 @lru_cache(maxsize=_KNOWN_PARTS)
 def _signatures_at(part: Path, modified_ns: int, size: int) -> frozenset[str]:  # noqa: ARG001 - the file's mark
-    if "signature" not in pl.read_parquet_schema(part):
-        return frozenset()  # made before screens were told apart
-    return frozenset(pl.read_parquet(part, columns=["signature"])["signature"].drop_nulls())
+    try:
+        with content_of(part):
+            if "signature" not in pl.read_parquet_schema(part):
+                return frozenset()  # made before screens were told apart
+            return frozenset(pl.read_parquet(part, columns=["signature"])["signature"].drop_nulls())
+    except OutputLostError:
+        return frozenset()  # it is made again, with all rows that are remembered

@@ -115,7 +115,7 @@ def _of_labels(study: StudyConfig, recipe: str, index: pl.LazyFrame) -> pl.DataF
 
 
 def _read(paths: StudyPaths, chosen: Iterable[str]) -> list[Picture]:
-    return [picture for path in chosen if (picture := read_shown(paths, path)) is not None]
+    return [read_shown(paths, path) for path in chosen]
 
 
 def _sheet(rows: Sequence[Row], columns: int, tile_px: int) -> Picture:

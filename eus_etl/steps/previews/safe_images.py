@@ -5,6 +5,7 @@ arranged belongs to ``contact_sheets`` and ``domain.plots``.
 """
 
 import json
+from pathlib import Path
 
 import polars as pl
 
@@ -12,7 +13,9 @@ from eus_etl.domain.images.codec import decode_image
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, TEXT_CHECKS
+from eus_etl.errors import FramesMissingError
 from eus_etl.storage.parts import load_part
+from eus_etl.storage.vouched import content_of
 
 
 def mask_facts(layouts: pl.DataFrame) -> list[list[object]]:
@@ -51,15 +54,29 @@ def shown_frames(paths: StudyPaths, patient_id: str, recipe: str) -> pl.DataFram
     )
 
 
-def read_shown(paths: StudyPaths, path: str) -> Picture | None:
-    """One preprocessed image, grey or BGR; None if it is gone or damaged."""
+def read_shown(paths: StudyPaths, path: str) -> Picture:
+    """One preprocessed image, grey or BGR.
+
+    Raises:
+        FramesMissingError: it is gone or damaged; its video counts as not preprocessed by its recipe.
+    """
     file = paths.root / path
-    if not (file.is_relative_to(paths.preprocessed) and file.is_file()):
-        return None
-    return decode_image(file.read_bytes())
+    recipe, patient_id, video_id, name = file.relative_to(paths.preprocessed).parts
+    picture = decode_image(file.read_bytes() if file.is_file() else b"")
+    if picture is None:
+        paths.preprocessed_manifest(recipe, patient_id, video_id).unlink(missing_ok=True)
+        raise FramesMissingError(
+            f"{patient_id}/{video_id}/{Path(name).stem}",
+            f"its preprocessed image by {recipe} is missing or damaged",
+            "run again: it is made again",
+        )
+    return picture
 
 
 def _masks_of(paths: StudyPaths, recipe: str, patient_id: str, video_id: str) -> object:
     """What the masks of the video's images were made from; None until they are finished."""
     manifest = paths.preprocessed_manifest(recipe, patient_id, video_id)
-    return json.loads(manifest.read_bytes())["layouts"] if manifest.is_file() else None
+    if not manifest.is_file():
+        return None
+    with content_of(manifest):
+        return json.loads(manifest.read_bytes())["layouts"]

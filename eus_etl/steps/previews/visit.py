@@ -87,11 +87,8 @@ def _thumbnails(study: StudyConfig, patient_id: str, table: pl.DataFrame) -> lis
             shown_frames(paths, patient_id, recipe), on="frame_id", maintain_order="left"
         ).select("procedure_s", "path")
         chosen = shown[spread(shown.height, THUMBNAILS)]
-        found = [
-            Thumbnail(procedure_s, picture)
-            for procedure_s, path in chosen.iter_rows()
-            if (picture := read_shown(paths, path)) is not None
-        ]
-        if found:
-            return found
+        if shown.height:
+            return [
+                Thumbnail(procedure_s, read_shown(paths, path)) for procedure_s, path in chosen.iter_rows()
+            ]
     return []

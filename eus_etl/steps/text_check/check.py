@@ -17,13 +17,13 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.sampling import spread
 from eus_etl.domain.tables.catalog import TEXT_CHECKS
 from eus_etl.domain.tables.rejection import Rejection
-from eus_etl.errors import FramesMissingError, TextReaderError
+from eus_etl.errors import TextReaderError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown
 from eus_etl.steps.result import Check, version_of
 from eus_etl.steps.study_tables import scan_parts
 from eus_etl.steps.text_check.tesseract import PROGRAM, installed, read_words, reader
-from eus_etl.storage.parts import load_part, write_part, write_rejected
+from eus_etl.storage.parts import remembered_part, write_part, write_rejected
 
 STAGE = "preprocessed_frames"
 CHECK = "no_readable_text"
@@ -105,7 +105,7 @@ def check_text(
     if study.preprocess.text_check.enabled == "never":
         known = TEXT_CHECKS.empty()
     else:
-        known = load_part(paths, TEXT_CHECKS, patient_id)
+        known = remembered_part(paths, TEXT_CHECKS, patient_id)
     signed_off = set(layouts.filter("signed_off")["layout_id"])
     found = {(row["layout_id"], row["recipe"], row["images"]): row for row in known.to_dicts()}
     rows, checked, pending = [], 0, 0
@@ -169,8 +169,7 @@ def _samples(study: StudyConfig, images: pl.DataFrame) -> Iterator[_Sample]:
 
 def _look(paths: StudyPaths, sample: _Sample) -> dict[str, object]:
     """The columns of ``tables.TEXT_CHECKS`` that reading gives."""
-    pairs = zip(sample.frame_ids, sample.images, strict=True)
-    pages = text_pages([_read_grey(paths, frame_id, image) for frame_id, image in pairs])
+    pages = text_pages([_read_grey(paths, image) for image in sample.images])
     counts = [len(words) for words in read_words(sample.layout_id, (page.page for page in pages))]
     showing: set[int] = set()
     # a half locates the text more closely than the whole
@@ -189,14 +188,8 @@ def _look(paths: StudyPaths, sample: _Sample) -> dict[str, object]:
     }
 
 
-def _read_grey(paths: StudyPaths, frame_id: str, path: str) -> Picture:
+def _read_grey(paths: StudyPaths, path: str) -> Picture:
     picture = read_shown(paths, path)
-    if picture is None:
-        raise FramesMissingError(
-            frame_id,
-            "its preprocessed image is damaged",
-            "raise the version of its recipe, which makes it again",
-        )
     return picture if picture.ndim == 2 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
 
 

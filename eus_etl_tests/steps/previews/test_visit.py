@@ -1,7 +1,9 @@
 """Pictures of a visit: masked and believed images only, and never a reason to fail."""
 
 import io
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +22,7 @@ from eus_etl.steps.preprocessed_frames import preprocess_patient
 from eus_etl.steps.previews.safe_images import shown_frames
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
+from eus_etl.storage.outputs import describe, lost
 from eus_etl.storage.parts import load_part, write_part
 
 MOVING, STILL = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
@@ -44,6 +47,10 @@ def visit(tmp_path: Path) -> StudyConfig:
     write_part(StudyPaths(tmp_path), LABELS, PATIENT, intervals(("station", "Station 1", 1.0, 3.0)))
     find_regions(study, PATIENT, REGIONS.empty())
     return study
+
+
+def halve(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
 
 
 def frame_table(study: StudyConfig) -> StepResult:
@@ -75,17 +82,36 @@ def test_a_visit_is_shown_by_a_timeline_and_a_sheet_that_lie_beside_the_tables(v
 
 
 def test_the_timeline_needs_no_image_at_all(visit: StudyConfig) -> None:
+    shutil.rmtree(StudyPaths(visit.root).frames / PATIENT)
+    without = frame_table(visit)
+    put_video(visit, MOVING, [screens(0)])
+    put_video(visit, STILL, [screens(1)[:1] * FRAMES])
     preprocess_patient(visit, PATIENT)
     with_thumbnails = frame_table(visit)
-    paths = StudyPaths(visit.root)
-    shutil.rmtree(paths.preprocessed)
-    shutil.rmtree(paths.frames / PATIENT)
-    without = frame_table(visit)
     assert without.version == with_thumbnails.version
     heights = [
         Image.open(io.BytesIO(result.pictures["timeline"])).height for result in (with_thumbnails, without)
     ]
     assert heights[0] > heights[1] + 64
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: os.truncate(file, 0), halve])
+def test_a_timeline_whose_images_are_damaged_is_left_for_when_they_are_made_again(
+    visit: StudyConfig, damage: Callable[[Path], object]
+) -> None:
+    preprocess_patient(visit, PATIENT)
+    whole = frame_table(visit)
+    paths = StudyPaths(visit.root)
+    for file in paths.preprocessed.rglob("*.png"):
+        damage(file)
+    without = frame_table(visit)
+    assert without.version == whole.version
+    assert without.metadata["timeline not drawn"] == "FramesMissingError"
+    assert lost(paths, describe(paths, without.outputs)) == paths.relative(paths.timeline_picture(PATIENT))
+    preprocess_patient(visit, PATIENT)
+    drawn = frame_table(visit)
+    assert drawn.pictures == whole.pictures
+    assert lost(paths, describe(paths, drawn.outputs)) is None
 
 
 def test_regions_that_are_only_lit_are_shown_once_reviewed(visit: StudyConfig) -> None:
