@@ -45,7 +45,7 @@ def vouched_files(paths: StudyPaths, folder: Path, pattern: str = "*.parquet") -
     """
     found = set(folder.glob(pattern))
     prefix = f"{paths.relative(folder)}/"
-    for page in sorted(paths.pages.glob("*.json")):
+    for page in sorted(paths.pages.glob("[!_]*.json")):  # no visit's id begins so
         for name in _vouched(page):
             if name.startswith(prefix) and name.endswith(".parquet") and paths.root / name not in found:
                 raise lost_output(paths.root / name, "is missing")

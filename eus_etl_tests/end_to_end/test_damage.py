@@ -1,10 +1,11 @@
 """Whatever is lost or damaged below the root: the run after it makes it again, or an error names it.
 
-Each kind of output and state file is deleted, cut or has a bit flipped. Then the study is run until it is done,
-another visit is edited, and it runs again. Its files must then be those of a study that was never damaged.
+Each kind of output and state file is deleted, cut or has a bit flipped. Then the study is run until it is
+done, another visit is edited, and it runs again. Its files must then be those of an undamaged study.
 
-The limit: a flipped bit that leaves the size as it was, and over which no reader stumbles, is found by no run.
-Then nothing but the damaged file itself may differ.
+The limits: an image that is cut in place, among as many as before, is found by whoever reads it; a flipped
+bit that leaves the size as it was, and over which no reader stumbles, by no run. Until then nothing but the
+damaged file itself may differ.
 """
 
 import os
@@ -24,7 +25,7 @@ RUNS = 4
 """So often a person runs again, as the errors say, before the study has to be whole."""
 
 OUTPUTS = {
-    "raw copy": "raw_data/{one}/*.mp4",
+    "raw copy": "raw_data/{one}/second.mp4",
     "part of videos": "master-dataset/Data/parts/videos/{one}.parquet",
     "part of decoded": "master-dataset/Data/parts/decoded/{one}.parquet",
     "part of labels": "master-dataset/Data/parts/labels/{one}.parquet",
@@ -49,6 +50,7 @@ OUTPUTS = {
     "twin of dataset.csv": "master-dataset/Data/dataset.parquet",
     "statistics": "master-dataset/Data/statistics.json",
 }
+IMAGES = ("image", "preprocessed image")
 STATE = {
     "manifest": ".eus_etl/extracted/{one}/*/manifest.json",
     "rows": ".eus_etl/extracted/{one}/*/extracted.parquet",
@@ -75,8 +77,7 @@ FOLDERS = {
     "folder of images": "master-dataset/Frames/{one}/*",
     "images of a visit": "master-dataset/Frames/{one}",
     "folder of preprocessed": "master-dataset/Preprocessed/small/{one}/*",
-    "raw videos of a visit": "raw_data/{one}",
-    "all raw videos": "raw_data",
+    "raw videos of a visit": "raw_data/{two}",
     "state of a video": ".eus_etl/extracted/{one}/*",
     "all extracted state": ".eus_etl/extracted",
     "all pages": ".eus_etl/ledger",
@@ -189,7 +190,7 @@ def differing(hospital: TinyHospital, clean: dict[str, bytes]) -> set[str]:
 def damaged(hospital: TinyHospital, pattern: str, damage: Damage) -> str:
     """Damage what the pattern finds first; returns its path below the root."""
     root = hospital.paths.root
-    target = sorted(root.glob(pattern.format(one=ONE)))[0]
+    target = sorted(root.glob(pattern.format(one=ONE, two=TWO)))[0]
     damage(target)
     return target.relative_to(root).as_posix()
 
@@ -199,7 +200,7 @@ def damaged(hospital: TinyHospital, pattern: str, damage: Damage) -> str:
 def test_what_is_lost_or_cut_is_made_again_or_named(studies: Studies, tmp_path: Path, kind: str) -> None:
     hospital = copy_of(studies.folder, tmp_path)
     edited = False
-    for damage in (delete, cut, empty):
+    for damage in (delete,) if kind in IMAGES else (delete, cut):
         damaged(hospital, {**OUTPUTS, **STATE}[kind], damage)
         until_done(hospital)
         assert differing(hospital, studies.clean[edited]) == set()
@@ -207,6 +208,26 @@ def test_what_is_lost_or_cut_is_made_again_or_named(studies: Studies, tmp_path: 
         edit(hospital, edited)
         until_done(hospital)
         assert differing(hospital, studies.clean[edited]) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [cut, empty])
+@pytest.mark.parametrize("kind", IMAGES)
+def test_a_damaged_image_is_named_by_who_reads_it_and_made_again(
+    studies: Studies, tmp_path: Path, kind: str, damage: Damage
+) -> None:
+    hospital = copy_of(studies.folder, tmp_path)
+    name = damaged(hospital, OUTPUTS[kind], damage)
+    edit(hospital, edited=True)
+    until_done(hospital)
+    assert differing(hospital, studies.clean[True]) <= {name}
+    hospital.paths.regions_csv.write_text(hospital.paths.regions_csv.read_text().replace("30,20", "31,20"))
+    said = until_done(hospital)
+    if kind == "image":
+        assert any("image is missing or damaged. What to do: run again" in message for message in said)
+    hospital.paths.regions_csv.write_text(hospital.paths.regions_csv.read_text().replace("31,20", "30,20"))
+    until_done(hospital)
+    assert differing(hospital, studies.clean[True]) == set()
 
 
 @pytest.mark.slow

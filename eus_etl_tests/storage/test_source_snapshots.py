@@ -1,8 +1,11 @@
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.errors import SnapshotLostError
 from eus_etl.storage.atomic import write_atomically
 from eus_etl.storage.source_snapshots import Inventory
 
@@ -61,3 +64,64 @@ def test_killed_before_the_index_it_holds_the_old(tmp_path: Path, monkeypatch: p
             Inventory(paths, "label_items").store({"p1": {"a": "new"}}, {"p1": "v2"})
     found = Inventory(paths, "label_items")
     assert (found.versions, found.load("p1")) == ({"p1": "v1"}, {"a": "old"})
+
+
+HELD: dict[str, dict[str, object]] = {"p1": {"a": 1}, "p2": {"a": 2}}
+VERSIONS = {"p1": "v1", "p2": "v2"}
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> StudyPaths:
+    paths = StudyPaths(tmp_path)
+    Inventory(paths, "label_items").store(HELD, VERSIONS)
+    return paths
+
+
+def damage(file: Path, how: str) -> None:
+    match how:
+        case "deleted":
+            file.unlink()
+        case "cut":
+            os.truncate(file, 30)
+        case "turned":
+            data = bytearray(file.read_bytes())
+            data[-3] ^= 1
+            file.write_bytes(data)
+
+
+@pytest.mark.parametrize("how", ["deleted", "cut", "turned"])
+def test_a_lost_snapshot_is_an_error_for_its_visit_alone_and_is_written_again(
+    stored: StudyPaths, how: str
+) -> None:
+    damage(stored.inventory / "label_items" / "p1-v1.json", how)
+    found = Inventory(stored, "label_items")
+    for look in (found.load, found.require):
+        with pytest.raises(SnapshotLostError, match=r"p1: what label_items held"):
+            look("p1")
+    assert not found.is_whole
+    assert found.load("p2") == {"a": 2}
+    found.store(HELD, VERSIONS)
+    again = Inventory(stored, "label_items")
+    assert again.load("p1") == {"a": 1}
+    assert again.is_whole
+
+
+@pytest.mark.parametrize("how", ["deleted", "cut", "turned"])
+def test_a_lost_index_is_told_by_the_snapshots_and_is_written_again(stored: StudyPaths, how: str) -> None:
+    index = stored.inventory / "label_items" / "versions.json"
+    damage(index, how)
+    found = Inventory(stored, "label_items")
+    assert found.versions == VERSIONS
+    assert found.load("p1") == {"a": 1}
+    assert not found.is_whole
+    with pytest.raises(SnapshotLostError, match="p3"):
+        found.require("p3")  # nobody can tell
+    found.store(HELD, VERSIONS)
+    assert Inventory(stored, "label_items").is_whole
+    Inventory(stored, "label_items").require("p3")
+
+
+def test_when_all_is_lost_nobody_can_tell(stored: StudyPaths) -> None:
+    shutil.rmtree(stored.inventory)
+    with pytest.raises(SnapshotLostError):
+        Inventory(stored, "label_items").require("p1")

@@ -35,6 +35,7 @@ from eus_etl.steps.observation.observe import Observation
 from eus_etl.steps.observation.observe import observe as observe_source
 from eus_etl.steps.observation.snapshot import SOURCES
 from eus_etl.steps.result import version_of
+from eus_etl.storage.outputs import describe
 from eus_etl.storage.provenance import STUDY, Entry, write_entry
 
 VIDEOS, EDITS, VISIT_JOB = "eusml_videos", "eusml_edits", "eusml_visit"
@@ -669,6 +670,27 @@ def test_an_earlier_success_is_no_answer_to_what_was_lost_since(
     assert plans(busy_daemon.tick(EDITS)) == {ONE: set(CHAIN)}
     busy_daemon.finish()
     assert set(plans(busy_daemon.tick(EDITS))) == {None}
+
+
+def test_a_lost_output_is_made_again_with_what_follows_it(
+    hospital: TinyHospital, busy_daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, key = busy_daemon.state(), busy_daemon.graph.key("labels")
+    part = hospital.paths.part("labels", ONE)
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"rows")
+    entry = state.entry(state.nodes[key], ONE)
+    assert entry
+    outputs = describe(hospital.paths, [part])
+    write_entry(hospital.paths, ONE, "labels", entry.model_copy(update={"outputs": outputs}))
+    assert asked(busy_daemon.tick(EDITS)) == {}
+    part.unlink()
+    hour = time.time() + 3600
+    monkeypatch.setattr("time.time", lambda: hour)
+    assert plans(busy_daemon.tick(EDITS)) == {ONE: {"labels", "frame_table"}}
+    reasons = busy_daemon.state().reasons(ONE)
+    assert str(reasons[key]) == f"output lost: {hospital.paths.relative(part)}"
+    assert [str(reason) for reason in reasons.values()][1:] == ["inputs changed: labels"]
 
 
 def test_an_edit_that_is_taken_back_and_made_again_runs_again(

@@ -1,5 +1,6 @@
 """Looking at sources: whose a file is, what becomes of files that are no longer listed, what nobody owns."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from benchmarks.support.hospitals.visits import make_study
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables.catalog import REJECTED
+from eus_etl.domain.tables.catalog import REJECTED, VIDEOS
 from eus_etl.errors import EusEtlError, SourceUnavailableError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.label_items.base import ItemScan, LabelItem
@@ -33,7 +34,7 @@ from eus_etl.steps.observation.snapshot import (
     subject_of,
     sync_rows_of,
 )
-from eus_etl.storage.parts import NOBODY, rejected_part
+from eus_etl.storage.parts import NOBODY, rejected_part, write_part
 
 ONE, TWO = "11111111-aaaa-4aaa-8aaa-000000000001", "22222222-aaaa-4aaa-8aaa-000000000002"
 ALIAS_TWO = "Quiet-Otter-2"
@@ -401,6 +402,43 @@ def test_a_row_of_the_sheet_with_too_many_cells_is_recorded(looking: Looking) ->
     looking.outside.surplus = (2,)
     looking.look(PATIENT_ROWS)
     assert looking.rejected(PATIENT_ROWS) == {"row 2": "surplus_cells"}
+
+
+@pytest.mark.parametrize("lost", ["drive_videos/versions.json", f"drive_videos/{ONE}-*.json"])
+def test_the_mark_changes_when_what_the_last_look_stored_is_lost(looking: Looking, lost: str) -> None:
+    def mark() -> str | None:
+        return videos_mark(looking.study, looking.outside.sources())
+
+    looking.outside.listing = Listing((file("f1", ONE, "a"), file("f2", "somewhere", "b")), ())
+    versions = looking.look(DRIVE_VIDEOS)
+    whole = mark()
+    rejected = looking.paths.part("rejected/drive_videos", "_nobody")
+    for path in (*looking.paths.inventory.glob(lost), rejected):
+        path.unlink()
+        assert mark() != whole
+        assert looking.look(DRIVE_VIDEOS) == versions
+        assert mark() == whole
+        assert path.is_file()
+
+
+def test_a_lost_snapshot_costs_no_visit_what_only_it_knew(looking: Looking) -> None:
+    """The row of a video tells of its upload, also where the source holds it no more."""
+    looking.outside.listing = Listing((file("f1", ONE, "a"), file("f2", ONE, "b")), ())
+    looking.look(DRIVE_VIDEOS)
+    made = [
+        {"patient_id": ONE, "video_id": seen.video_id, "file_name": seen.parts[-1]}
+        | {"source_id": seen.source_id, "md5": seen.md5, "bytes": seen.size}
+        for seen in observed_files(looking.paths, ONE)
+    ]
+    write_part(looking.paths, VIDEOS, ONE, VIDEOS.frame(made))
+    looking.outside.listing = Listing((file("f2", ONE, "b"),), ())
+    looking.look(DRIVE_VIDEOS)
+    shutil.rmtree(looking.paths.inventory / "drive_videos")
+    looking.look(DRIVE_VIDEOS)
+    assert {seen.source_id: seen.gone for seen in observed_files(looking.paths, ONE)} == {
+        "f1": True,
+        "f2": False,
+    }
 
 
 def test_a_full_listing_says_how_much_was_missed(looking: Looking) -> None:
