@@ -116,7 +116,7 @@ def test_clahe_raises_the_contrast_of_a_faint_picture() -> None:
 
 
 def test_a_picture_of_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="another layout"):
+    with pytest.raises(ValueError, match="not the layout's size"):
         Preprocessor(SECTOR, WIDTH, HEIGHT, GREY).apply(np.zeros((100, 100, 3), np.uint8))
 
 
