@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from eus_etl.settings import StudyConfig
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 _P = ParamSpec("_P")
 
 _config_option = click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
@@ -74,7 +75,7 @@ def main() -> None:
 @main.command()
 @click.option(
     "--root",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=_FOLDER,
     default=Path("demo"),
     show_default=True,
     help="Folder for the demo; created if missing.",
@@ -193,7 +194,7 @@ def adopt(config: Path, dry_run: bool) -> None:
 @_config_option
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=_FOLDER,
     help="Folder for the pictures. Default: `calibration` beside the study's other pictures.",
 )
 @_plain_errors
@@ -215,9 +216,7 @@ def calibrate(config: Path, out: Path | None) -> None:
 @_config_option
 @click.option("--patient", "patients", multiple=True, help="Id or alias of a visit; repeat for several.")
 @click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the sheets. Default: `.eus_etl/review` below the study's root.",
+    "--out", type=_FOLDER, help="Folder for the sheets. Default: `.eus_etl/review` below the study's root."
 )
 @_plain_errors
 def regions(config: Path, patients: Sequence[str], out: Path | None) -> None:
@@ -249,9 +248,7 @@ def regions(config: Path, patients: Sequence[str], out: Path | None) -> None:
 
 @main.command()
 @click.argument("videos", nargs=-1, required=True, type=_FILE)
-@click.option(
-    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the frames."
-)
+@click.option("--out", required=True, type=_FOLDER, help="Folder for the frames.")
 @click.option("--rate", required=True, help="Frames kept per second, or `all`.")
 @_plain_errors
 def extract(videos: Sequence[Path], out: Path, rate: str) -> None:
