@@ -5,6 +5,7 @@ A command imports what it needs when it runs: only the commands that make or fol
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
@@ -73,13 +74,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option(
-    "--root",
-    type=_FOLDER,
-    default=Path("demo"),
-    show_default=True,
-    help="Folder for the demo; created if missing.",
-)
+@click.option("--root", type=_FOLDER, default=Path("demo"), show_default=True, help="Folder for the demo.")
 @_plain_errors
 def demo(root: Path) -> None:
     """Make a synthetic hospital and run both studies through the asset graph."""
@@ -312,15 +307,11 @@ def check_config(config: Path) -> None:
 def _rate(text: str) -> float | None:
     if text == "all":
         return None
-    try:
+    with suppress(ValueError):
         rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise ConfigError(
-            "--rate", f"{text!r} is not a rate", "give frames per second as a number above 0, or `all`"
-        )
-    return rate
+        if 0 < rate < float("inf"):
+            return rate
+    raise ConfigError("--rate", f"{text!r} is not a rate", "give frames per second above 0, or `all`")
 
 
 if __name__ == "__main__":
