@@ -1,6 +1,6 @@
 """The graph of one study as data: its steps and how they depend on one another."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +47,11 @@ class StudyGraph:
 
 def study_graph(study: StudyConfig) -> StudyGraph:
     """The graph that a study's configuration makes."""
-    specs = (*patient_assets(study), *study_assets(study))
+    return graph_of(study, (*patient_assets(study), *study_assets(study)))
+
+
+def graph_of(study: StudyConfig, specs: Sequence[StepSpec]) -> StudyGraph:
+    """The graph of these assets, which stand in topological order, after the sources."""
     nodes: dict[dg.AssetKey, Node] = {}
     for source in (*SOURCES, UNASSIGNED):
         key = asset_key(study.study, source)
@@ -56,7 +60,7 @@ def study_graph(study: StudyConfig) -> StudyGraph:
         key = asset_key(study.study, spec.name)
         deps = tuple(asset_key(study.study, dep) for dep in spec.deps)
         nodes[key] = Node(key, deps, spec.code_version, spec.per_patient)
-    return StudyGraph(study, specs, nodes)
+    return StudyGraph(study, tuple(specs), nodes)
 
 
 def graph_now(loaded: StudyGraph, file: Path | None) -> StudyGraph:
