@@ -188,6 +188,11 @@ class StudyPaths:
         return self.state / "review"
 
     @property
+    def copies(self) -> Path:
+        """What is remembered of the verified copies in ``raw_data``, a file a visit."""
+        return self.state / "raw"
+
+    @property
     def pages(self) -> Path:
         """What the assets were last made from, a page a visit."""
         return self.state / "ledger"

@@ -31,7 +31,7 @@ from eus_etl.steps.previews.visit import timeline_of_visit
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.checksums import file_sha256
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos
-from eus_etl.storage.parts import load_part, write_rejected
+from eus_etl.storage.parts import load_part, part_outputs, write_rejected
 from eus_etl.storage.table_files import write_csv, write_parquet
 
 STAGE = "frame_table"
@@ -122,7 +122,12 @@ def make_frame_table(
             ),
             Check("synchronised", not sync_needed, _compared(recording_s, procedure_s, all_synced, doubted)),
         ),
-        outputs=(file, file.with_suffix(".parquet"), paths.timeline_picture(patient_id)),
+        outputs=(
+            file,
+            file.with_suffix(".parquet"),
+            paths.timeline_picture(patient_id),
+            *part_outputs(paths, STAGE, patient_id),
+        ),
     )
 
 

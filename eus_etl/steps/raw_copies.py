@@ -10,24 +10,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from eus_etl.domain.paths import StudyPaths, safe_file_name
 from eus_etl.errors import DownloadRefusedError, EusEtlError
 from eus_etl.sources.videos.base import PART, VideoSource
 from eus_etl.steps.observation.snapshot import ObservedFile
-from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.checked_json import read_checked, write_checked
 from eus_etl.storage.checksums import md5_of, md5_of_beginning
 
 _GLANCE_BYTES = 1 << 20
 
 
 class _Copy(BaseModel):
-    """A verified copy: its MD5 need not be computed again while size and time stand."""
+    """A verified copy, and its upload: its MD5 need not be computed again while size and time stand."""
 
     md5: str
     size: int
     mtime_ns: int
+    upload: ObservedFile
 
 
 class _Copies(BaseModel):
@@ -59,6 +60,17 @@ class Brought:
     unfinished: Mapping[str, str]
 
 
+def memory_of(paths: StudyPaths, patient_id: str) -> Path:
+    """Where the verified copies of a visit are remembered."""
+    return paths.copies / f"{patient_id}.json"
+
+
+def remembered_uploads(paths: StudyPaths, patient_id: str) -> list[ObservedFile]:
+    """The uploads of a visit that there are copies of; none where nothing legible is remembered."""
+    remembered = _remembered(memory_of(paths, patient_id))
+    return [copy.upload for copy in remembered.names.values()] if remembered else []
+
+
 def file_names(files: Sequence[ObservedFile]) -> dict[str, str]:
     """MD5 sums to names in ``raw_data``: names that differ in nothing but folder or case get the video id."""
     safe = {file.md5: safe_file_name(file.parts[-1]) for file in files}
@@ -84,7 +96,7 @@ def bring_copies(
     Raises:
         EusEtlError: a file could not be fetched that may be fetched later.
     """
-    folder, memory = paths.raw_folder(patient_id), copies_memory(paths, patient_id)
+    folder, memory = paths.raw_folder(patient_id), memory_of(paths, patient_id)
     before = _remembered(memory)
     if before is None:  # what lies there is ours all the same, under whatever name
         before, held = _Copies(), {md5_of(file): file for file in folder.glob("[!.]*") if file.is_file()}
@@ -123,7 +135,7 @@ def bring_copies(
         (folder / name).unlink(missing_ok=True)
     # an unfinished copy may have had the name of the whole file
     copies = _renamed(folder, file_names([file for file in wanted if file.md5 in copies]), copies)
-    write_atomically(memory, _remember(copies, unfinished).model_dump_json().encode())
+    write_checked(memory, _remember(copies, unfinished, wanted).model_dump())
     for error in failures.values():
         if not isinstance(error, DownloadRefusedError):
             raise error  # what was fetched is kept; the visit waits for the rest
@@ -131,19 +143,6 @@ def bring_copies(
         part.unlink()  # begun for an upload that was replaced since
     refused = {md5: failures[file.source_id] for md5, (file, _) in targets.items() if md5 not in fetched}
     return Brought(copies, len(fetched), refused, unfinished)
-
-
-def copies_memory(paths: StudyPaths, patient_id: str) -> Path:
-    """Where the verified copies of a visit are remembered."""
-    return paths.state / "raw" / f"{patient_id}.json"
-
-
-def _remembered(memory: Path) -> _Copies | None:
-    """The verified copies; None where nothing, or nothing legible, is remembered."""
-    try:
-        return _Copies.model_validate_json(memory.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
 
 
 def _renamed(folder: Path, names: Mapping[str, str], copies: Mapping[str, Path]) -> dict[str, Path]:
@@ -194,11 +193,22 @@ def _glance(path: Path, size: int) -> bytes:
         return file.read(min(size, _GLANCE_BYTES))
 
 
-def _remember(copies: Mapping[str, Path], unfinished: Mapping[str, str]) -> _Copies:
+def _remembered(memory: Path) -> _Copies | None:
+    """The verified copies; None where nothing, or nothing legible, is remembered."""
+    try:
+        return _Copies.model_validate(read_checked(memory))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _remember(
+    copies: Mapping[str, Path], unfinished: Mapping[str, str], files: Sequence[ObservedFile]
+) -> _Copies:
+    uploads = {file.md5: file for file in files}
     stats = {md5: (path.name, path.stat()) for md5, path in copies.items()}
     return _Copies(
         names={
-            name: _Copy(md5=md5, size=stat.st_size, mtime_ns=stat.st_mtime_ns)
+            name: _Copy(md5=md5, size=stat.st_size, mtime_ns=stat.st_mtime_ns, upload=uploads[md5])
             for md5, (name, stat) in stats.items()
         },
         unfinished=dict(unfinished),

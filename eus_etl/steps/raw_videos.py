@@ -14,7 +14,7 @@ from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.videos.base import VideoSource
 from eus_etl.steps.observation.snapshot import ObservedFile
-from eus_etl.steps.raw_copies import bring_copies, copies_memory, file_names
+from eus_etl.steps.raw_copies import bring_copies, file_names, memory_of
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.atomic import remove_partials
 from eus_etl.storage.parts import part_outputs, write_part, write_rejected
@@ -96,7 +96,7 @@ def fetch_videos(
         ),
         outputs=(
             *part_outputs(paths, STAGE, patient_id, VIDEOS),
-            copies_memory(paths, patient_id),
+            memory_of(paths, patient_id),
             *([paths.raw_folder(patient_id)] if brought.copies else []),
         ),
     )

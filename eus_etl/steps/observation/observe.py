@@ -18,6 +18,7 @@ from eus_etl.sources.videos.base import Listing, VideoSource
 from eus_etl.sources.videos.upload_names import why_not_taken
 from eus_etl.steps.observation.connect import Sources
 from eus_etl.steps.observation.corrections import region_rows, surplus_row, sync_rows, unknown_row
+from eus_etl.steps.observation.known_files import known_files
 from eus_etl.steps.observation.losses import is_below, lost_files, refuse_loss
 from eus_etl.steps.observation.not_taken import not_taken, unmatched
 from eus_etl.steps.observation.region_presets import remembered_of_visits, remembered_rows, store_remembered
@@ -29,7 +30,6 @@ from eus_etl.steps.observation.snapshot import (
     SOURCES,
     SYNC_ROWS,
     ObservedFile,
-    known_files,
     label_items_mark,
     matcher,
     subject_of,

@@ -7,15 +7,15 @@ from pydantic import BaseModel, ConfigDict
 
 from eus_etl.domain.paths import StudyPaths, is_safe_id
 from eus_etl.domain.patient_matching import PatientMatcher
-from eus_etl.domain.tables.catalog import REGIONS, SYNC, VIDEOS
+from eus_etl.domain.tables.catalog import REGIONS, SYNC
 from eus_etl.domain.tables.rejection import Rejection
-from eus_etl.errors import PatientUnknownError, SnapshotLostError
+from eus_etl.errors import PatientUnknownError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.videos.base import SourceFile
 from eus_etl.steps.observation.region_presets import remembered_rows, require_remembered
 from eus_etl.steps.result import version_of
 from eus_etl.storage.checksums import file_sha256
-from eus_etl.storage.parts import NOBODY, rejected_part, remembered_part
+from eus_etl.storage.parts import NOBODY, rejected_part
 from eus_etl.storage.source_snapshots import Inventory
 
 DRIVE_VIDEOS, LABEL_ITEMS = "drive_videos", "label_items"
@@ -88,33 +88,6 @@ class _Written(BaseModel):
 def observed_files(paths: StudyPaths, patient_id: str) -> Sequence[ObservedFile]:
     """The files of a visit; none where the source never held one."""
     return _Files.model_validate(Inventory(paths, DRIVE_VIDEOS).load(patient_id) or {}).files
-
-
-def known_files(paths: StudyPaths) -> dict[str, Sequence[ObservedFile]]:
-    """The files of each visit that ever had one, as far as it is known.
-
-    Where a snapshot is lost, the visit's row of each video tells of its file, also of one that the source
-    holds no more.
-    """
-    inventory = Inventory(paths, DRIVE_VIDEOS)
-    known: dict[str, Sequence[ObservedFile]] = {}
-    for patient_id in inventory.versions:
-        try:
-            known[patient_id] = _Files.model_validate(inventory.load(patient_id) or {}).files
-        except SnapshotLostError:
-            known[patient_id] = _files_made(paths, patient_id)
-    for part in sorted(paths.parts(VIDEOS.name).glob("*.parquet")):
-        if part.stem not in known and (files := _files_made(paths, part.stem)):
-            known[part.stem] = files
-    return known
-
-
-def _files_made(paths: StudyPaths, patient_id: str) -> list[ObservedFile]:
-    rows = remembered_part(paths, VIDEOS, patient_id).select("source_id", "file_name", "bytes", "md5")
-    return [
-        ObservedFile(source_id=source_id, parts=(file_name,), size=size, md5=md5)
-        for source_id, file_name, size, md5 in rows.iter_rows()
-    ]
 
 
 def require_snapshots(paths: StudyPaths, patient_id: str, versions: Mapping[str, str | None]) -> None:
