@@ -34,7 +34,7 @@ def write_video(
     path: Path,
     pts: Sequence[int],
     time_base: Fraction = MILLISECOND,
-    codec: Literal["libx264", "mpeg4"] = "libx264",
+    codec: Literal["libx264", "mpeg4", "mpeg2video"] = "libx264",
     size: tuple[int, int] = (160, 96),
     options: dict[str, str] | None = None,
     rotation: int = 0,

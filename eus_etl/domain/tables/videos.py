@@ -26,7 +26,9 @@ VIDEOS = Table(
         ),
         Column("nominal_rate_hz", NUMBER, "frame rate that the container states", "Hz"),
         Column("variable_rate", BOOLEAN, "whether the time between frames varies by more than a rounding"),
-        Column("duration_s", NUMBER, "from the first frame to the end of the last", "s"),
+        Column(
+            "duration_s", NUMBER, "from the first frame that the packets hold to the end of the last", "s"
+        ),
         Column(
             "frames_declared",
             INTEGER,

@@ -98,7 +98,7 @@ def decode_dicom(
     tags = _tags(path, video_id)
     pts, step_ms = _times(tags)
     held = pts if bool((np.diff(pts) > 0).all()) else pts[:0]
-    clock = FrameClock(MICROSECOND, (step_ms or _FALLBACK_STEP_MS) * 1000, held, counts)
+    clock = FrameClock(MICROSECOND, (step_ms or _FALLBACK_STEP_MS) * 1000, held, counts, origin=0)
     sampler = Sampler(rate_hz)
     for number, pixels in _pixels(path, len(pts), counts):
         counts.frames += 1

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
+from itertools import chain, count, islice
 from pathlib import Path
 
 import av
@@ -24,9 +24,16 @@ from numpy.typing import NDArray
 from eus_etl.domain.sampling import Sampler
 from eus_etl.domain.video.deinterlace import deinterlaced
 from eus_etl.domain.video.orientation import Orientation, orientation_of
-from eus_etl.domain.video.packet_index import PacketTimes, VideoPacket, packet_times, time_stamp, walk_packets
+from eus_etl.domain.video.packet_index import (
+    LOOK_AHEAD,
+    PacketTimes,
+    VideoPacket,
+    packet_times,
+    time_stamp,
+    walk_packets,
+)
 from eus_etl.domain.video.selective_decode import decode_wanted, wanted_pts
-from eus_etl.domain.video.timestamps import FrameClock
+from eus_etl.domain.video.timestamps import FrameClock, lost_before_first
 from eus_etl.domain.video.types import DecodeCounts, DecodedFrame, DecodeOptions, Luma, Picture, VideoFacts
 from eus_etl.errors import VideoUnreadableError
 
@@ -85,12 +92,14 @@ def decode_container(
         frames = _all_frames(path, video_id, counts, options.threads)
     else:
         frames = _wanted_frames(path, video_id, wanted, times, options.threads)
-    frames = _counted(frames, counts)
-    clock = FrameClock(times.time_base, times.step, times.held, counts)
+    first, frames, lost = _first(_counted(frames, counts), times)
+    origin = times.origin(None if first is None else time_stamp(first, times.decode_times_only), lost)
+    clock = FrameClock(times.time_base, times.step, times.held, counts, origin)
     sampler = Sampler(options.rate_hz)
     shape, orientation = (0, 0, 0), Orientation()
-    for number, raw in enumerate(deinterlaced(frames) if options.deinterlace else frames):
-        stamp = clock.stamp(number if times.synthetic else time_stamp(raw, times.decode_times_only))
+    del first
+    for place, raw in enumerate(deinterlaced(frames) if options.deinterlace else frames, lost):
+        stamp = clock.stamp(place if times.synthetic else time_stamp(raw, times.decode_times_only), place)
         if not sampler.keeps(stamp.time_s):
             continue
         if (raw.width, raw.height, raw.rotation) != shape:
@@ -142,7 +151,8 @@ def _opened(path: Path, video_id: str) -> Iterator[tuple[InputContainer, VideoSt
 def _all_frames(path: Path, video_id: str, counts: DecodeCounts, threads: int) -> Iterator[VideoFrame]:
     with _opened(path, video_id) as (container, stream):
         _use_threads(stream, threads)
-        packets: Iterator[VideoPacket | None] = walk_packets(container, stream, counts)
+        stream.codec_context.copy_opaque = True
+        packets = _numbered(walk_packets(container, stream, counts))
         for packet in chain(packets, (None,)):  # None has the decoder give what it still holds
             try:
                 frames = stream.decode(packet)
@@ -150,6 +160,25 @@ def _all_frames(path: Path, video_id: str, counts: DecodeCounts, threads: int) -
                 counts.errors += 1
                 continue
             yield from frames
+
+
+def _numbered(packets: Iterator[VideoPacket]) -> "Iterator[VideoPacket | None]":
+    """The packets; each frame that is to be shown will bear, as ``opaque``, its place in this order."""
+    numbers = count()
+    for packet in packets:
+        if not packet.is_discard:
+            packet.opaque = next(numbers)
+        yield packet
+
+
+def _first(
+    frames: Iterator[VideoFrame], times: PacketTimes
+) -> tuple[VideoFrame | None, Iterator[VideoFrame], int]:
+    """The first frame, all frames, and how many before it are lost; 0 where its pts tells."""
+    ahead = list(islice(frames, 1 if len(times.held) else LOOK_AHEAD))
+    numbers = [frame.opaque for frame in ahead if isinstance(frame.opaque, int)]
+    lost = 0 if len(times.held) or not numbers else lost_before_first(numbers)
+    return ahead[0] if ahead else None, chain(ahead, frames), lost
 
 
 def _wanted_frames(

@@ -22,6 +22,9 @@ from eus_etl.domain.video.types import DecodeCounts
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 """A packet of a video stream; the class is generic in PyAV's stubs only."""
 
+LOOK_AHEAD = 18
+"""No codec has more frames between one and another that is coded before and shown after it."""
+
 _FALLBACK_RATE_HZ = Fraction(25)
 _ROUNDING_S = Fraction(1, 1000)  # Matroska rounds times to it, and what is copied out of Matroska keeps that
 
@@ -36,6 +39,9 @@ class PacketTimes:
         missing: how many more the container's index lists and the file, cut off, no longer holds; only the
             index of QuickTime and MP4 is exact, elsewhere 0.
         pts: the frames' pts, sorted; shorter than ``packets`` where some have none.
+        first_timed: the earliest pts of those that are coded first.
+        untimed_first: how many of the frames without a pts are coded before the first that has one.
+        untimed_last: how many of them are coded after the last that has one.
         last_duration: duration of the frame that is shown last, 0 where it is not stated.
         rate: the nominal rate in Hz, None where none is stated.
         time_base: unit of pts in seconds; one frame at the nominal rate where no packet has a pts.
@@ -46,6 +52,9 @@ class PacketTimes:
     discarded: int
     missing: int
     pts: NDArray[np.int64]
+    first_timed: int
+    untimed_first: int
+    untimed_last: int
     last_duration: int
     rate: Fraction | None
     time_base: Fraction
@@ -68,6 +77,36 @@ class PacketTimes:
         return self.pts if distinct and not self.decode_times_only else self.pts[:0]
 
     @property
+    def first(self) -> int:
+        """Pts of the first frame held, in units of ``time_base``; frames at the start without one precede."""
+        return 0 if self.synthetic else self.first_timed - round(self._outside[0] * self.step)
+
+    @property
+    def _outside(self) -> tuple[int, int]:
+        """How many frames without a pts are shown before all that have one, and how many after.
+
+        Frames without a pts fill what is free between the others first: frames are not always shown in the
+        order in which they are coded.
+        """
+        between = round((int(self.pts[-1]) - int(self.pts[0])) / self.step) + 1
+        outside = max(0, self.packets - between)
+        before = min(outside, self.untimed_first)
+        return before, min(outside - before, self.untimed_last)
+
+    def origin(self, first_given: int | None, lost: int) -> int | None:
+        """Pts of the first frame held, from which times in the video count.
+
+        Args:
+            first_given: what the decoder says is the pts of the first frame that it gives.
+            lost: how many frames are shown before that one.
+        """
+        if not self.decode_times_only:
+            return self.first
+        # a decoder gives decode times later than packets have them, by its delay
+        lost = min(lost, len(self.pts) - 1)
+        return None if first_given is None else first_given - int(self.pts[lost] - self.pts[0])
+
+    @property
     def varies(self) -> bool | None:
         """Whether frames lie at unequal distances; None where that is not known."""
         if self.synthetic:
@@ -82,22 +121,29 @@ class PacketTimes:
         if self.synthetic:
             return float(self.packets * self.time_base)
         last = self.last_duration or (round(self.step) if self.rate else 0)
-        return float((int(self.pts[-1] - self.pts[0]) + last) * self.time_base)
+        after = round(self._outside[1] * self.step)
+        return float((int(self.pts[-1]) - self.first + after + last) * self.time_base)
 
 
 def packet_times(container: InputContainer, stream: VideoStream) -> PacketTimes:
     """Walk over all packets of a stream that was just opened."""
     decode_times_only = container.format.name == "avi"
     pts = array("q")
-    packets, discarded, last, last_duration = 0, 0, None, 0
+    packets, discarded, first_timed, last, last_duration = 0, 0, 0, None, 0
+    untimed_first, untimed_last = 0, 0
     for packet in walk_packets(container, stream, DecodeCounts()):
         if packet.is_discard:  # before the start of the edit list: decoded, not shown
             discarded += 1
             continue
         packets += 1
         time = time_stamp(packet, decode_times_only)
-        if time is not None:
+        if time is None:
+            untimed_last += 1
+        else:
+            untimed_first, untimed_last = untimed_first if pts else untimed_last, 0
             pts.append(time)
+            if len(pts) <= LOOK_AHEAD:
+                first_timed = min(pts)
             if last is None or time > last:
                 last, last_duration = time, packet.duration or 0
     rate = stream.average_rate or stream.guessed_rate
@@ -106,6 +152,9 @@ def packet_times(container: InputContainer, stream: VideoStream) -> PacketTimes:
         discarded=discarded,
         missing=max(0, stream.frames - packets - discarded) if container.format.name.startswith("mov") else 0,
         pts=np.sort(np.array(pts, np.int64)),
+        first_timed=first_timed,
+        untimed_first=untimed_first,
+        untimed_last=untimed_last,
         last_duration=last_duration,
         rate=rate,
         time_base=stream.time_base if pts and stream.time_base else 1 / (rate or _FALLBACK_RATE_HZ),

@@ -59,8 +59,9 @@ def wanted_pts(stream: VideoStream, times: PacketTimes, options: DecodeOptions) 
     ):
         return None
     sampler = Sampler(options.rate_hz)
-    first = int(held[0])
-    kept = np.fromiter((sampler.keeps((pts - first) * times.time_base) for pts in held.tolist()), np.bool_)
+    kept = np.fromiter(
+        (sampler.keeps((pts - times.first) * times.time_base) for pts in held.tolist()), np.bool_
+    )
     return None if kept.all() else held[kept]
 
 

@@ -1,6 +1,7 @@
 """From the pts that a decoder gives, or fails to give, to a frame's pts, number, time and index."""
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -33,25 +34,38 @@ class FrameClock:
         held: pts of all frames that the packets hold, sorted and distinct, from which a frame's index
             follows even where frames before it are lost; empty where packets do not tell: then frames
             are counted as they come.
+        origin: pts of the first frame that the packets hold, decoded or not; None takes that of the first
+            frame stamped.
         counts: where backward, repeated and untimed frames are counted.
     """
 
     def __init__(
-        self, time_base: Fraction, step: Fraction, held: NDArray[np.int64], counts: DecodeCounts
+        self,
+        time_base: Fraction,
+        step: Fraction,
+        held: NDArray[np.int64],
+        counts: DecodeCounts,
+        origin: int | None = None,
     ) -> None:
         self._time_base = time_base
         self._step = step
         self._held = held
         self._counts = counts
+        self._origin = origin
         self._seen = array("q")
         self._latest: int | None = None
         self._next_index = 0
 
-    def stamp(self, pts: int | None) -> Stamp:
-        """Stamp the next frame; ``pts`` is what the decoder says of it."""
+    def stamp(self, pts: int | None, place: int = 0) -> Stamp:
+        """Stamp the next frame.
+
+        Args:
+            pts: what the decoder says of it.
+            place: how many frames are known to be shown before it: its least index where ``held`` says none.
+        """
         if pts is None:
             self._counts.untimed += 1
-            pts = self._after_last()
+            pts = self._after_last(place)
         repeat = 0
         if self._latest is not None and pts <= self._latest:
             repeat = int(np.count_nonzero(np.frombuffer(self._seen, np.int64) == pts))
@@ -59,17 +73,35 @@ class FrameClock:
             self._counts.repeated += repeat > 0
         self._seen.append(pts)
         self._latest = pts if self._latest is None else max(self._latest, pts)
-        index = self._index_of(pts)
+        # no frame is shown before the first, whatever damaged packets said
+        self._origin = pts if self._origin is None else min(self._origin, self._seen[0])
+        index = self._index_of(pts, place)
         self._next_index = index + 1
-        return Stamp(pts, repeat, (pts - self._seen[0]) * self._time_base, index)
+        return Stamp(pts, repeat, (pts - self._origin) * self._time_base, index)
 
-    def _after_last(self) -> int:
+    def _after_last(self, place: int) -> int:
         if not self._seen:
-            return 0
+            return round((self._origin or 0) + place * self._step)
         shown = self._seen[-1] - self._seen[-2] if len(self._seen) > 1 else 0
         return round(self._seen[-1] + (shown if shown > 0 else self._step))
 
-    def _index_of(self, pts: int) -> int:
+    def _index_of(self, pts: int, least: int) -> int:
         place = int(np.searchsorted(self._held, pts))
         known = place < len(self._held) and self._held[place] == pts
-        return place if known and place >= self._next_index else self._next_index
+        if known and place >= self._next_index:
+            return place
+        return max(self._next_index, 0 if len(self._held) else least)
+
+
+def lost_before_first(numbers: Sequence[int]) -> int:
+    """How many frames are shown before the first that a decoder gives, and are lost.
+
+    These come before the first key frame, or behind it and look back over it (leading pictures of an open
+    group).
+
+    Args:
+        numbers: places in the order of decoding of the first frames given, in presentation order; as many as
+            a decoder may hold back.
+    """
+    first, *rest = sorted(numbers)
+    return first + (rest[0] - first - 1 if rest else 0)

@@ -83,7 +83,7 @@ class DecodedFrame:
         pts: presentation time stamp in units of ``time_base``.
         repeat: how many earlier frames of the video have the same pts.
         time_base: unit of pts in seconds.
-        time_s: exact time since the video's first frame.
+        time_s: exact time since the first frame that the video's packets hold, decoded or not.
         frame_index: place in presentation order of all frames that the video's packets hold, from 0.
         synthetic_time: the stream has no pts; frames are counted at the nominal rate.
         damaged: the decoder marked the picture as damaged.
