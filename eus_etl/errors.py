@@ -56,7 +56,16 @@ class RootClaimedError(PermanentError):
 
 
 class VideoUnreadableError(PermanentError):
-    """A file holds no video that can be decoded."""
+    """A file holds no video that can be used.
+
+    Args:
+        reason: one word for ``rejected.csv``: ``unreadable``, ``too_large``, ``still_image``,
+            ``reader_died`` or ``no_progress``.
+    """
+
+    def __init__(self, subject: str, cause: str, remedy: str, reason: str = "unreadable") -> None:
+        super().__init__(subject, cause, remedy)
+        self.reason = reason
 
 
 class OutputLostError(TransientError):

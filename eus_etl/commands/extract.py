@@ -10,8 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from eus_etl.errors import VideoUnreadableError
-from eus_etl.settings import ExtractionConfig
-from eus_etl.steps.frame_extraction import FramesDecoded, extract_video, manifest_of
+from eus_etl.settings import ExtractionConfig, ReadingConfig
+from eus_etl.steps.frame_extraction import FramesDecoded, manifest_of
+from eus_etl.steps.video_reader.reader import extract_apart
 from eus_etl.storage.atomic import publish_folder
 from eus_etl.storage.checksums import md5_of
 from eus_etl.storage.extraction_store import (
@@ -139,7 +140,9 @@ class _Video:
 
 def _extract(video: _Video, extraction: ExtractionConfig, on_frames: FramesDecoded | None) -> Manifest:
     with folder_beside(video.images) as images:
-        made = extract_video(video.source, video.video_id, images, None, extraction, on_frames)
+        made = extract_apart(
+            video.source, video.video_id, images, None, extraction, ReadingConfig(), on_frames
+        )
         manifest = manifest_of(made, extraction)
         if manifest.rejected:
             return manifest

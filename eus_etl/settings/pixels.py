@@ -34,8 +34,24 @@ class ExtractionConfig(Model):
     deinterlace: bool = Field(
         default=False, description="Make whole pictures of interlaced frames; false keeps both fields woven."
     )
+    still_images: Literal["reject", "keep"] = Field(
+        default="reject",
+        description="Uploaded photos: reject them, or keep each as a video of one frame. A photo has no time"
+        " of its own, and mostly shows a screen with a name.",
+    )
     max_error_share: float = Field(
         default=0.2, ge=0, le=1, description="A video with a larger share of undecodable frames is rejected."
+    )
+
+
+class ReadingConfig(Model):
+    """Limits of the process that reads an uploaded file. Changing one decodes nothing again."""
+
+    memory_mb: int = Field(
+        default=2000, ge=200, description="Memory that reading one file may take; more: too_large."
+    )
+    no_progress_s: float = Field(
+        default=60, gt=0, description="Seconds without a byte read or a frame decoded: no_progress."
     )
 
 

@@ -6,7 +6,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from eus_etl.settings.model import Model
-from eus_etl.settings.pixels import ExtractionConfig, PreprocessConfig, QualityConfig, RegionConfig
+from eus_etl.settings.pixels import (
+    ExtractionConfig,
+    PreprocessConfig,
+    QualityConfig,
+    ReadingConfig,
+    RegionConfig,
+)
 from eus_etl.settings.sources import SourcesConfig
 
 
@@ -78,6 +84,7 @@ class StudyConfig(Model):
     )
     patients: PatientsConfig
     extraction: ExtractionConfig
+    reading: ReadingConfig = ReadingConfig()
     timeline: TimelineConfig = TimelineConfig()
     regions: RegionConfig = RegionConfig()
     quality: QualityConfig = QualityConfig()

@@ -101,7 +101,9 @@ def _go_through(
     on_frames: FramesDecoded | None,
 ) -> VideoPass:
     counts = DecodeCounts()
-    options = DecodeOptions(extraction.frame_rate_hz, skip, extraction.deinterlace)
+    options = DecodeOptions(
+        extraction.frame_rate_hz, skip, extraction.deinterlace, extraction.still_images == "keep"
+    )
     told = 0
     with (
         one_thread_a_picture(),

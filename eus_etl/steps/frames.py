@@ -17,8 +17,9 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import DECODED, VIDEOS
 from eus_etl.errors import SourceUnavailableError, VideoUnreadableError
 from eus_etl.settings import ExtractionConfig, StudyConfig
-from eus_etl.steps.frame_extraction import FramesDecoded, extract_video, manifest_of
+from eus_etl.steps.frame_extraction import FramesDecoded, manifest_of
 from eus_etl.steps.result import Check, StepResult, version_of
+from eus_etl.steps.video_reader.reader import extract_apart
 from eus_etl.storage.atomic import publish_folder, remove_partials
 from eus_etl.storage.extraction_store import (
     Manifest,
@@ -46,7 +47,7 @@ def extract_patient(
 
     Reads the part of ``videos`` and the raw videos that are not extracted with this configuration.
     Writes images, state folders and the part of ``decoded``. A video that cannot be used is recorded in
-    ``rejected`` as ``unreadable`` or ``too_many_errors``; the others go on.
+    ``rejected`` with its reason; the others go on.
 
     Args:
         study: the study's configuration.
@@ -66,9 +67,11 @@ def extract_patient(
     manifests: dict[str, Manifest] = {}
     decoded: list[Manifest] = []
     for video in videos:
-        manifest = load_manifest(video.state, video.images, study.extraction.fingerprint())
+        manifest = load_manifest(
+            video.state, video.images, study.extraction.fingerprint(), study.reading.fingerprint()
+        )
         if manifest is None:
-            manifest = _extract(video, study.extraction, on_frames)
+            manifest = _extract(video, study, on_frames)
             decoded.append(manifest)
             if progress:
                 progress(f"{video.video_id}: {_outcome(manifest)}")
@@ -130,17 +133,20 @@ def _tidy(paths: StudyPaths, patient_id: str, video_ids: set[str]) -> None:
         remove_extraction(paths.extracted_folder(patient_id, gone), paths.frames_folder(patient_id, gone))
 
 
-def _extract(video: _Video, extraction: ExtractionConfig, on_frames: FramesDecoded | None) -> Manifest:
+def _extract(video: _Video, study: StudyConfig, on_frames: FramesDecoded | None) -> Manifest:
+    extraction = study.extraction
     if not video.source.is_file():
         raise SourceUnavailableError(
             video.video_id, "its raw video is not in raw_data", "bring raw_data back or run raw_videos again"
         )
     with folder_beside(video.images) as images, folder_beside(video.state) as state:
         try:
-            made = extract_video(video.source, video.video_id, images, state, extraction, on_frames)
+            made = extract_apart(
+                video.source, video.video_id, images, state, extraction, study.reading, on_frames
+            )
         except VideoUnreadableError as error:
-            rejected = {"reason": "unreadable", "detail": error.cause, "remedy": error.remedy}
-            manifest = Manifest(extraction.fingerprint(), rejected=rejected)
+            rejected = {"reason": error.reason, "detail": error.cause, "remedy": error.remedy}
+            manifest = Manifest(extraction.fingerprint(), study.reading.fingerprint(), rejected=rejected)
         else:
             manifest = manifest_of(made, extraction)
             write_rows(state, _rows(made.frames, video, extraction))

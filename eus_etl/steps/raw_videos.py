@@ -9,17 +9,18 @@ from eus_etl.domain.container_length import missing_bytes
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import VIDEOS
 from eus_etl.domain.timeline import place_videos
-from eus_etl.domain.video.reader import probe
 from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.videos.base import VideoSource
 from eus_etl.steps.observation.snapshot import ObservedFile
 from eus_etl.steps.raw_copies import bring_copies, file_names, memory_of
 from eus_etl.steps.result import Check, StepResult, version_of
+from eus_etl.steps.video_reader.reader import probe_apart
 from eus_etl.storage.atomic import remove_partials
 from eus_etl.storage.parts import part_outputs, write_part, write_rejected
 
 STAGE = "raw_videos"
+UNUSABLE = ("unreadable", "too_large", "reader_died", "no_progress")
 
 
 def fetch_videos(
@@ -65,13 +66,13 @@ def fetch_videos(
         cut_off = missing_bytes(brought.copies[file.md5])
         lacks = f"its container says that it is {cut_off} bytes longer"
         try:
-            rows.append(_video_row(brought.copies[file.md5], patient_id, file))
+            rows.append(_video_row(brought.copies[file.md5], patient_id, file, study))
         except VideoUnreadableError as error:
-            unreadable += 1
-            reason, cause = (
-                ("truncated", f"{lacks}; {error.cause}") if cut_off else ("unreadable", error.cause)
-            )
-            rejected.append(_row(file, reason, cause, error.remedy))
+            if cut_off and error.reason == "unreadable":
+                rejected.append(_row(file, "truncated", f"{lacks}; {error.cause}", error.remedy))
+            else:
+                rejected.append(_row(file, error.reason, error.cause, error.remedy))
+            unreadable += error.reason in UNUSABLE
         else:
             if cut_off:
                 rejected.append(_row(file, "truncated", f"{lacks}; what is there is used", _UPLOAD))
@@ -127,8 +128,8 @@ def copy_names(files: Sequence[ObservedFile]) -> dict[str, str]:
     return file_names(_distinct(files, []))
 
 
-def _video_row(path: Path, patient_id: str, file: ObservedFile) -> dict[str, object]:
-    facts = probe(path, file.video_id)
+def _video_row(path: Path, patient_id: str, file: ObservedFile, study: StudyConfig) -> dict[str, object]:
+    facts = probe_apart(path, file.video_id, study.extraction, study.reading)
     return {
         "patient_id": patient_id,
         "video_id": file.video_id,

@@ -41,6 +41,7 @@ class Manifest:
 
     Attributes:
         extraction: fingerprint of the configuration.
+        reading: fingerprint of the reader's limits, where the video was rejected under them.
         frames_decoded: frames decoded.
         frames_skipped: frames left undecoded, because no kept frame needs them.
         decode_errors: of what was decoded: packets or frames that could not be.
@@ -56,6 +57,7 @@ class Manifest:
     """
 
     extraction: str
+    reading: str | None = None
     frames_decoded: int = 0
     frames_skipped: int = 0
     decode_errors: int = 0
@@ -79,16 +81,19 @@ def write_manifest(state: Path, manifest: Manifest) -> None:
     write_checked(state / _MANIFEST, asdict(replace(manifest, state_bytes=sizes)))
 
 
-def load_manifest(state: Path, images: Path, extraction: str) -> Manifest | None:
+def load_manifest(state: Path, images: Path, extraction: str, reading: str | None = None) -> Manifest | None:
     """The manifest of a video that is extracted with this configuration; None: it is to be extracted.
 
     Args:
         state: the video's state folder; where a file of it is gone or cut, the video counts as not extracted.
         images: its images; where some are gone the video counts as not extracted.
         extraction: fingerprint of the configuration.
+        reading: fingerprint of the reader's limits: what was rejected under others is tried again.
     """
     manifest = read_manifest(state)
     if manifest is None or (manifest.format, manifest.extraction) != (FORMAT, extraction):
+        return None
+    if manifest.rejected and manifest.reading not in (None, reading):
         return None
     return manifest if count_files(images) == manifest.frames_kept else None
 

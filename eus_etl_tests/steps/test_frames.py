@@ -16,6 +16,8 @@ from eus_etl.domain.tables.catalog import DECODED, EXTRACTED, REJECTED
 from eus_etl.errors import DiskFullError, SourceUnavailableError
 from eus_etl.settings import GridConfig, ImageConfig, StudyConfig
 from eus_etl.steps.frames import STAGE, extract_patient
+from eus_etl.steps.video_reader.answer import answer
+from eus_etl.steps.video_reader.messages import Reply, Request
 from eus_etl.storage.cell_store import load_grids
 from eus_etl.storage.extraction_store import load_rows
 from eus_etl.storage.parts import load_part, rejected_part
@@ -269,7 +271,12 @@ def test_a_write_that_fails_publishes_nothing_and_a_rerun_completes(
             raise OSError(code, "no")
         return write(path, data)
 
+    def asked_here(server: object, request: Request, *_: object) -> Reply:
+        told: list[Reply] = []
+        return answer(request, told.append)
+
     with monkeypatch.context() as patched:
+        patched.setattr("eus_etl.steps.video_reader.reader._Server.ask", asked_here)
         patched.setattr(Path, "write_bytes", fails)
         with pytest.raises(error):
             extract_patient(study, PATIENT)

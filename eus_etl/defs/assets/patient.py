@@ -91,7 +91,12 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
             RAW_VIDEOS,
             raw_videos,
             (DRIVE_VIDEOS,),
-            version_of(FORMATS[RAW_VIDEOS], study.timeline.fingerprint()),
+            version_of(
+                FORMATS[RAW_VIDEOS],
+                study.timeline.fingerprint(),
+                study.reading.fingerprint(),
+                study.extraction.still_images,
+            ),
             "Verified local copies of the visit's videos, probed and placed in time.",
             frozenset({"video"}),
             {
@@ -121,7 +126,7 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
             FRAMES,
             frames,
             (RAW_VIDEOS,),
-            version_of(FORMATS[FRAMES], study.extraction.fingerprint()),
+            version_of(FORMATS[FRAMES], study.extraction.fingerprint(), study.reading.fingerprint()),
             "Images and cell statistics of every kept frame: the only place that decodes video.",
             frozenset({"video", "jpeg"}),
             {

@@ -33,28 +33,35 @@ from eus_etl.domain.video.packet_index import (
     walk_packets,
 )
 from eus_etl.domain.video.selective_decode import decode_wanted, wanted_pts
+from eus_etl.domain.video.source_file import PHOTO_BRANDS, STILL_FORMATS, open_container
 from eus_etl.domain.video.timestamps import FrameClock, lost_before_first
 from eus_etl.domain.video.types import DecodeCounts, DecodedFrame, DecodeOptions, Luma, Picture, VideoFacts
 from eus_etl.errors import VideoUnreadableError
 
 _REMEDY = "remove the file from the visit's folder, or export it again from the recorder"
+_NO_PHOTOS = "remove it from the visit's folder, or set extraction.still_images to keep"
+_NO_TILES = "export it as JPEG or PNG"
+_SMALLER = "export it with smaller pictures"
+_MAX_PIXELS = 1 << 26  # twice those of an 8K picture
 _BESIDE_THE_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 _LUMA_APART = {"yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"}  # a byte a sample
 _UNSET_YEARS = (1904, 1970)  # zero of the clocks of QuickTime and Unix: a time that nobody set
 
 
-def probe_container(path: Path, video_id: str) -> VideoFacts:
+def probe_container(path: Path, video_id: str, still_images: bool = False) -> VideoFacts:
     """Facts of a video file: one walk over its packets, and its first frame decoded.
 
     Raises:
-        VideoUnreadableError: no container, no video stream, or no frame that can be decoded.
+        VideoUnreadableError: no container, no video stream, no frame that can be decoded, pictures too
+            large to decode, or a photo without ``still_images``.
     """
-    first = next(_all_frames(path, video_id, DecodeCounts(), threads=1), None)
+    options = DecodeOptions(still_images=still_images, threads=1)
+    first = next(_all_frames(path, video_id, DecodeCounts(), options), None)
     if first is None:
         raise VideoUnreadableError(video_id, "none of its frames can be decoded", _REMEDY)
-    with _opened(path, video_id) as (container, stream):
+    with _opened(path, video_id, options) as (container, stream):
         times = packet_times(container, stream)
-        orientation = orientation_of(first)
+        orientation = orientation_of(first, _is_photo(container))
         width, height = orientation.size(first.width, first.height)
         aspect = float(stream.sample_aspect_ratio or 1)
         return VideoFacts(
@@ -84,14 +91,15 @@ def decode_container(
         VideoUnreadableError: no container or no video stream.
         SkippingUnsoundError: with ``options.skip`` only: decode without it, and forget what came so far.
     """
-    with _opened(path, video_id) as (container, stream):
+    with _opened(path, video_id, options) as (container, stream):
         times = packet_times(container, stream)
         wanted = wanted_pts(stream, times, options)
+        photo = _is_photo(container)
     counts.missing = times.missing
     if wanted is None:
-        frames = _all_frames(path, video_id, counts, options.threads)
+        frames = _all_frames(path, video_id, counts, options)
     else:
-        frames = _wanted_frames(path, video_id, wanted, times, options.threads)
+        frames = _wanted_frames(path, video_id, wanted, times, options)
     first, frames, lost = _first(_counted(frames, counts), times)
     origin = times.origin(None if first is None else time_stamp(first, times.decode_times_only), lost)
     clock = FrameClock(times.time_base, times.step, times.held, counts, origin)
@@ -104,7 +112,7 @@ def decode_container(
             continue
         if (raw.width, raw.height, raw.rotation) != shape:
             shape = (raw.width, raw.height, raw.rotation)
-            orientation = orientation_of(raw)
+            orientation = orientation_of(raw, photo)
         width, height = orientation.size(raw.width, raw.height)
         yield DecodedFrame(
             pts=stamp.pts,
@@ -128,35 +136,47 @@ def decode_container(
 
 
 @contextmanager
-def _opened(path: Path, video_id: str) -> Iterator[tuple[InputContainer, VideoStream]]:
-    try:
-        container = av.open(str(path), metadata_errors="ignore")
-    except (av.FFmpegError, ValueError) as error:
-        if isinstance(error, OSError):
-            raise  # the disk's fault, not the file's
-        # the library's message holds the file's name
-        raise VideoUnreadableError(video_id, "no video file that can be opened", _REMEDY) from None
-    with container:
+def _opened(
+    path: Path, video_id: str, options: DecodeOptions
+) -> Iterator[tuple[InputContainer, VideoStream]]:
+    with open_container(path, video_id, _REMEDY) as container:
+        photo = _is_photo(container)
+        if photo and not options.still_images:
+            raise VideoUnreadableError(video_id, "is a photo", _NO_PHOTOS, "still_image")
         # damage can make a stream one of a codec that nothing decodes: it has no context then
         streams = [
             s for s in container.streams.video if s.codec_context and not s.disposition & _BESIDE_THE_VIDEO
         ]
-        if container.format.name == "tty":  # FFmpeg takes any text file for a film of its letters
-            streams = []
         if not streams:
             raise VideoUnreadableError(video_id, "has no video stream", _REMEDY)
-        yield container, max(streams, key=lambda s: (s.width * s.height, -s.index))
+        if photo and len(streams) > 1:
+            raise VideoUnreadableError(video_id, "is a photo coded in tiles", _NO_TILES, "still_image")
+        stream = max(streams, key=lambda s: (s.width * s.height, -s.index))
+        if stream.width * stream.height > _MAX_PIXELS:
+            cause = f"its pictures have {stream.width} x {stream.height} pixels"
+            raise VideoUnreadableError(video_id, cause, _SMALLER, "too_large")
+        yield container, stream
 
 
-def _all_frames(path: Path, video_id: str, counts: DecodeCounts, threads: int) -> Iterator[VideoFrame]:
-    with _opened(path, video_id) as (container, stream):
-        _use_threads(stream, threads)
+def _is_photo(container: InputContainer) -> bool:
+    return container.format.name in STILL_FORMATS or (
+        container.format.name.startswith("mov") and container.metadata.get("major_brand") in PHOTO_BRANDS
+    )
+
+
+def _all_frames(
+    path: Path, video_id: str, counts: DecodeCounts, options: DecodeOptions
+) -> Iterator[VideoFrame]:
+    with _opened(path, video_id, options) as (container, stream):
+        _use_threads(stream, options.threads)
         stream.codec_context.copy_opaque = True
         packets = _numbered(walk_packets(container, stream, counts))
         for packet in chain(packets, (None,)):  # None has the decoder give what it still holds
             try:
                 frames = stream.decode(packet)
-            except av.FFmpegError:
+            except av.FFmpegError as error:
+                if isinstance(error, MemoryError):
+                    raise
                 counts.errors += 1
                 continue
             yield from frames
@@ -182,10 +202,10 @@ def _first(
 
 
 def _wanted_frames(
-    path: Path, video_id: str, wanted: NDArray[np.int64], times: PacketTimes, threads: int
+    path: Path, video_id: str, wanted: NDArray[np.int64], times: PacketTimes, options: DecodeOptions
 ) -> Iterator[VideoFrame]:
-    with _opened(path, video_id) as (container, stream):
-        _use_threads(stream, threads)
+    with _opened(path, video_id, options) as (container, stream):
+        _use_threads(stream, options.threads)
         yield from decode_wanted(container, stream, wanted, times.held)
 
 

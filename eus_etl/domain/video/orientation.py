@@ -15,6 +15,10 @@ from av.video.frame import VideoFrame
 
 from eus_etl.domain.video.types import Picture
 
+# PyAV frees metadata of side data (of ICC profiles, for one) twice: when the side data go and when the frame
+# goes. One of each size and rotation is kept for good.
+_looked_at: list[SideDataContainer] = []
+
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
@@ -49,15 +53,28 @@ class Orientation:
         return np.asarray(shown, np.uint8)
 
 
-def orientation_of(frame: VideoFrame) -> Orientation:
+def orientation_of(frame: VideoFrame, photo: bool = False) -> Orientation:
     """The orientation that a frame's display matrix asks for; upright where it has none.
 
-    Not for every frame: one whose side data were looked at stays in memory until garbage is collected.
+    Not for every frame: one whose side data were looked at stays in memory.
     """
-    matrix = cast(SideDataContainer, frame.side_data).get(SideDataType.DISPLAYMATRIX)
+    if photo:  # cameras put in what PyAV does not know, or frees twice
+        return _rotated(frame)
+    try:
+        side_data = cast(SideDataContainer, frame.side_data)
+    except ValueError:  # a kind that PyAV does not know
+        return _rotated(frame)
+    _looked_at.append(side_data)
+    matrix = side_data.get(SideDataType.DISPLAYMATRIX)
     if matrix is None:
         return Orientation()
     a, b, _, c, d = (int(entry) for entry in np.frombuffer(bytes(matrix), np.int32)[:5])
     if abs(b) + abs(c) > abs(a) + abs(d):
         return Orientation(transposed=True, flip_x=c < 0, flip_y=b < 0)
     return Orientation(flip_x=a < 0, flip_y=d < 0)
+
+
+def _rotated(frame: VideoFrame) -> Orientation:
+    """What the rotation of the display matrix alone says."""
+    turns = round(frame.rotation / 90) % 4
+    return Orientation(transposed=turns % 2 == 1, flip_x=turns in (2, 3), flip_y=turns in (1, 2))

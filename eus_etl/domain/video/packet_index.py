@@ -171,8 +171,8 @@ def walk_packets(
             if packet.size:  # an empty packet (a dropped frame of AVI, the end) would end the decoding
                 yield packet
     except av.FFmpegError as error:
-        if isinstance(error, OSError):
-            raise  # the disk's fault, not the file's
+        if isinstance(error, MemoryError):
+            raise
         counts.errors += 1
 
 

@@ -19,28 +19,30 @@ __all__ = [
     "SkippingUnsoundError",
     "VideoFacts",
     "decode",
+    "is_dicom",
     "probe",
 ]
 
 _ALL_FRAMES = DecodeOptions()
 
 
-def probe(path: Path, video_id: str) -> VideoFacts:
+def probe(path: Path, video_id: str, still_images: bool = False) -> VideoFacts:
     """Facts of a video, of whose frames only the first is decoded.
 
     Args:
         path: the file.
         video_id: what errors call it.
+        still_images: take a photo for a video of one frame; else it is refused.
 
     Raises:
         VideoUnreadableError: empty, no video, or no frame that can be decoded.
         OSError: the file cannot be read.
     """
-    if _is_dicom(path):
+    if is_dicom(path):
         from eus_etl.domain.video.dicom import probe_dicom
 
         return probe_dicom(path, video_id)
-    return probe_container(path, video_id)
+    return probe_container(path, video_id, still_images)
 
 
 def decode(
@@ -63,14 +65,14 @@ def decode(
         OSError: the file cannot be read.
     """
     counts = DecodeCounts() if counts is None else counts
-    if _is_dicom(path):
+    if is_dicom(path):
         from eus_etl.domain.video.dicom import decode_dicom
 
         return decode_dicom(path, video_id, counts, options.rate_hz)
     return decode_container(path, video_id, counts, options)
 
 
-def _is_dicom(path: Path) -> bool:
+def is_dicom(path: Path) -> bool:
     """Whether a file bears the mark of DICOM, whatever its name."""
     with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM"

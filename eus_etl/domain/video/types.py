@@ -66,12 +66,14 @@ class DecodeOptions:
         rate_hz: frames a second, as ``sampling.Sampler`` chooses them; None gives all.
         skip: leave out of the decoding what no frame given needs, where that is proven to change nothing.
         deinterlace: make whole pictures of the two fields of frames that are marked as interlaced.
+        still_images: give a photo as one frame; else it is refused.
         threads: decoder threads. Four keep two cores busy: each waits for the pictures that it refers to.
     """
 
     rate_hz: float | None = None
     skip: bool = False
     deinterlace: bool = False
+    still_images: bool = False
     threads: int = 4
 
 

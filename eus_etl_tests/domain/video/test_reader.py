@@ -148,7 +148,7 @@ def test_threads_change_nothing(shared: Path, threads: int) -> None:
 
 
 def test_audio_alone_is_refused(shared: Path) -> None:
-    with pytest.raises(VideoUnreadableError, match=r"^v1: has no video stream"):
+    with pytest.raises(VideoUnreadableError, match=r"^v1: no video file that can be opened"):
         probe(shared / "odd_media/nasa_13013.mp4.audio.mp3", "v1")
 
 
@@ -300,6 +300,7 @@ def test_turned_and_mirrored_pictures_are_shown_as_ffmpeg_shows_them(
 def test_frames_that_are_let_go_leave_the_memory_at_once(tmp_path: Path) -> None:
     path = write_video(tmp_path / "turned.mp4", evenly(40, 60), rotation=90)
     gc.collect()
+    before = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
     gc.disable()
     try:
         for frame in decode(path, "v1"):
@@ -307,7 +308,7 @@ def test_frames_that_are_let_go_leave_the_memory_at_once(tmp_path: Path) -> None
         held = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
     finally:
         gc.enable()
-    assert held < 5
+    assert held - before < 5
 
 
 def test_the_larger_stream_is_chosen(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""An uploaded file as the libraries may see it: this file, by its content, and no other.
+
+Containers are opened by an open file, not by a name: no name is taken for a protocol or for a pattern. What
+names other files (playlists, lists, image sequences) is on no list, and protocols are off.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+
+from eus_etl.errors import VideoUnreadableError
+
+_VIDEOS = """
+    apng asf av1 avi cavsvideo dirac dnxhd dv flv gif gxf h261 h263 h264 hevc ipu ivf ivr m4v matroska webm
+    mjpeg mov mp4 m4a 3gp 3g2 mj2 mpeg mpegts mpegvideo mpjpeg mxf nsv nut obu ogg rm smjpeg ty vc1 vc1test
+    vvc wtv yuv4mpegpipe
+"""
+_STILLS = """
+    bmp dpx exr gif hdr j2k jpeg jpegls jpegxl jpegxs pam pbm pcx pgm png ppm psd qoi sgi tiff webp
+"""
+_RAW_ENDINGS = """
+    264 265 26l avc avs2 avs3 drc dv h261 h263 h264 h265 hevc ivf jsv m1v m2v m4v mjpeg mjpg mpg mpeg mpv obu
+    ts vc1 vob vvc
+"""
+
+VIDEO_FORMATS = frozenset(_VIDEOS.split())
+"""FFmpeg's names of the containers and raw streams that hold their pictures themselves."""
+
+STILL_FORMATS = frozenset(f"{name}_pipe" for name in _STILLS.split())
+"""Photos: one picture each."""
+
+PHOTO_BRANDS = frozenset({"avif", "heic", "heim", "heis", "heix", "mif1"})
+"""Brands of ISO files that hold photos (HEIF), possibly cut into tiles."""
+
+_ENDINGS = frozenset(_RAW_ENDINGS.split())  # raw streams show by their name alone what they are
+_BUFFER_BYTES = 1 << 17
+_READINGS = 64  # how often, on the average, each byte may be read: badly interleaved files are read ten times
+_FREE_BYTES = 1 << 30
+
+_on_read: ContextVar[Callable[[], None]] = ContextVar("_on_read", default=lambda: None)
+
+
+@contextmanager
+def tell_reads_to(on_read: Callable[[], None]) -> Iterator[None]:
+    """Call ``on_read`` whenever a part of a file is read inside the block: reading goes on."""
+    token = _on_read.set(on_read)
+    try:
+        yield
+    finally:
+        _on_read.reset(token)
+
+
+@contextmanager
+def open_container(path: Path, video_id: str, remedy: str) -> Iterator[InputContainer]:
+    """Open a video file, or a photo, by its content.
+
+    Raises:
+        VideoUnreadableError: no container of ``VIDEO_FORMATS`` or ``STILL_FORMATS``.
+        OSError: the file cannot be read.
+    """
+    file = SourceFile(path, video_id, remedy)
+    with closing(file), _opened(file, video_id, remedy) as container:
+        yield container
+
+
+def _opened(file: "SourceFile", video_id: str, remedy: str) -> InputContainer:
+    try:
+        return av.open(
+            file,
+            mode="r",
+            metadata_errors="ignore",
+            buffer_size=_BUFFER_BYTES,
+            options={
+                "format_whitelist": ",".join(sorted(VIDEO_FORMATS | STILL_FORMATS)),
+                "protocol_whitelist": "none",
+            },
+        )
+    except (av.FFmpegError, ValueError) as error:
+        if isinstance(error, MemoryError):
+            raise
+        # the library's message may hold text of the file
+        raise VideoUnreadableError(video_id, "no video file that can be opened", remedy) from None
+
+
+class SourceFile:
+    """The file as FFmpeg reads it; one that is read over and over again ends."""
+
+    def __init__(self, path: Path, video_id: str, remedy: str) -> None:
+        ending = path.suffix[1:].lower()
+        self.name = f"video.{ending}" if ending in _ENDINGS else "video"
+        self._file = path.open("rb", buffering=0)
+        self._left = path.stat().st_size * _READINGS + _FREE_BYTES
+        self._stuck = VideoUnreadableError(video_id, "reading it gets nowhere", remedy, "no_progress")
+
+    def read(self, size: int) -> bytes:
+        """The next bytes."""
+        _on_read.get()()
+        content = self._file.read(size) or b""
+        self._left -= size
+        if self._left < 0:
+            raise self._stuck
+        return content
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The place."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()

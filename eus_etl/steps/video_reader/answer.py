@@ -1,0 +1,69 @@
+"""One request, answered: the one place where an exception becomes the rejection of its file."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+
+import av
+import cv2
+
+from eus_etl.domain.video.reader import probe
+from eus_etl.domain.video.source_file import tell_reads_to
+from eus_etl.errors import VideoUnreadableError
+from eus_etl.steps.frame_extraction import extract_video
+from eus_etl.steps.video_reader.messages import ROWS, Facts, Made, Rejection, Reply, Request
+
+_TELL_S = 0.5
+_REMEDY = "remove the file from the visit's folder, or export it again from the recorder"
+
+
+def answer(request: Request, tell: Callable[[Reply], None]) -> Reply:
+    """Read a file as asked; whatever is raised while it is read is its rejection, unless the disk fails.
+
+    Args:
+        request: what to read.
+        tell: told of progress, at most twice a second where only bytes were read.
+    """
+    told = time.monotonic()
+
+    def alive() -> None:
+        nonlocal told
+        if time.monotonic() - told > _TELL_S:
+            told = time.monotonic()
+            tell(Reply(frames=0))
+
+    try:
+        with tell_reads_to(alive):
+            return _read(request, tell)
+    except Exception as error:  # libraries raise whatever they like; all of it means: not this file
+        return rejection_of(error)
+
+
+def rejection_of(error: Exception) -> Reply:
+    """The one rule from an exception to what becomes of the file; takes no text from it but ours."""
+    if isinstance(error, VideoUnreadableError):
+        return _rejected(error.reason, error.cause, error.remedy)
+    if isinstance(error, MemoryError) or (isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem):
+        return _rejected("too_large", "reading it takes more memory than is allowed", _TOO_LARGE)
+    if isinstance(error, OSError) and not isinstance(error, av.FFmpegError):
+        return Reply(disk_error=error.errno or 0)
+    return _rejected("unreadable", f"reading it ends in {type(error).__name__}", _REMEDY)
+
+
+_TOO_LARGE = "export it with smaller pictures, or raise reading.memory_mb"
+
+
+def _rejected(reason: str, cause: str, remedy: str) -> Reply:
+    return Reply(rejected=Rejection(reason=reason, cause=cause, remedy=remedy))
+
+
+def _read(request: Request, tell: Callable[[Reply], None]) -> Reply:
+    source, video_id, extraction = request.source, request.video_id, request.extraction
+    if request.images is None or request.rows is None:
+        facts = probe(source, video_id, extraction.still_images == "keep")
+        return Reply(facts=Facts(**{**asdict(facts), "time_base": str(facts.time_base)}))
+    made = extract_video(
+        source, video_id, request.images, request.grid, extraction, lambda more: tell(Reply(frames=more))
+    )
+    made.frames.write_ipc(request.rows / ROWS)
+    return Reply(made=Made(counts=made.counts, image_bytes=made.image_bytes))

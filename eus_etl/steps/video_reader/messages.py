@@ -1,0 +1,102 @@
+"""What the two sides say to each other, a JSON object a line. Nothing in it was taken from a file as text."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from eus_etl.domain.video.types import DecodeCounts, VideoFacts
+from eus_etl.settings import ExtractionConfig
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+
+class Request(_Message):
+    """One file to read.
+
+    Attributes:
+        video_id: what rejections call it.
+        source: the file.
+        dicom: whether it bears the mark of DICOM.
+        memory_mb: how much memory its reading may take.
+        extraction: what is kept of it.
+        images: existing empty folder for its images; None only looks at it.
+        grid: existing folder for its cell grids; None stores none.
+        rows: existing folder for the rows of its frames.
+    """
+
+    video_id: str
+    source: Path
+    dicom: bool
+    memory_mb: int
+    extraction: ExtractionConfig
+    images: Path | None = None
+    grid: Path | None = None
+    rows: Path | None = None
+
+
+class Rejection(_Message):
+    """Why a file cannot be used."""
+
+    reason: str
+    cause: str
+    remedy: str
+
+
+class Facts(_Message):
+    """``VideoFacts``, with the time base as text."""
+
+    container: str
+    codec: str
+    width: int
+    height: int
+    pixel_aspect: float
+    rotation: int
+    nominal_rate_hz: float | None
+    variable_rate: bool | None
+    duration_s: float | None
+    frames_declared: int | None
+    recorded_at: str | None
+    time_base: str
+    frames_held: int
+    synthetic_time: bool
+
+    def value(self) -> VideoFacts:
+        """The facts themselves."""
+        return VideoFacts(**{**self.model_dump(), "time_base": Fraction(self.time_base)})
+
+
+class Made(_Message):
+    """What a pass made; its rows lie in the request's folder."""
+
+    counts: DecodeCounts
+    image_bytes: int
+
+
+class Reply(_Message):
+    """One line of an answer; exactly one attribute says something.
+
+    Attributes:
+        process: id of the process that reads the file; comes first.
+        frames: progress: so many more frames were decoded; 0 where something else went on.
+        facts: the answer where there was nothing to extract.
+        made: the answer of an extraction.
+        rejected: the file cannot be used.
+        disk_error: ``errno`` of a disk that failed: not the file's fault.
+        ended: exit status of the process, negative for a signal; comes last.
+    """
+
+    process: int | None = None
+    frames: int | None = None
+    facts: Facts | None = None
+    made: Made | None = None
+    rejected: Rejection | None = None
+    disk_error: int | None = None
+    ended: int | None = None
+
+
+ROWS: Literal["rows.arrow"] = "rows.arrow"
+"""File of the rows of a pass, in ``Request.rows``."""
