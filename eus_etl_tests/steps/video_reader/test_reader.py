@@ -19,6 +19,7 @@ from PIL import Image, ImageCms
 
 from benchmarks.support.hospitals.visits_of_videos import PATIENT, lay_out, study_at
 from benchmarks.support.places import CHECKOUT
+from benchmarks.support.videos.pictures import read_picture
 from benchmarks.support.videos.small_videos import evenly, paint, read_number, write_video
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import VideoUnreadableError
@@ -28,7 +29,6 @@ from eus_etl.steps.video_reader.answer import rejection_of
 from eus_etl.steps.video_reader.reader import extract_apart, probe_apart
 from eus_etl.storage.extraction_store import load_rows
 from eus_etl.storage.parts import rejected_part
-from eus_etl_tests.support.hospitals.demo_run import read_picture
 
 EXTRACTION = ExtractionConfig(frame_rate_hz=None)
 KEEP_STILLS = ExtractionConfig(frame_rate_hz=None, still_images="keep")
