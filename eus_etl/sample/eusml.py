@@ -134,7 +134,7 @@ def _late_start(cast: Cast) -> Visit:
         Episode("frozen", 24, 26),
     )
     recording = Recording(
-        (f"{patient_id}_eus", f".{person.surname} hidden.mp4"),
+        (f"{patient_id}_eus", f"{person.surname} (1) .. ~ 2.MP4"),
         "libx264",
         "mp4",
         20,

@@ -42,7 +42,8 @@ def problems(plan: StudyPlan) -> pl.DataFrame:
         (
             visit.patient_id,
             timer.group or f"{timer.label} {timer.occurrence}",
-            timer.label,
+            # what no family names may name somebody: it is called by a number, and no item has two of them
+            timer.label if _family(plan, timer.label) else "unknown label 1",
             timer.occurrence,
             list(timer.problems),
         )
