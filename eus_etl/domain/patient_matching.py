@@ -18,6 +18,10 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
+_PLACE = "\0"
+"""Stands in a name where a key stands; no name of a file holds it."""
+
+
 class PatientMatcher:
     """Finds the visits that names refer to.
 
@@ -29,6 +33,8 @@ class PatientMatcher:
 
     def __init__(self, aliases: Mapping[str, str | None], pattern: str = "^{key}") -> None:
         self._pattern = pattern
+        # compiling takes longer than all else; so a name is searched with the key's place marked in it
+        self._of_any_key = self._compiled(_PLACE) if pattern.count("{key}") == 1 else None
         self._keys: dict[str, set[str]] = {}
         for patient_id, alias in aliases.items():
             for key in (patient_id, alias):
@@ -53,7 +59,7 @@ class PatientMatcher:
         folded = _folded(name)
         found: set[str] = set()
         for key in self._keys_within(folded):
-            if self._matches(re.escape(key), folded):
+            if self._matches(key, folded):
                 found |= self._keys[key]
         # a visit's folder may come before its item: then only the id in its name is known
         for uuid in {match.group() for match in UUID.finditer(folded)}:
@@ -66,5 +72,15 @@ class PatientMatcher:
         return (key for stem in stems for key in self._by_stem.get(stem, ()) if key in folded)
 
     def _matches(self, key: str, folded: str) -> bool:
+        if self._of_any_key is None:
+            return self._compiled(re.escape(key)).search(folded) is not None
+        at = folded.find(key)
+        while at >= 0:
+            if self._of_any_key.search(folded[:at] + _PLACE + folded[at + len(key) :]):
+                return True
+            at = folded.find(key, at + 1)
+        return False
+
+    def _compiled(self, key: str) -> re.Pattern[str]:
         word = rf"(?<![0-9a-z]){key}(?![0-9a-z])"
-        return re.search(self._pattern.replace("{key}", word), folded, re.IGNORECASE) is not None
+        return re.compile(self._pattern.replace("{key}", word), re.IGNORECASE)

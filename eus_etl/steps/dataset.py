@@ -13,10 +13,17 @@ from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.contact_sheets import SHOWN_BYTES, draw_contact_sheet, in_small
 from eus_etl.steps.previews.visit import draw
 from eus_etl.steps.result import StepResult, version_of
-from eus_etl.steps.study_tables import assemble, load_frame_columns, patients_in, scan_parts, visit_by_visit
+from eus_etl.steps.study_tables import (
+    Visits,
+    assemble,
+    batches_in,
+    joined_by_batch,
+    load_frame_columns,
+    load_parts,
+    scan_parts,
+)
 from eus_etl.steps.text_check.check import blocked_patients
 from eus_etl.storage.atomic import write_atomically
-from eus_etl.storage.parts import load_part
 from eus_etl.storage.table_files import readable
 
 _DISTURBED = pl.col("status") == "disturbed"
@@ -60,24 +67,23 @@ def make_dataset(study: StudyConfig) -> StepResult:
 
 def _index(study: StudyConfig, recipes: list[str]) -> pl.LazyFrame:
     paths, table = StudyPaths(study.root), catalog.dataset(study.families, recipes)
-    people = scan_parts(study, catalog.patients(study.patients.columns)).select("patient_id", "subject_id")
+    people = scan_parts(study, catalog.patients(study.patients.columns))
     with readable(paths.all_parts):
-        subjects, blocked = dict(people.collect().iter_rows()), blocked_patients(study)
+        subjects = people.select("patient_id", "subject_id").collect()
+        blocked = list(blocked_patients(study))
     of_frames = [name for name in table.names if name in catalog.frame_table(study.families).names]
 
-    def rows_of(patient_id: str) -> pl.DataFrame:
-        frames = load_frame_columns(study, patient_id, of_frames)
-        made = load_part(paths, catalog.PREPROCESSED, patient_id)
+    def rows_of(patients: Visits) -> pl.DataFrame:
+        frames = load_frame_columns(study, patients, of_frames)
+        made = load_parts(paths, catalog.PREPROCESSED, patients)
         for recipe in recipes:
             images = made.filter(pl.col("recipe") == recipe)
             images = images.select("frame_id", pl.col("path").alias(f"path_{recipe}"))
             frames = frames.join(images, on="frame_id", how="left", maintain_order="left")
-        return frames.with_columns(
-            pl.lit(subjects.get(patient_id), pl.String()).alias("subject_id"),
-            pl.lit(patient_id in blocked).alias("release_blocked"),
-        )
+        known = frames.join(subjects, on="patient_id", how="left", maintain_order="left")
+        return known.with_columns(pl.col("patient_id").is_in(blocked).alias("release_blocked"))
 
-    return visit_by_visit(table, patients_in(paths, paths.frames), rows_of)
+    return joined_by_batch(table, batches_in(paths, paths.frames), rows_of)
 
 
 def _statistics(study: StudyConfig, index: pl.LazyFrame) -> Mapping[str, object]:
@@ -121,10 +127,10 @@ def _grey_levels(study: StudyConfig) -> Mapping[str, Mapping[str, float | int | 
     paths = StudyPaths(study.root)
     mean, std = pl.col("mean"), pl.col("std")
     sums = [pl.DataFrame(schema=_GREY_SUMS)]
-    for patient_id in patients_in(paths, paths.parts(catalog.PREPROCESSED.name)):
-        fit = load_frame_columns(study, patient_id, ["frame_id", "disturbed"]).filter(~pl.col("disturbed"))
-        of_visit = (
-            load_part(paths, catalog.PREPROCESSED, patient_id)
+    for patients in batches_in(paths, paths.parts(catalog.PREPROCESSED.name)):
+        fit = load_frame_columns(study, patients, ["frame_id", "disturbed"]).filter(~pl.col("disturbed"))
+        of_batch = (
+            load_parts(paths, catalog.PREPROCESSED, patients)
             .join(fit, on="frame_id", how="semi")
             .group_by("recipe")
             .agg(
@@ -133,7 +139,7 @@ def _grey_levels(study: StudyConfig) -> Mapping[str, Mapping[str, float | int | 
                 (std.pow(2) + mean.pow(2)).sum().alias("squares"),
             )
         )
-        sums.append(of_visit)
+        sums.append(of_batch)
     total = pl.concat(sums).group_by("recipe").sum()
     found = {row.pop("recipe"): row for row in total.to_dicts()}
     return {recipe: _moments(**found.get(recipe, _NO_FRAMES)) for recipe in study.preprocess.recipes}

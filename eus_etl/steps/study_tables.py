@@ -1,10 +1,10 @@
 """The study's tables, assembled from one small part per visit.
 
-Tables that need a join are joined visit by visit, as a frame and everything about it belong to one visit:
-memory holds one visit, whatever the size of the study.
+Tables that need a join are joined some visits at a time, as a frame and everything about it belong to one
+visit: memory holds these visits, whatever the size of the study.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -17,9 +17,14 @@ from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.storage.atomic import atomic_path
 from eus_etl.storage.checksums import file_sha256
-from eus_etl.storage.parts import load_part
 from eus_etl.storage.table_files import readable, scan_tables, without_formulas, write_csv
 from eus_etl.storage.vouched import content_of, require_unmade, vouched_files
+
+Visits = list[str]
+"""Ids of some visits."""
+
+BATCH_BYTES = 4 << 20
+"""So large are the compressed tables of visits that are joined at once; in memory they take a multiple."""
 
 
 def assemble_labels(study: StudyConfig) -> StepResult:
@@ -52,15 +57,15 @@ def assemble_preprocess_metadata(study: StudyConfig) -> StepResult:
     families = list(study.families)
     paths, table = StudyPaths(study.root), catalog.preprocess_metadata(families)
 
-    def rows_of(patient_id: str) -> pl.DataFrame:
-        made = load_part(paths, catalog.PREPROCESSED, patient_id)
-        frames = load_frame_columns(study, patient_id, ["frame_id", *families, "status"])
+    def rows_of(patients: Visits) -> pl.DataFrame:
+        made = load_parts(paths, catalog.PREPROCESSED, patients)
+        frames = load_frame_columns(study, patients, ["frame_id", *families, "status"])
         return made.join(frames, on="frame_id", how="left", maintain_order="left")
 
     layouts = assemble(study, catalog.LAYOUTS, scan_parts(study, catalog.LAYOUTS))
     texts = assemble(study, catalog.TEXT_CHECKS, scan_parts(study, catalog.TEXT_CHECKS))
-    patients = patients_in(paths, paths.parts(catalog.PREPROCESSED.name))
-    result = assemble(study, table, visit_by_visit(table, patients, rows_of), twin=True)
+    batches = batches_in(paths, paths.parts(catalog.PREPROCESSED.name))
+    result = assemble(study, table, joined_by_batch(table, batches, rows_of), twin=True)
     return StepResult(
         version_of(result.version, layouts.version, texts.version),
         {**result.metadata, "layouts": layouts.metadata["rows"]},
@@ -93,42 +98,75 @@ def scan_parts(study: StudyConfig, table: Table) -> pl.LazyFrame:
     return scan_tables(vouched_files(paths, paths.parts(table.name)), table)
 
 
-def patients_in(paths: StudyPaths, folder: Path) -> list[str]:
-    """The visits that have a part, or a frame table, in ``folder``.
+def batches_in(paths: StudyPaths, folder: Path) -> list[Visits]:
+    """The visits that have a part, or a frame table, in ``folder``, in batches that fit into memory.
 
     Raises:
         OutputLostError: one was made and is missing.
     """
-    return [file.stem for file in vouched_files(paths, folder)]
+    batches: list[Visits] = []
+    room = 0
+    for file in vouched_files(paths, folder):
+        if room <= 0:
+            batches.append([])
+            room = BATCH_BYTES
+        batches[-1].append(file.stem)
+        room -= file.stat().st_size
+    return batches
 
 
-def load_frame_columns(study: StudyConfig, patient_id: str, columns: Sequence[str]) -> pl.DataFrame:
-    """Columns of one visit's frame table, from its Parquet twin; no rows where it was never made.
+def load_parts(paths: StudyPaths, table: Table, patients: Visits) -> pl.DataFrame:
+    """The rows of these visits, in their order; none of visits whose part was never made.
 
     Raises:
-        OutputLostError: it was made, and is missing or cannot be read.
+        OutputLostError: a part was made, and is missing or cannot be read.
     """
-    paths, table = StudyPaths(study.root), catalog.frame_table(study.families)
-    file = paths.frame_table(patient_id).with_suffix(".parquet")
-    if not file.is_file():
-        require_unmade(paths, patient_id, file)
-        return table.empty().select(columns)
-    with content_of(file):
-        return scan_tables([file], table).select(columns).collect()
+    return _load(
+        paths, {patient: paths.part(table.name, patient) for patient in patients}, table, table.names
+    )
 
 
-def visit_by_visit(table: Table, patients: list[str], rows_of: Callable[[str], pl.DataFrame]) -> pl.LazyFrame:
-    """Rows of ``table``: what ``rows_of`` gives for each of ``patients``, in that order.
+def load_frame_columns(study: StudyConfig, patients: Visits, columns: Sequence[str]) -> pl.DataFrame:
+    """Columns of these visits' frame tables, from the Parquet twins; no rows where one was never made.
+
+    Raises:
+        OutputLostError: one was made, and is missing or cannot be read.
+    """
+    paths = StudyPaths(study.root)
+    files = {patient: paths.frame_table(patient).with_suffix(".parquet") for patient in patients}
+    return _load(paths, files, catalog.frame_table(study.families), columns)
+
+
+def _load(paths: StudyPaths, files: Mapping[str, Path], table: Table, columns: Sequence[str]) -> pl.DataFrame:
+    there = []
+    for patient_id, file in files.items():
+        if file.is_file():
+            there.append(file)
+        else:
+            require_unmade(paths, patient_id, file)
+    try:
+        return scan_tables(there, table).select(columns).collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        for file in there:
+            with content_of(file):
+                scan_tables([file], table).select(columns).collect()
+        raise
+
+
+def joined_by_batch(
+    table: Table, batches: Sequence[Visits], rows_of: Callable[[Visits], pl.DataFrame]
+) -> pl.LazyFrame:
+    """Rows of ``table``: what ``rows_of`` gives for each batch of visits, in their order.
 
     A lazy join of whole tables would hold one of them in memory, a union of one small join per visit all of
-    their plans.
+    their plans; and a small join costs more than its rows.
     """
 
     def read(
         columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, _batch: int | None
     ) -> Iterator[pl.DataFrame]:
-        for patient_id in patients:
-            rows = table.conform(rows_of(patient_id))
+        for patients in batches:
+            rows = table.conform(rows_of(patients))
             rows = rows if predicate is None else rows.filter(predicate)
             rows = rows if columns is None else rows.select(columns)
             yield rows if limit is None else rows.head(limit)

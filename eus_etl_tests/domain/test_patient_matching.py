@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,3 +72,16 @@ def test_names_meet_however_their_letters_are_composed() -> None:
         match = PatientMatcher({"p": alias})
         assert match.of_path((f"{written} scans", "a.mp4")) == {"p"}
         assert match.of_key(f" {written}") == {"p"}
+
+
+@given(
+    st.text("ab1-_ ", max_size=12),
+    st.sampled_from(["^{key}", "{key}", "^scan[ _]{key}", "(?:^|_){key}$", "{key}.*{key}"]),
+)
+def test_a_pattern_means_what_it_says_for_each_key(name: str, pattern: str) -> None:
+    keys = ["a", "ab", "a-b", "b1", "1"]
+    found = PatientMatcher(dict.fromkeys(keys), pattern).of_path([name])
+    word = "(?<![0-9a-z]){}(?![0-9a-z])"
+    assert found == {
+        key for key in keys if re.search(pattern.replace("{key}", word.format(re.escape(key))), name)
+    }

@@ -69,6 +69,6 @@ def test_a_frame_table_without_a_new_family_gives_nulls(tmp_path: Path) -> None:
     table = catalog.frame_table(study.families)
     file = StudyPaths(study.root).frame_table(ONE).with_suffix(".parquet")
     write_older(file, table, {"patient_id": ONE, "frame_id": "a frame"}, "tumor")
-    found = load_frame_columns(study, ONE, ["frame_id", "tumor"])
+    found = load_frame_columns(study, [ONE], ["frame_id", "tumor"])
     assert found.to_dicts() == [{"frame_id": "a frame", "tumor": None}]
     assert found.schema["tumor"] == table.schema["tumor"]

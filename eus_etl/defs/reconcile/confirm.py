@@ -41,22 +41,17 @@ def what_to_do(state: StudyState, node: Node, patient: str | None, run_id: str) 
         patient: the visit; None for an asset of the whole study.
         run_id: the run that asks.
     """
-    reasons = state.reasons(patient)
+    reasons = state.reasons(patient, upto=node)
     blocked_by = []
-    before = set(node.deps)
-    for earlier in reversed(list(state.nodes.values())):
-        if earlier.key not in before:
-            continue
-        before.update(earlier.deps)
-        if reason := reasons.get(earlier.key):
-            entry = state.entry(earlier, patient)
-            settled = entry is not None and entry.settled_by == run_id
-            if not settled or reason.why is Why.OUTPUT_LOST:
-                blocked_by.append(f"{earlier.name} ({reason.why})")
+    for key, reason in reasons.items():
+        entry = state.entry(state.nodes[key], patient)
+        settled = entry is not None and entry.settled_by == run_id
+        if key != node.key and (not settled or reason.why is Why.OUTPUT_LOST):
+            blocked_by.append(f"{key.path[-1]} ({reason.why})")
     if blocked_by:
-        return Todo(blocked_by=tuple(reversed(blocked_by)))
-    reason = reasons.get(node.key)
-    current = reason is None or reason.why is Why.BLOCKED
+        return Todo(blocked_by=tuple(blocked_by))
+    own = reasons.get(node.key)
+    current = own is None or own.why is Why.BLOCKED
     return Todo(entry=state.entry(node, patient) if current else None)
 
 

@@ -95,20 +95,35 @@ class StudyState:
     _lost: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     _of_all_visits: dict[dg.AssetKey, str] = field(default_factory=dict)
 
-    def reasons(self, partition: str | None) -> dict[dg.AssetKey, Reason]:
+    def reasons(self, partition: str | None, upto: Node | None = None) -> dict[dg.AssetKey, Reason]:
         """The assets of a visit (None: of the whole study) that are not current, each with its reason.
 
         What follows an asset that is not current is not current either. A table of the study does not wait
         for visits: it holds of each what was last made.
+
+        Args:
+            partition: the visit.
+            upto: only this asset, and all that stands before it.
         """
+        wanted = None if upto is None else {upto.key, *self.before(upto)}
         found: dict[dg.AssetKey, Reason] = {}
         for node in self.nodes.values():
             if node.observed or node.per_patient != (partition is not None):
+                continue
+            if wanted is not None and node.key not in wanted:
                 continue
             if reason := self._own_reason(node, partition):
                 found[node.key] = reason
             elif before := tuple(key.path[-1] for key in node.deps if key in found):
                 found[node.key] = Reason(Why.BLOCKED, before)
+        return found
+
+    def before(self, node: Node) -> set[dg.AssetKey]:
+        """All that an asset depends on, at any distance."""
+        found = set(node.deps)
+        for earlier in reversed(list(self.nodes.values())):
+            if earlier.key in found:
+                found.update(earlier.deps)
         return found
 
     def inputs(self, node: Node, partition: str | None) -> dict[str, str | None]:
@@ -147,8 +162,10 @@ class StudyState:
         """Read what is known of one visit (None: of the study's tables) again."""
         self._pages.pop(partition or STUDY, None)
         self._lost.pop(partition or STUDY, None)
-        for key, versions in self._versions.items():
-            if self.nodes[key].per_patient == (partition is not None):
+        for key, versions in list(self._versions.items()):
+            if partition is None and not self.nodes[key].per_patient:
+                del self._versions[key]
+            elif partition is not None and self.nodes[key].per_patient:
                 versions.pop(partition, None)
                 versions.update(self._read(key, partition))
                 self._of_all_visits.pop(key, None)

@@ -1,6 +1,7 @@
 """What the last observations found: read from the inventory, never from a source."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
@@ -154,7 +155,10 @@ def unassigned_version(paths: StudyPaths) -> str:
 
 def aliases(study: StudyConfig) -> dict[str, str | None]:
     """Every known visit's id and alias (None where it has no item yet)."""
-    paths = StudyPaths(study.root)
+    return _aliases(StudyPaths(study.root))
+
+
+def _aliases(paths: StudyPaths) -> dict[str, str | None]:
     known: dict[str, str | None] = dict.fromkeys(Inventory(paths, DRIVE_VIDEOS).versions)
     items = Inventory(paths, LABEL_ITEMS)
     for patient_id in items.versions:
@@ -188,7 +192,15 @@ def require_known_visit(paths: StudyPaths, key: str) -> None:
 
 def matcher(study: StudyConfig) -> PatientMatcher:
     """Matches paths and keys to the visits that the last observations know."""
-    return PatientMatcher(aliases(study), study.sources.path_pattern)
+    paths = StudyPaths(study.root)
+    marks = Inventory(paths, DRIVE_VIDEOS).mark(), Inventory(paths, LABEL_ITEMS).mark()
+    return _matcher_at(paths, study.sources.path_pattern, marks)
+
+
+@lru_cache(maxsize=4)
+def _matcher_at(paths: StudyPaths, pattern: str, _marks: tuple[str, str]) -> PatientMatcher:
+    """Made once as long as the observations are the same: each source is matched in turn."""
+    return PatientMatcher(_aliases(paths), pattern)
 
 
 def resolve_patient(study: StudyConfig, key: str) -> str:
