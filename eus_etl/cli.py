@@ -258,7 +258,8 @@ def extract(videos: Sequence[Path], out: Path, rate: str) -> None:
     with terminal.videos_progress(len(videos)) as (video_done, frames_decoded):
         outcomes = extract_files(videos, out, extraction, video_done, frames_decoded)
     failed = outcomes.filter(pl.col("outcome") == "failed")
-    for position, detail in failed.select("position", "detail").iter_rows():
+    told = outcomes.filter(pl.col("detail") != "")
+    for position, detail in told.select("position", "detail").iter_rows():
         click.echo(f"eus-etl: {videos[position - 1]}: {detail}", err=True)
     kept = outcomes.height - failed.height
     click.echo(f"{outcomes['frames'].sum()} frames of {kept} videos in {out}")

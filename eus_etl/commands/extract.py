@@ -62,13 +62,15 @@ def extract_files(
 
     Returns:
         A row a file: ``position`` (from 1), ``video_id`` (null where the file cannot be read),
-        ``outcome`` (``extracted``, ``kept`` or ``failed``), ``detail`` (why it failed), ``frames``,
-        ``frames_decoded``, ``frames_skipped`` (no kept frame needs them), ``decode_errors``, ``bytes`` (of
+        ``outcome`` (``extracted``, ``kept`` or ``failed``), ``detail`` (why it failed, or what is lost),
+        ``frames``, ``frames_decoded``, ``frames_skipped`` (no kept frame needs them), ``decode_errors``, ``bytes`` (of
         images).
 
     Raises:
         DiskFullError: no room; videos extracted so far are kept.
     """
+    # who names a file wants what it holds; a visit wants whole videos
+    extraction = extraction.model_copy(update={"max_error_share": 1.0})
     rows: list[tuple[object, ...]] = []
     for position, video in enumerate(videos, start=1):
         row = _extract_file(position, video, out, extraction, on_frames)
@@ -101,13 +103,28 @@ def _extract_file(
         position,
         video.video_id,
         outcome,
-        "",
+        _lost(manifest),
         manifest.frames_kept,
         manifest.frames_decoded,
         manifest.frames_skipped,
         manifest.decode_errors,
         manifest.image_bytes,
     )
+
+
+def _lost(manifest: Manifest) -> str:
+    """What of a video could not be had; empty for nothing."""
+    held = manifest.frames_decoded + manifest.frames_skipped
+    losses = {
+        "lie before the first key frame": manifest.frames_before_key,
+        "cannot be decoded": manifest.decode_errors,
+        "are missing at the end": manifest.frames_missing,
+    }
+    total = held + sum(losses.values())
+    said = [f"{count} of {total} frames {what}" for what, count in losses.items() if count]
+    if manifest.clock_restarts:
+        said.append(f"its clock starts anew {manifest.clock_restarts} times")
+    return ", ".join(said)
 
 
 def _failed(detail: str) -> tuple[object, ...]:

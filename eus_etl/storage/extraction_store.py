@@ -45,6 +45,8 @@ class Manifest:
         frames_decoded: frames decoded.
         frames_skipped: frames left undecoded, because no kept frame needs them.
         decode_errors: of what was decoded: packets or frames that could not be.
+        frames_before_key: frames before the first that can be decoded.
+        clock_restarts: how often the video's clock starts anew.
         frames_missing: frames that the container lists and that the file, cut off, no longer holds.
         interlaced: a decoded frame is marked as interlaced.
         deinterlaced: interlaced frames were made whole.
@@ -61,7 +63,9 @@ class Manifest:
     frames_decoded: int = 0
     frames_skipped: int = 0
     decode_errors: int = 0
+    frames_before_key: int = 0
     frames_missing: int = 0
+    clock_restarts: int = 0
     interlaced: bool = False
     deinterlaced: bool = False
     damaged: int = 0

@@ -72,5 +72,10 @@ def test_real_files(shared: Path, tmp_path: Path) -> None:
     everything = ExtractionConfig(frame_rate_hz=None)
     report = extract_files([shared / "odd_media" / name for name in names], tmp_path, everything)
     assert report["frames"].to_list() == [17, 0, 49, 30]
-    assert report["detail"].to_list() == ["", "no video file that can be opened", "", ""]
+    assert report["detail"].to_list() == [
+        "",
+        "no video file that can be opened",
+        "1 of 50 frames cannot be decoded",
+        "",
+    ]
     assert report["decode_errors"].to_list() == [0, 0, 1, 0]

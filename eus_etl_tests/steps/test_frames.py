@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from benchmarks.support.hospitals.visits_of_videos import PATIENT, contents, lay_out, study_at
+from benchmarks.support.videos.cut_videos import without_first_packets
 from benchmarks.support.videos.pictures import read_picture
 from benchmarks.support.videos.small_videos import evenly, read_number, write_video
 from eus_etl.domain.paths import StudyPaths
@@ -62,7 +63,9 @@ def test_each_image_shows_the_frame_that_its_row_says(tmp_path: Path, video: Pat
             "frames_decoded": 25,
             "frames_skipped": 15,
             "decode_errors": 0,
+            "frames_before_key": 0,
             "frames_missing": 0,
+            "clock_restarts": 0,
             "interlaced": False,
             "deinterlaced": False,
             "frames_kept": 8,
@@ -163,8 +166,11 @@ def test_a_bad_video_is_rejected_once_and_the_visit_goes_on(tmp_path: Path, vide
 def test_a_video_with_too_many_errors_is_rejected(tmp_path: Path) -> None:
     options = {"bf": "0", "g": "20", "crf": "10", "sc_threshold": "0"}
     whole = write_video(tmp_path / "whole.ts", evenly(3600, 60), Fraction(1, 90_000), options=options)
+    content = bytearray(whole.read_bytes())
+    for place in range(len(content) // 2, len(content) * 3 // 4, 188):
+        content[place // 188 * 188 + 4 : place // 188 * 188 + 188] = bytes(184)
     cut = tmp_path / "cut.ts"
-    cut.write_bytes(whole.read_bytes()[whole.stat().st_size // 2 // 188 * 188 :])
+    cut.write_bytes(content)
     strict = study_at(tmp_path / "root", max_error_share=0.01)
     (video_id,) = lay_out(strict, [cut])
     result = extract_patient(strict, PATIENT)
@@ -173,8 +179,20 @@ def test_a_video_with_too_many_errors_is_rejected(tmp_path: Path) -> None:
     assert int(result.metadata["decode_errors"]) > 0
     assert not list(strict.root.rglob("*.jpg"))
     patient = study_at(tmp_path / "root", max_error_share=0.9)
-    assert extract_patient(patient, PATIENT).metadata["frames"] == 20
+    assert 20 < int(extract_patient(patient, PATIENT).metadata["frames"]) < 60
     assert rejections(patient) == []
+
+
+def test_a_recording_that_begins_between_key_frames_loses_only_what_lies_before(tmp_path: Path) -> None:
+    options = {"bf": "0", "g": "20", "crf": "10", "sc_threshold": "0"}
+    whole = write_video(tmp_path / "whole.ts", evenly(3600, 30), Fraction(1, 90_000), options=options)
+    cut = without_first_packets(whole, tmp_path / "cut.ts", 2)
+    study = study_at(tmp_path / "root", max_error_share=0.01)
+    lay_out(study, [cut])
+    assert extract_patient(study, PATIENT).metadata["frames"] == 10
+    counted = load_part(StudyPaths(study.root), DECODED, PATIENT).row(0, named=True)
+    assert (counted["frames_before_key"], counted["decode_errors"]) == (18, 0)
+    assert rejections(study) == []
 
 
 def test_a_file_that_is_cut_off_gives_what_it_has_and_is_flagged(tmp_path: Path) -> None:

@@ -23,6 +23,14 @@ def paint(number: int, width: int = 160, height: int = 96) -> NDArray[np.uint8]:
     return picture
 
 
+def paint_noise(number: int, width: int, height: int) -> NDArray[np.uint8]:
+    """A numbered picture of so many bytes that a pack of a program stream holds no two."""
+    picture = paint(number, width, height)
+    lower = picture[height // 2 :]
+    lower[:] = np.random.default_rng(number).integers(0, 255, lower.shape, np.uint8)
+    return picture
+
+
 def read_number(picture: NDArray[np.uint8]) -> int:
     """The number that ``paint`` wrote, read back from a decoded or stored picture."""
     height, width = picture.shape[:2]

@@ -12,7 +12,9 @@ FRAME_INDEX = Column(
 )
 PTS = Column("pts", INTEGER, "presentation time stamp", "time_base")
 TIME_BASE = Column("time_base", TEXT, "unit of pts", "s, as a fraction")
-VIDEO_S = Column("video_s", NUMBER, "presentation time from the video's first frame", "s")
+VIDEO_S = Column(
+    "video_s", NUMBER, "presentation time from the first frame that the packets hold, decoded or not", "s"
+)
 DHASH = Column("dhash", TEXT, "difference hash of the picture, 16 hex digits")
 FRAMES_DECODED = Column("frames_decoded", INTEGER, "frames decoded by the extraction", "frames")
 FRAMES_SKIPPED = Column(
@@ -20,6 +22,17 @@ FRAMES_SKIPPED = Column(
 )
 DECODE_ERRORS = Column(
     "decode_errors", INTEGER, "of what was decoded: packets or frames that could not be", "frames"
+)
+FRAMES_BEFORE_KEY = Column(
+    "frames_before_key",
+    INTEGER,
+    "frames before the first that can be decoded: the recording begins between two key frames",
+    "frames",
+)
+CLOCK_RESTARTS = Column(
+    "clock_restarts",
+    INTEGER,
+    "how often the video's clock restarts (joined parts); a stretch begins where the last one ends",
 )
 FRAMES_MISSING = Column(
     "frames_missing", INTEGER, "frames that an MP4's index lists and that the file, cut off, lacks", "frames"
@@ -34,7 +47,9 @@ DECODE_COUNTS = (
     FRAMES_DECODED,
     FRAMES_SKIPPED,
     DECODE_ERRORS,
+    FRAMES_BEFORE_KEY,
     FRAMES_MISSING,
+    CLOCK_RESTARTS,
     INTERLACED,
     DEINTERLACED,
 )

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain, count, islice
+from itertools import chain, count, islice, pairwise
 from pathlib import Path
 
 import av
 import numpy as np
 from av.container import InputContainer
-from av.stream import Disposition
+from av.stream import Discard, Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
@@ -25,15 +25,16 @@ from eus_etl.domain.sampling import Sampler
 from eus_etl.domain.video.deinterlace import deinterlaced
 from eus_etl.domain.video.orientation import Orientation, orientation_of
 from eus_etl.domain.video.packet_index import (
-    LOOK_AHEAD,
     PacketTimes,
     VideoPacket,
     packet_times,
+    read_stamps,
     time_stamp,
     walk_packets,
 )
 from eus_etl.domain.video.selective_decode import decode_wanted, wanted_pts
 from eus_etl.domain.video.source_file import PHOTO_BRANDS, STILL_FORMATS, open_container
+from eus_etl.domain.video.stretches import LOOK_AHEAD
 from eus_etl.domain.video.timestamps import FrameClock, lost_before_first
 from eus_etl.domain.video.types import DecodeCounts, DecodedFrame, DecodeOptions, Luma, Picture, VideoFacts
 from eus_etl.errors import VideoUnreadableError
@@ -45,6 +46,7 @@ _SMALLER = "export it with smaller pictures"
 _MAX_PIXELS = 1 << 26  # twice those of an 8K picture
 _BESIDE_THE_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
 _LUMA_APART = {"yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"}  # a byte a sample
+_FRAMES_TRIED = 250  # ten seconds without a single B frame: it is not a stream that has some
 _UNSET_YEARS = (1904, 1970)  # zero of the clocks of QuickTime and Unix: a time that nobody set
 
 
@@ -59,8 +61,8 @@ def probe_container(path: Path, video_id: str, still_images: bool = False) -> Vi
     first = next(_all_frames(path, video_id, DecodeCounts(), options), None)
     if first is None:
         raise VideoUnreadableError(video_id, "none of its frames can be decoded", _REMEDY)
+    times = _times(path, video_id, options)
     with _opened(path, video_id, options) as (container, stream):
-        times = packet_times(container, stream)
         orientation = orientation_of(first, _is_photo(container))
         width, height = orientation.size(first.width, first.height)
         aspect = float(stream.sample_aspect_ratio or 1)
@@ -91,23 +93,29 @@ def decode_container(
         VideoUnreadableError: no container or no video stream.
         SkippingUnsoundError: with ``options.skip`` only: decode without it, and forget what came so far.
     """
+    times = _times(path, video_id, options)
     with _opened(path, video_id, options) as (container, stream):
-        times = packet_times(container, stream)
         wanted = wanted_pts(stream, times, options)
         photo = _is_photo(container)
     counts.missing = times.missing
+    counts.clock_restarts = max(0, len(times.stretches) - 1)
     if wanted is None:
         frames = _all_frames(path, video_id, counts, options)
     else:
         frames = _wanted_frames(path, video_id, wanted, times, options)
     first, frames, lost = _first(_counted(frames, counts), times)
+    early = counts.errors
     origin = times.origin(None if first is None else time_stamp(first, times.decode_times_only), lost)
     clock = FrameClock(times.time_base, times.step, times.held, counts, origin)
     sampler = Sampler(options.rate_hz)
     shape, orientation = (0, 0, 0), Orientation()
     del first
     for place, raw in enumerate(deinterlaced(frames) if options.deinterlace else frames, lost):
-        stamp = clock.stamp(place if times.synthetic else time_stamp(raw, times.decode_times_only), place)
+        number = raw.opaque if isinstance(raw.opaque, int) else None
+        pts = place if times.synthetic else time_stamp(raw, times.decode_times_only)
+        stamp = clock.stamp(None if number in times.strays else pts, place, times.shift(number))
+        if place == lost:
+            counts.before_key = stamp.frame_index
         if not sampler.keeps(stamp.time_s):
             continue
         if (raw.width, raw.height, raw.rotation) != shape:
@@ -129,10 +137,27 @@ def decode_container(
         )
     not_seen = len(times.held) - counts.frames
     if wanted is None:
-        # a decoder drops frames without a word too, those before the first key frame for one
-        counts.errors = max(counts.errors, not_seen)
+        # a decoder drops frames without a word too; those before the first key frame are counted apart
+        counts.errors = max(counts.errors - min(early, counts.before_key), not_seen - counts.before_key)
     else:
         counts.skipped = not_seen
+
+
+def _times(path: Path, video_id: str, options: DecodeOptions) -> PacketTimes:
+    with _opened(path, video_id, options) as (container, stream):
+        stamps = read_stamps(container, stream)
+        decode_times_only = container.format.name == "avi"
+        suspicious = stream.codec_context.has_b_frames and stamps.may_lack_presentation_times
+    if suspicious and not decode_times_only:
+        decode_times_only = _shown_out_of_order(path, video_id, options)
+    return packet_times(stamps, decode_times_only)
+
+
+def _shown_out_of_order(path: Path, video_id: str, options: DecodeOptions) -> bool:
+    """Whether the first frames come out with times that go back: these are decode times."""
+    frames = islice(_all_frames(path, video_id, DecodeCounts(), options), _FRAMES_TRIED)
+    pts = [frame.pts for frame in frames if frame.pts is not None]
+    return any(later < earlier for earlier, later in pairwise(pts))
 
 
 @contextmanager
@@ -155,6 +180,9 @@ def _opened(
         if stream.width * stream.height > _MAX_PIXELS:
             cause = f"its pictures have {stream.width} x {stream.height} pixels"
             raise VideoUnreadableError(video_id, cause, _SMALLER, "too_large")
+        for other in container.streams:
+            if other is not stream:
+                other.discard = Discard.all  # so that what a cut file lacks of it ends nothing
         yield container, stream
 
 

@@ -4,6 +4,7 @@ Opening files and decoding belong to ``container``, the choice of frames to ``sa
 """
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,13 +18,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from eus_etl.domain.video.stretches import UNTIMED, PacketStamps, Stretch, clock_starts, laid_out
 from eus_etl.domain.video.types import DecodeCounts
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 """A packet of a video stream; the class is generic in PyAV's stubs only."""
-
-LOOK_AHEAD = 18
-"""No codec has more frames between one and another that is coded before and shown after it."""
 
 _FALLBACK_RATE_HZ = Fraction(25)
 _ROUNDING_S = Fraction(1, 1000)  # Matroska rounds times to it, and what is copied out of Matroska keeps that
@@ -33,29 +32,29 @@ _ROUNDING_S = Fraction(1, 1000)  # Matroska rounds times to it, and what is copi
 class PacketTimes:
     """What a stream's packets say of the frames that are to be shown.
 
+    Times are laid out: where the stream's clock starts anew (parts joined end to end, a recorder that
+    restarts), the next stretch begins where the one before ends.
+
     Attributes:
         packets: how many packets hold such a frame.
         discarded: how many more hold one that the container says is not to be shown.
         missing: how many more the container's index lists and the file, cut off, no longer holds; only the
             index of QuickTime and MP4 is exact, elsewhere 0.
-        pts: the frames' pts, sorted; shorter than ``packets`` where some have none.
-        first_timed: the earliest pts of those that are coded first.
-        untimed_first: how many of the frames without a pts are coded before the first that has one.
-        untimed_last: how many of them are coded after the last that has one.
-        last_duration: duration of the frame that is shown last, 0 where it is not stated.
+        laid: the frames' times, sorted, in units of ``time_base``; shorter than ``packets`` where some have
+            none.
+        stretches: the stretches of the clock, in order; none where no packet has a time.
+        strays: places in the order of decoding of frames whose time is not to be believed.
         rate: the nominal rate in Hz, None where none is stated.
         time_base: unit of pts in seconds; one frame at the nominal rate where no packet has a pts.
-        decode_times_only: the container has no presentation times, only an order of decoding.
+        decode_times_only: the stream has no presentation times, only an order of decoding.
     """
 
     packets: int
     discarded: int
     missing: int
-    pts: NDArray[np.int64]
-    first_timed: int
-    untimed_first: int
-    untimed_last: int
-    last_duration: int
+    laid: NDArray[np.int64]
+    stretches: tuple[Stretch, ...]
+    strays: frozenset[int]
     rate: Fraction | None
     time_base: Fraction
     decode_times_only: bool
@@ -63,7 +62,7 @@ class PacketTimes:
     @property
     def synthetic(self) -> bool:
         """Whether frames can only be counted."""
-        return len(self.pts) == 0
+        return len(self.laid) == 0
 
     @property
     def step(self) -> Fraction:
@@ -72,29 +71,23 @@ class PacketTimes:
 
     @property
     def held(self) -> NDArray[np.int64]:
-        """``pts`` where each frame has one of its own, else empty: packets do not tell frames apart."""
-        distinct = len(self.pts) == self.packets and bool((np.diff(self.pts) > 0).all())
-        return self.pts if distinct and not self.decode_times_only else self.pts[:0]
+        """``laid`` where each frame has a time of its own, else empty: packets do not tell frames apart."""
+        distinct = len(self.laid) == self.packets and bool((np.diff(self.laid) > 0).all())
+        return self.laid if distinct and not self.decode_times_only else self.laid[:0]
 
     @property
     def first(self) -> int:
-        """Pts of the first frame held, in units of ``time_base``; frames at the start without one precede."""
-        return 0 if self.synthetic else self.first_timed - round(self._outside[0] * self.step)
+        """Time of the first frame held, in units of ``time_base``."""
+        return self.stretches[0].first if self.stretches else 0
 
-    @property
-    def _outside(self) -> tuple[int, int]:
-        """How many frames without a pts are shown before all that have one, and how many after.
-
-        Frames without a pts fill what is free between the others first: frames are not always shown in the
-        order in which they are coded.
-        """
-        between = round((int(self.pts[-1]) - int(self.pts[0])) / self.step) + 1
-        outside = max(0, self.packets - between)
-        before = min(outside, self.untimed_first)
-        return before, min(outside - before, self.untimed_last)
+    def shift(self, number: int | None) -> int:
+        """What to add to a frame's pts to have it laid out, by the frame's place in the order of decoding."""
+        if number is None or len(self.stretches) < 2:
+            return 0
+        return self.stretches[bisect_right(self.stretches, number, key=lambda s: s.start) - 1].shift
 
     def origin(self, first_given: int | None, lost: int) -> int | None:
-        """Pts of the first frame held, from which times in the video count.
+        """Time of the first frame held, from which times in the video count.
 
         Args:
             first_given: what the decoder says is the pts of the first frame that it gives.
@@ -103,62 +96,75 @@ class PacketTimes:
         if not self.decode_times_only:
             return self.first
         # a decoder gives decode times later than packets have them, by its delay
-        lost = min(lost, len(self.pts) - 1)
-        return None if first_given is None else first_given - int(self.pts[lost] - self.pts[0])
+        lost = min(lost, len(self.laid) - 1)
+        return None if first_given is None else first_given - int(self.laid[lost] - self.laid[0])
 
     @property
     def varies(self) -> bool | None:
         """Whether frames lie at unequal distances; None where that is not known."""
         if self.synthetic:
             return None
-        steps = np.diff(self.pts)
+        steps = np.diff(self.laid)
         spread = int(steps.max() - steps.min()) if len(steps) else 0
         return spread > 1 and spread * self.time_base > _ROUNDING_S
 
     @property
     def duration_s(self) -> float | None:
-        """From the first frame to the end of the last."""
+        """From the first frame to the end of the last, over all stretches."""
         if self.synthetic:
             return float(self.packets * self.time_base)
-        last = self.last_duration or (round(self.step) if self.rate else 0)
-        after = round(self._outside[1] * self.step)
-        return float((int(self.pts[-1]) - self.first + after + last) * self.time_base)
+        last = self.stretches[-1]
+        return float((last.end + last.shift - self.first) * self.time_base)
 
 
-def packet_times(container: InputContainer, stream: VideoStream) -> PacketTimes:
+def packet_times(stamps: PacketStamps, decode_times_only: bool) -> PacketTimes:
+    """What packets say, once it is settled whether their presentation times are to be believed."""
+    times = stamps.dts if decode_times_only else np.where(stamps.pts == UNTIMED, stamps.dts, stamps.pts)
+    starts, strays = ((0,), frozenset[int]()) if decode_times_only else clock_starts(stamps)
+    times = times.copy()
+    times[list(strays)] = UNTIMED
+    base = stamps.time_base if (times != UNTIMED).any() else 1 / (stamps.rate or _FALLBACK_RATE_HZ)
+    step = 1 / ((stamps.rate or _FALLBACK_RATE_HZ) * base)
+    stretches = tuple(laid_out(times, stamps.durations, starts, step, stamps.rate is not None))
+    ends = [*(stretch.start for stretch in stretches[1:]), len(times)][: len(stretches)]
+    laid = [
+        part[part != UNTIMED] + stretch.shift
+        for stretch, end in zip(stretches, ends, strict=True)
+        for part in (times[stretch.start : end],)
+    ]
+    return PacketTimes(
+        packets=len(times),
+        discarded=stamps.discarded,
+        missing=stamps.missing,
+        laid=np.sort(np.concatenate([np.empty(0, np.int64), *laid])),
+        stretches=stretches,
+        strays=strays,
+        rate=stamps.rate,
+        time_base=base,
+        decode_times_only=decode_times_only,
+    )
+
+
+def read_stamps(container: InputContainer, stream: VideoStream) -> PacketStamps:
     """Walk over all packets of a stream that was just opened."""
-    decode_times_only = container.format.name == "avi"
-    pts = array("q")
-    packets, discarded, first_timed, last, last_duration = 0, 0, 0, None, 0
-    untimed_first, untimed_last = 0, 0
+    pts, dts, durations = array("q"), array("q"), array("q")
+    discarded = 0
     for packet in walk_packets(container, stream, DecodeCounts()):
         if packet.is_discard:  # before the start of the edit list: decoded, not shown
             discarded += 1
             continue
-        packets += 1
-        time = time_stamp(packet, decode_times_only)
-        if time is None:
-            untimed_last += 1
-        else:
-            untimed_first, untimed_last = untimed_first if pts else untimed_last, 0
-            pts.append(time)
-            if len(pts) <= LOOK_AHEAD:
-                first_timed = min(pts)
-            if last is None or time > last:
-                last, last_duration = time, packet.duration or 0
-    rate = stream.average_rate or stream.guessed_rate
-    return PacketTimes(
-        packets=packets,
+        pts.append(UNTIMED if packet.pts is None else packet.pts)
+        dts.append(UNTIMED if packet.dts is None else packet.dts)
+        durations.append(packet.duration or 0)
+    listed = stream.frames if container.format.name.startswith("mov") else 0
+    return PacketStamps(
+        pts=np.array(pts, np.int64),
+        dts=np.array(dts, np.int64),
+        durations=np.array(durations, np.int64),
         discarded=discarded,
-        missing=max(0, stream.frames - packets - discarded) if container.format.name.startswith("mov") else 0,
-        pts=np.sort(np.array(pts, np.int64)),
-        first_timed=first_timed,
-        untimed_first=untimed_first,
-        untimed_last=untimed_last,
-        last_duration=last_duration,
-        rate=rate,
-        time_base=stream.time_base if pts and stream.time_base else 1 / (rate or _FALLBACK_RATE_HZ),
-        decode_times_only=decode_times_only,
+        missing=max(0, listed - len(pts) - discarded),
+        rate=stream.average_rate or stream.guessed_rate,
+        time_base=stream.time_base or 1 / _FALLBACK_RATE_HZ,
     )
 
 

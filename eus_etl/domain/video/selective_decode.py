@@ -55,6 +55,8 @@ def wanted_pts(stream: VideoStream, times: PacketTimes, options: DecodeOptions) 
         or options.deinterlace  # a deinterlaced picture is made of its neighbours too
         or stream.codec_context.name not in READABLE_CODECS
         or times.discarded
+        or times.strays
+        or len(times.stretches) > 1
         or len(held) == 0
     ):
         return None

@@ -31,10 +31,10 @@ class FrameClock:
         time_base: unit of pts in seconds.
         step: distance of frames at the nominal rate, in units of ``time_base``; for a frame without a pts
             while those before show no distance.
-        held: pts of all frames that the packets hold, sorted and distinct, from which a frame's index
+        held: times of all frames that the packets hold, sorted and distinct, from which a frame's index
             follows even where frames before it are lost; empty where packets do not tell: then frames
             are counted as they come.
-        origin: pts of the first frame that the packets hold, decoded or not; None takes that of the first
+        origin: time of the first frame that the packets hold, decoded or not; None takes that of the first
             frame stamped.
         counts: where backward, repeated and untimed frames are counted.
     """
@@ -53,41 +53,47 @@ class FrameClock:
         self._counts = counts
         self._origin = origin
         self._seen = array("q")
+        self._times: tuple[int, ...] = ()  # of the last two frames
         self._latest: int | None = None
         self._next_index = 0
 
-    def stamp(self, pts: int | None, place: int = 0) -> Stamp:
+    def stamp(self, pts: int | None, place: int = 0, shift: int = 0) -> Stamp:
         """Stamp the next frame.
 
         Args:
             pts: what the decoder says of it.
             place: how many frames are known to be shown before it: its least index where ``held`` says none.
+            shift: what to add to its pts, for all times to lie on one line.
         """
         if pts is None:
             self._counts.untimed += 1
-            pts = self._after_last(place)
+            pts = self._after_last(place) - shift
+        time = pts + shift
         repeat = 0
         if self._latest is not None and pts <= self._latest:
             repeat = int(np.count_nonzero(np.frombuffer(self._seen, np.int64) == pts))
-            self._counts.backward += pts < self._seen[-1]
             self._counts.repeated += repeat > 0
+        if self._times:
+            self._counts.backward += time < self._times[-1]
         self._seen.append(pts)
+        self._times = (*self._times[-1:], time)
         self._latest = pts if self._latest is None else max(self._latest, pts)
         # no frame is shown before the first, whatever damaged packets said
-        self._origin = pts if self._origin is None else min(self._origin, self._seen[0])
-        index = self._index_of(pts, place)
+        if self._origin is None or len(self._seen) == 1:
+            self._origin = time if self._origin is None else min(self._origin, time)
+        index = self._index_of(time, place)
         self._next_index = index + 1
-        return Stamp(pts, repeat, (pts - self._origin) * self._time_base, index)
+        return Stamp(pts, repeat, (time - self._origin) * self._time_base, index)
 
     def _after_last(self, place: int) -> int:
-        if not self._seen:
+        if not self._times:
             return round((self._origin or 0) + place * self._step)
-        shown = self._seen[-1] - self._seen[-2] if len(self._seen) > 1 else 0
-        return round(self._seen[-1] + (shown if shown > 0 else self._step))
+        shown = self._times[-1] - self._times[0]
+        return round(self._times[-1] + (shown if shown > 0 else self._step))
 
-    def _index_of(self, pts: int, least: int) -> int:
-        place = int(np.searchsorted(self._held, pts))
-        known = place < len(self._held) and self._held[place] == pts
+    def _index_of(self, time: int, least: int) -> int:
+        place = int(np.searchsorted(self._held, time))
+        known = place < len(self._held) and self._held[place] == time
         if known and place >= self._next_index:
             return place
         return max(self._next_index, 0 if len(self._held) else least)

@@ -116,6 +116,8 @@ class DecodeCounts:
         frames: frames decoded; with ``DecodeOptions.skip`` those only that were needed.
         skipped: frames that no frame given needed, and that were not decoded.
         interlaced: frames decoded that are marked as interlaced.
+        before_key: frames before the first that can be decoded: the recording begins between two key frames.
+        clock_restarts: how often the stream's clock starts anew.
         missing: frames that the container lists and that the file, cut off, no longer holds.
         errors: packets or frames that could not be decoded; their neighbours are used.
         damaged: frames that were decoded but are marked as damaged.
@@ -128,6 +130,8 @@ class DecodeCounts:
     frames: int = 0
     skipped: int = 0
     interlaced: int = 0
+    before_key: int = 0
+    clock_restarts: int = 0
     missing: int = 0
     errors: int = 0
     damaged: int = 0

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 import av
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from benchmarks.support.videos.cut_videos import without_first_packets
-from benchmarks.support.videos.small_videos import evenly, paint, read_number, write_video
+from benchmarks.support.videos.small_videos import evenly, paint_noise, read_number, write_video
 from eus_etl.domain.video.reader import DecodeCounts, DecodedFrame, DecodeOptions, decode, probe
 
 BASE, FRAMES = Fraction(1, 25), 60
@@ -36,15 +34,8 @@ KINDS: list[tuple[str, LIKE, dict[str, str]]] = [
 ]
 
 
-def noisy(number: int, width: int, height: int) -> NDArray[np.uint8]:
-    """A numbered picture of so many bytes that a pack of a program stream holds no two."""
-    picture = paint(number, width, height)
-    picture[height // 2 :] = np.random.default_rng(number).integers(0, 255, picture[height // 2 :].shape)
-    return picture
-
-
 def write(path: Path, codec: LIKE, options: dict[str, str]) -> Path:
-    return write_video(path, evenly(1, FRAMES), BASE, codec, options=options, painter=noisy)
+    return write_video(path, evenly(1, FRAMES), BASE, codec, options=options, painter=paint_noise)
 
 
 def write_cut(
