@@ -276,7 +276,7 @@ def labels(items: Path, name: str | None, config: Path | None, out: Path) -> Non
     """Make labels.csv from an export of label items (DynamoDB JSON or plain); fails where it takes none."""
     from eus_etl.commands.labels import labels_from_export
     from eus_etl.settings import load_shipped_study, load_study
-    from eus_etl.storage.table_files import write_csv
+    from eus_etl.storage.tables.table_files import write_csv
 
     if (name is None) == (config is None):
         raise ConfigError("--study", "give either --study or --config")

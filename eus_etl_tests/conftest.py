@@ -30,7 +30,7 @@ def _clean_environment() -> Iterator[None]:
 def _no_waiting() -> Iterator[None]:
     """Wait neither for the disk under Dagster's databases nor for files to stop changing."""
     with pytest.MonkeyPatch.context() as patch, databases_in_a_hurry():
-        patch.setattr("eus_etl.storage.stable_read.QUIET_S", 0.0)
+        patch.setattr("eus_etl.storage.files.stable_read.QUIET_S", 0.0)
         yield
 
 

@@ -18,7 +18,7 @@ from eus_etl.domain.tables.catalog import FRAMES
 from eus_etl.errors import FramesMissingError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown, shown_frames
-from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.files.atomic import write_atomically
 
 _COLUMNS = 8
 _CANDIDATES = 25

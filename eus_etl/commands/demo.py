@@ -15,8 +15,8 @@ from eus_etl.domain.tables import catalog
 from eus_etl.errors import ForeignRootError
 from eus_etl.sample.hospital import make_hospital
 from eus_etl.settings import StudyConfig, load_study, shipped, study_files
-from eus_etl.storage.atomic import write_atomically
-from eus_etl.storage.table_files import read_part
+from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.tables.table_files import read_part
 
 _MARK = ".eus_etl_demo"
 

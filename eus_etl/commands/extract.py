@@ -13,8 +13,6 @@ from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import ExtractionConfig, ReadingConfig
 from eus_etl.steps.frame_extraction import FramesDecoded, manifest_of
 from eus_etl.steps.video_reader.reader import extract_apart
-from eus_etl.storage.atomic import publish_folder
-from eus_etl.storage.checksums import md5_of
 from eus_etl.storage.extraction_store import (
     Manifest,
     folder_beside,
@@ -22,7 +20,9 @@ from eus_etl.storage.extraction_store import (
     remove_manifest,
     write_manifest,
 )
-from eus_etl.storage.table_files import write_csv
+from eus_etl.storage.files.atomic import publish_folder
+from eus_etl.storage.files.checksums import md5_of
+from eus_etl.storage.tables.table_files import write_csv
 
 _STATE = ".eus_etl"
 _OUTCOME = {
@@ -63,8 +63,8 @@ def extract_files(
     Returns:
         A row a file: ``position`` (from 1), ``video_id`` (null where the file cannot be read),
         ``outcome`` (``extracted``, ``kept`` or ``failed``), ``detail`` (why it failed, or what is lost),
-        ``frames``, ``frames_decoded``, ``frames_skipped`` (no kept frame needs them), ``decode_errors``, ``bytes`` (of
-        images).
+        ``frames``, ``frames_decoded``, ``frames_skipped`` (no kept frame needs them), ``decode_errors``,
+        ``bytes`` (of images).
 
     Raises:
         DiskFullError: no room; videos extracted so far are kept.

@@ -22,9 +22,9 @@ from eus_etl.domain.screen.region import NO_POLYGON, parse_polygon
 from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, REGIONS
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown
-from eus_etl.storage.atomic import write_atomically
 from eus_etl.storage.extraction_store import extracted_videos, read_image
-from eus_etl.storage.parts import load_part
+from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.tables.parts import load_part
 
 _OUTLINED, _COLUMNS = 6, 3
 _COMPARED = 3

@@ -10,8 +10,8 @@ import yaml
 
 from eus_etl.errors import ConfigError
 from eus_etl.settings import StudyConfig, shipped
-from eus_etl.storage.atomic import write_atomically
-from eus_etl.storage.locks import file_lock
+from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.files.locks import file_lock
 
 HOME_VARIABLE = "DAGSTER_HOME"
 

@@ -15,7 +15,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import REJECTED
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.snapshot import aliases
-from eus_etl.storage.table_files import read_part
+from eus_etl.storage.tables.table_files import read_part
 
 Standing = Literal["done", "stale", "missing", "failed", "no video"]
 

@@ -23,8 +23,8 @@ from eus_etl.steps.study_tables import (
     scan_parts,
 )
 from eus_etl.steps.text_check.check import blocked_patients
-from eus_etl.storage.atomic import write_atomically
-from eus_etl.storage.table_files import readable
+from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.tables.table_files import readable
 
 _DISTURBED = pl.col("status") == "disturbed"
 _GREY_SUMS = {"recipe": pl.String(), "frames": pl.Int64(), "levels": pl.Float64(), "squares": pl.Float64()}

@@ -29,10 +29,10 @@ from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.observation.snapshot import RefusedRow
 from eus_etl.steps.previews.visit import timeline_of_visit
 from eus_etl.steps.result import Check, StepResult, version_of
-from eus_etl.storage.checksums import file_sha256
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos
-from eus_etl.storage.parts import load_part, part_outputs, write_rejected
-from eus_etl.storage.table_files import write_csv, write_parquet
+from eus_etl.storage.files.checksums import file_sha256
+from eus_etl.storage.tables.parts import load_part, part_outputs, write_rejected
+from eus_etl.storage.tables.table_files import write_csv, write_parquet
 
 STAGE = "frame_table"
 

@@ -20,7 +20,6 @@ from eus_etl.settings import ExtractionConfig, StudyConfig
 from eus_etl.steps.frame_extraction import FramesDecoded, manifest_of
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.steps.video_reader.reader import extract_apart
-from eus_etl.storage.atomic import publish_folder, remove_partials
 from eus_etl.storage.extraction_store import (
     Manifest,
     count_rows,
@@ -31,8 +30,9 @@ from eus_etl.storage.extraction_store import (
     write_manifest,
     write_rows,
 )
+from eus_etl.storage.files.atomic import publish_folder, remove_partials
 from eus_etl.storage.outputs import count_files
-from eus_etl.storage.parts import load_part, part_outputs, write_part, write_rejected
+from eus_etl.storage.tables.parts import load_part, part_outputs, write_part, write_rejected
 
 STAGE = "frames"
 

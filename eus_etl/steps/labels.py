@@ -12,7 +12,7 @@ from eus_etl.domain.tables.catalog import LABELS
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import Check, StepResult, version_of
-from eus_etl.storage.parts import part_outputs, write_part, write_rejected
+from eus_etl.storage.tables.parts import part_outputs, write_part, write_rejected
 
 STAGE = "labels"
 

@@ -9,7 +9,7 @@ from eus_etl.domain.patients import patient_row
 from eus_etl.domain.tables import catalog
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import Check, StepResult, version_of
-from eus_etl.storage.parts import part_outputs, write_part, write_rejected
+from eus_etl.storage.tables.parts import part_outputs, write_part, write_rejected
 
 STAGE = "patients"
 

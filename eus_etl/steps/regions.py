@@ -27,9 +27,9 @@ from eus_etl.domain.tables.catalog import LAYOUTS, VIDEOS
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.result import Check, StepResult, version_of
-from eus_etl.storage.atomic import write_atomically
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos, read_image
-from eus_etl.storage.parts import load_part, part_outputs, write_part, write_rejected
+from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.tables.parts import load_part, part_outputs, write_part, write_rejected
 
 STAGE = "regions"
 

@@ -15,9 +15,9 @@ from eus_etl.domain.tables import catalog
 from eus_etl.domain.tables.schema import Table
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import StepResult, version_of
-from eus_etl.storage.atomic import atomic_path
-from eus_etl.storage.checksums import file_sha256
-from eus_etl.storage.table_files import readable, scan_tables, without_formulas, write_csv
+from eus_etl.storage.files.atomic import atomic_path
+from eus_etl.storage.files.checksums import file_sha256
+from eus_etl.storage.tables.table_files import readable, scan_tables, without_formulas, write_csv
 from eus_etl.storage.vouched import content_of, require_unmade, vouched_files
 
 Visits = list[str]

@@ -17,7 +17,7 @@ import numpy as np
 import zstandard
 
 from eus_etl.domain.cells.statistics import STATISTICS, CellGrid, Codes, GridGeometry
-from eus_etl.storage.checked_json import encode_checked, read_checked
+from eus_etl.storage.files.checked_json import encode_checked, read_checked
 
 FORMAT = 3
 _BLOCK_FRAMES = 256

@@ -20,14 +20,14 @@ from eus_etl.domain.images.codec import decode_image
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import DECODED, EXTRACTED
 from eus_etl.errors import FramesMissingError
-from eus_etl.storage.atomic import PARTIAL, raise_if_full
 from eus_etl.storage.cell_store import GRIDS, load_grids
-from eus_etl.storage.checked_json import read_checked, write_checked
-from eus_etl.storage.checksums import file_sha256
-from eus_etl.storage.folders import make_folder
+from eus_etl.storage.files.atomic import PARTIAL, raise_if_full
+from eus_etl.storage.files.checked_json import read_checked, write_checked
+from eus_etl.storage.files.checksums import file_sha256
+from eus_etl.storage.files.folders import make_folder
 from eus_etl.storage.outputs import count_files
-from eus_etl.storage.parts import load_part
-from eus_etl.storage.table_files import write_parquet
+from eus_etl.storage.tables.parts import load_part
+from eus_etl.storage.tables.table_files import write_parquet
 from eus_etl.storage.vouched import content_of
 
 FORMAT = 4  # raise it when images, rows or grids of an equal configuration come out different

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.outputs import Outputs
 
 STUDY = "_study"

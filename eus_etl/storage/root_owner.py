@@ -6,8 +6,8 @@ from pathlib import Path
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ForeignRootError
-from eus_etl.storage.atomic import write_atomically
-from eus_etl.storage.folders import forget_root, root_unavailable, watch_root
+from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.files.folders import forget_root, root_unavailable, watch_root
 
 FORMAT = 1
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import SnapshotLostError
-from eus_etl.storage.atomic import write_atomically
-from eus_etl.storage.checked_json import DamagedStateError, encode_checked, read_checked
+from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.files.checked_json import DamagedStateError, encode_checked, read_checked
 
 _INDEX = "versions.json"
 

@@ -128,7 +128,7 @@ def test_a_root_that_goes_away_in_between_is_not_made_again(
     root = hospital.paths.root
     lost: list[Path] = []
     step = {
-        "raw_videos": "eus_etl.steps.raw_videos.write_part",
+        "raw_videos": "eus_etl.steps.raw_videos.step.write_part",
         "frame_table": "eus_etl.steps.frame_table.write_parquet",
         "dataset": "eus_etl.steps.dataset.write_atomically",
     }[asset]

@@ -16,7 +16,7 @@ from eus_etl.domain.tables.schema import Table
 from eus_etl.settings import RecipeConfig, StudyConfig
 from eus_etl.steps.dataset import make_dataset
 from eus_etl.steps.study_tables import assemble_preprocess_metadata
-from eus_etl.storage.parts import write_part
+from eus_etl.storage.tables.parts import write_part
 
 RECIPES = ("coarse", "fine")
 

@@ -24,7 +24,7 @@ from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.observation.snapshot import RefusedRow
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
-from eus_etl.storage.parts import rejected_part, write_part
+from eus_etl.storage.tables.parts import rejected_part, write_part
 
 VIDEO, OTHER = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 CLEAN = 30

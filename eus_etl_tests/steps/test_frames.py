@@ -21,7 +21,7 @@ from eus_etl.steps.video_reader.answer import answer
 from eus_etl.steps.video_reader.messages import Reply, Request
 from eus_etl.storage.cell_store import load_grids
 from eus_etl.storage.extraction_store import load_rows
-from eus_etl.storage.parts import load_part, rejected_part
+from eus_etl.storage.tables.parts import load_part, rejected_part
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from eus_etl.domain.tables.catalog import LABELS, REJECTED
 from eus_etl.settings import StudyConfig, load_study, shipped
 from eus_etl.steps.labels import make_labels
 from eus_etl.steps.result import Check
-from eus_etl.storage.parts import load_part, rejected_part
+from eus_etl.storage.tables.parts import load_part, rejected_part
 
 PATIENT = "ba3f892a-9844-4be9-81b7-8c9f08d6b971"
 GOOD = {"Start FNA 1": "00:00:03", "Stop FNA 1": "00:00:09", "Stop Procedure": "00:01:00"}

@@ -10,7 +10,7 @@ from eus_etl.domain.tables import catalog
 from eus_etl.settings import StudyConfig, load_study, shipped
 from eus_etl.steps.patients import make_patient
 from eus_etl.steps.result import Check
-from eus_etl.storage.parts import load_part, rejected_part
+from eus_etl.storage.tables.parts import load_part, rejected_part
 
 PATIENT = "6f4d812e-11ee-4da7-b302-2ced2fe7edd7"
 ITEM = {"pseudo_name": "Balanced-Shara-79", "Stop Procedure": "00:02:02", "biopsy": "of Quillfeather"}

@@ -22,7 +22,7 @@ from eus_etl.errors import FramesMissingError
 from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.regions import find_regions, sample_rows
 from eus_etl.steps.result import StepResult
-from eus_etl.storage.parts import load_part, rejected_part
+from eus_etl.storage.tables.parts import load_part, rejected_part
 
 VIDEO, OTHER = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 BLACK: list[Picture] = [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * 4

@@ -16,10 +16,10 @@ from eus_etl.domain.screen.region import mask, parse_polygon
 from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, REGIONS, SYNC
 from eus_etl.settings import RecipeConfig, StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
-from eus_etl.steps.preprocessed_frames import preprocess_patient
+from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
-from eus_etl.storage.parts import load_part, rejected_part
+from eus_etl.storage.tables.parts import load_part, rejected_part
 from eus_etl_tests.domain.screen.test_layouts import clean, page, split
 
 VIDEO = "aaaaaaaaaaaa"

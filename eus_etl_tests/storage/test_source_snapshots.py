@@ -6,7 +6,7 @@ import pytest
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import SnapshotLostError
-from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.source_snapshots import Inventory
 
 

@@ -12,8 +12,8 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import LABELS
 from eus_etl.errors import OutputLostError
 from eus_etl.storage.outputs import describe
-from eus_etl.storage.parts import load_part, remembered_part, write_part
 from eus_etl.storage.provenance import Entry, read_page, write_entry
+from eus_etl.storage.tables.parts import load_part, remembered_part, write_part
 from eus_etl.storage.vouched import vouched_files
 
 ONE, TWO = "p1", "p2"

@@ -16,8 +16,8 @@ from eus_etl.domain.tables.catalog import DECODED, EXTRACTED, LABELS, VIDEOS
 from eus_etl.settings import GridConfig, StudyConfig, TextCheckConfig, load_study
 from eus_etl.storage.cell_store import save_grids
 from eus_etl.storage.extraction_store import Manifest, write_manifest
-from eus_etl.storage.parts import load_part, write_part
-from eus_etl.storage.table_files import write_parquet
+from eus_etl.storage.tables.parts import load_part, write_part
+from eus_etl.storage.tables.table_files import write_parquet
 
 PATIENT = "11111111-2222-4333-8444-555555555555"
 RATE_HZ = 5

@@ -7,8 +7,8 @@ from benchmarks.support.places import CONFIGS
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import VIDEOS
 from eus_etl.settings import StudyConfig, load_study
-from eus_etl.storage.checksums import md5_of
-from eus_etl.storage.parts import write_part
+from eus_etl.storage.files.checksums import md5_of
+from eus_etl.storage.tables.parts import write_part
 
 PATIENT = "3f0c2b6e-0d3a-4c55-9a3e-1d9b7f2c8a10"
 CONFIG = CONFIGS / "eus_config.yaml"

@@ -22,9 +22,9 @@ from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.connect import connect
 from eus_etl.steps.observation.observe import observe_all
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, matcher, observed_files
-from eus_etl.storage.atomic import sync_file_system
-from eus_etl.storage.locks import work_lock
-from eus_etl.storage.rename import free_name, move
+from eus_etl.storage.files.atomic import sync_file_system
+from eus_etl.storage.files.locks import work_lock
+from eus_etl.storage.files.rename import free_name, move
 from eus_etl.storage.root_owner import is_claimed, mark_root
 from eus_etl.storage.source_snapshots import Inventory
 

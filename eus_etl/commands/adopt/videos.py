@@ -14,9 +14,9 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.patient_matching import PatientMatcher
 from eus_etl.errors import PermanentError
 from eus_etl.steps.observation.snapshot import ObservedFile
-from eus_etl.steps.raw_videos import copy_names
-from eus_etl.storage.checksums import md5_of
-from eus_etl.storage.rename import free_name, move, remove_empty_folders
+from eus_etl.steps.raw_videos.step import copy_names
+from eus_etl.storage.files.checksums import md5_of
+from eus_etl.storage.files.rename import free_name, move, remove_empty_folders
 
 UNKNOWN_CONTENT, SECOND_COPY, UNREADABLE = "of unknown content", "second copy", "unreadable"
 """Why a raw file is put aside."""

@@ -10,7 +10,7 @@ from eus_etl.commands.doctor.finding import Finding, of_error, ok, problem, warn
 from eus_etl.defs.root import has_visits
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ForeignRootError
-from eus_etl.storage.folders import root_unavailable
+from eus_etl.storage.files.folders import root_unavailable
 from eus_etl.storage.root_owner import is_ours
 
 # a folder of videos or a root on a server whose clock is off makes files look older or newer than they are

@@ -19,7 +19,7 @@ from eus_etl.errors import BlockedError, EusEtlError, MachineError, PermanentErr
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.snapshot import require_known_visit, require_snapshots
 from eus_etl.steps.result import StepResult
-from eus_etl.storage.locks import hold_to_the_end, work_lock
+from eus_etl.storage.files.locks import hold_to_the_end, work_lock
 from eus_etl.storage.outputs import describe
 from eus_etl.storage.provenance import STUDY, CheckOutcome, Entry, write_entry
 

@@ -6,7 +6,6 @@ from eus_etl.defs.assets.factory import StepSpec
 from eus_etl.domain.labels.item_keys import procedure_end_s
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
-from eus_etl.steps import preprocessed_frames as preprocessing
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.frames import extract_patient
 from eus_etl.steps.labels import make_labels
@@ -26,7 +25,8 @@ from eus_etl.steps.observation.snapshot import (
     sync_rows_of,
 )
 from eus_etl.steps.patients import make_patient
-from eus_etl.steps.raw_videos import fetch_videos
+from eus_etl.steps.preprocessed_frames import step as preprocessing
+from eus_etl.steps.raw_videos.step import fetch_videos
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.steps.text_check import check as text_check

@@ -25,8 +25,8 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.observe import Failure
 from eus_etl.steps.observation.snapshot import known_visits, resolve_patient
-from eus_etl.storage.folders import require_root
-from eus_etl.storage.locks import run_lock
+from eus_etl.storage.files.folders import require_root
+from eus_etl.storage.files.locks import run_lock
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

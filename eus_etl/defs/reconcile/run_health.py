@@ -11,7 +11,7 @@ import dagster as dg
 from eus_etl.defs.graph import StudyGraph
 from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import STUDY_TAG, TERMINAL_TAG
-from eus_etl.storage.locks import is_worked_on, sweep
+from eus_etl.storage.files.locks import is_worked_on, sweep
 
 STARTUP_S = 60.0
 """A run that a daemon started has its lock from its first step on: moments after it counts as started."""

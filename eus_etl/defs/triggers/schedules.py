@@ -9,7 +9,7 @@ from eus_etl.defs.reconcile.observe import observe_study
 from eus_etl.defs.reconcile.run_health import runs_under_way
 from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.storage.locks import hold_to_the_end
+from eus_etl.storage.files.locks import hold_to_the_end
 
 NIGHTLY = "0 5 * * *"
 TIME_ZONE = "Asia/Kolkata"

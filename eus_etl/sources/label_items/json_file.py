@@ -18,7 +18,7 @@ from eus_etl.domain.labels.item_values import ItemRules
 from eus_etl.errors import SourceError, SourceUnavailableError
 from eus_etl.sources.label_items.base import JSON, ItemScan
 from eus_etl.sources.label_items.parsing import KeptItem, kept_item, taken_items
-from eus_etl.storage.stable_read import read_settled
+from eus_etl.storage.files.stable_read import read_settled
 
 _ROLE = "sources.label_items"
 _NOTHING = ItemRules()

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from eus_etl.errors import SourceError, SourceUnavailableError
 from eus_etl.sources.patient_rows.base import RowScan, rows_of
-from eus_etl.storage.csv_cells import read_cells
-from eus_etl.storage.stable_read import read_settled
+from eus_etl.storage.files.stable_read import read_settled
+from eus_etl.storage.tables.csv_cells import read_cells
 
 _ROLE = "sources.patient_rows"
 
 
 class CsvRows:
-    """Rows of a CSV file; ``storage.csv_cells`` says in which encodings and with which separators.
+    """Rows of a CSV file; ``storage.tables.csv_cells`` says in which encodings and with which separators.
 
     A row with more cells than there are headers is not read: its cells may stand in the wrong columns.
 

@@ -14,9 +14,9 @@ from eus_etl.errors import EusEtlError, SourceUnavailableError
 from eus_etl.sources.videos.base import Listing, Missed, SourceFile, WaitingFile
 from eus_etl.sources.videos.folder_walk import Found, open_ordinary, walk
 from eus_etl.sources.videos.upload_names import readable_name
-from eus_etl.storage.atomic import atomic_path
-from eus_etl.storage.checked_json import read_checked, write_checked
-from eus_etl.storage.checksums import md5_of, md5_of_open
+from eus_etl.storage.files.atomic import atomic_path
+from eus_etl.storage.files.checked_json import read_checked, write_checked
+from eus_etl.storage.files.checksums import md5_of, md5_of_open
 
 _MAY_CHANGE = frozenset({"temporary_name", "cannot_be_read"})
 """Reasons for which a file waits; for others it is left out."""

@@ -17,7 +17,7 @@ from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.domain.tables.schema import Table
 from eus_etl.errors import SourceUnavailableError
 from eus_etl.steps.observation.snapshot import RefusedRow
-from eus_etl.storage.table_files import WrittenTable, read_correction
+from eus_etl.storage.tables.table_files import WrittenTable, read_correction
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import SnapshotLostError
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, ObservedFile, observed_files
-from eus_etl.steps.raw_copies import remembered_uploads
+from eus_etl.steps.raw_videos.copies import remembered_uploads
 from eus_etl.storage.source_snapshots import Inventory
 
 

@@ -35,8 +35,8 @@ from eus_etl.steps.observation.snapshot import (
     subject_of,
 )
 from eus_etl.steps.result import version_of
-from eus_etl.storage.parts import NOBODY, rejected_part, write_rejected
 from eus_etl.storage.source_snapshots import Inventory
+from eus_etl.storage.tables.parts import NOBODY, rejected_part, write_rejected
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from eus_etl.settings import StudyConfig
 from eus_etl.sources.videos.base import SourceFile
 from eus_etl.steps.observation.region_presets import remembered_rows, require_remembered
 from eus_etl.steps.result import version_of
-from eus_etl.storage.checksums import file_sha256
-from eus_etl.storage.parts import NOBODY, rejected_part
+from eus_etl.storage.files.checksums import file_sha256
 from eus_etl.storage.source_snapshots import Inventory
+from eus_etl.storage.tables.parts import NOBODY, rejected_part
 
 DRIVE_VIDEOS, LABEL_ITEMS = "drive_videos", "label_items"
 PATIENT_ROWS = "patient_rows"

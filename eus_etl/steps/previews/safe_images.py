@@ -14,7 +14,7 @@ from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, TEXT_CHECKS
 from eus_etl.errors import FramesMissingError
-from eus_etl.storage.parts import load_part
+from eus_etl.storage.tables.parts import load_part
 from eus_etl.storage.vouched import content_of
 
 

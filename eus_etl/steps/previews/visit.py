@@ -18,7 +18,7 @@ from eus_etl.domain.sampling import spread
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.contact_sheets import draw_visit_sheet
 from eus_etl.steps.previews.safe_images import read_shown, shown_frames
-from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.files.atomic import write_atomically
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from eus_etl.steps.previews.safe_images import read_shown
 from eus_etl.steps.result import Check, version_of
 from eus_etl.steps.study_tables import scan_parts
 from eus_etl.steps.text_check.tesseract import PROGRAM, installed, read_words, reader
-from eus_etl.storage.parts import remembered_part, write_part, write_rejected
+from eus_etl.storage.tables.parts import remembered_part, write_part, write_rejected
 
 STAGE = "preprocessed_frames"
 CHECK = "no_readable_text"

@@ -22,7 +22,7 @@ from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import ExtractionConfig, ReadingConfig
 from eus_etl.steps.frame_extraction import FramesDecoded, VideoPass
 from eus_etl.steps.video_reader.messages import ROWS, Reply, Request
-from eus_etl.storage.atomic import PARTIAL
+from eus_etl.storage.files.atomic import PARTIAL
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "

@@ -24,7 +24,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ConfigError, ForeignRootError, RootClaimedError, SourceUnavailableError
 from eus_etl.settings import StudyConfig, load_study, shipped
 from eus_etl.steps.observation.snapshot import ObservedFile
-from eus_etl.storage.checksums import md5_of
+from eus_etl.storage.files.checksums import md5_of
 from eus_etl.storage.root_owner import claim_root
 
 INVENTED = "Quillfeather"

@@ -28,7 +28,7 @@ from eus_etl.defs.instance import open_instance
 from eus_etl.steps.observation.connect import connect
 from eus_etl.steps.observation.observe import observe_all
 from eus_etl.steps.observation.snapshot import observed_files
-from eus_etl.steps.raw_videos import fetch_videos
+from eus_etl.steps.raw_videos.step import fetch_videos
 from eus_etl.storage.root_owner import claim_root
 
 KEY_VARIABLE = "EUS_ETL_TEST_SUBJECT_KEY"

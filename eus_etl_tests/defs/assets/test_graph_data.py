@@ -7,7 +7,7 @@ import pytest
 from benchmarks.support.hospitals.tiny_hospital import TinyHospital
 from eus_etl.defs.assets import patient as patient_assets
 from eus_etl.defs.graph import study_graph
-from eus_etl.steps import preprocessed_frames
+from eus_etl.steps.preprocessed_frames import step as preprocessed_frames
 from eus_etl.steps.text_check import check as text_check
 from eus_etl.storage import extraction_store as extractions
 

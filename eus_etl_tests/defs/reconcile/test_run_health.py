@@ -18,7 +18,7 @@ from eus_etl.defs.reconcile.confirm import MADE_BY
 from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl.defs.reconcile.run_health import runs_under_way
 from eus_etl.defs.study import build_study_definitions
-from eus_etl.storage.locks import is_worked_on, run_lock, work_lock
+from eus_etl.storage.files.locks import is_worked_on, run_lock, work_lock
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 ASKED = {STUDY_TAG: "eusml", CONSUMED_TAG: "some inputs"}

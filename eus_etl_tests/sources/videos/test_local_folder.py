@@ -10,7 +10,7 @@ from eus_etl.errors import SourceUnavailableError
 from eus_etl.sources.videos.base import Listing
 from eus_etl.sources.videos.folder_walk import open_ordinary
 from eus_etl.sources.videos.local_folder import LocalFolder
-from eus_etl.storage.checksums import md5_of
+from eus_etl.storage.files.checksums import md5_of
 
 LONG_AGO = 1_700_000_000
 

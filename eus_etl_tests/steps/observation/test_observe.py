@@ -34,8 +34,8 @@ from eus_etl.steps.observation.snapshot import (
     subject_of,
     sync_rows_of,
 )
-from eus_etl.steps.raw_copies import bring_copies
-from eus_etl.storage.parts import NOBODY, rejected_part
+from eus_etl.steps.raw_videos.copies import bring_copies
+from eus_etl.storage.tables.parts import NOBODY, rejected_part
 
 ONE, TWO = "11111111-aaaa-4aaa-8aaa-000000000001", "22222222-aaaa-4aaa-8aaa-000000000002"
 ALIAS_TWO = "Quiet-Otter-2"

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.support.hospitals.visits import make_study
 from eus_etl.domain.tables.catalog import LAYOUTS, REGIONS
 from eus_etl.steps.observation.snapshot import LABEL_ITEMS, REGION_ROWS, region_rows_of
-from eus_etl.storage.parts import write_part
+from eus_etl.storage.tables.parts import write_part
 from eus_etl_tests.steps.observation.test_observe import ONE, TWO, Looking, Outside
 
 SCREEN, OTHER_SCREEN = "480x360-" + "0f" * 16, "480x360-" + "f0" * 16

@@ -18,12 +18,12 @@ from eus_etl.domain.sampling import spread
 from eus_etl.domain.tables.catalog import LABELS, LAYOUTS, REGIONS, SYNC, TEXT_CHECKS
 from eus_etl.settings import RecipeConfig, StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
-from eus_etl.steps.preprocessed_frames import preprocess_patient
+from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 from eus_etl.steps.previews.safe_images import shown_frames
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.outputs import describe, lost
-from eus_etl.storage.parts import load_part, write_part
+from eus_etl.storage.tables.parts import load_part, write_part
 
 MOVING, STILL = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 FRAMES = 20

@@ -16,12 +16,12 @@ from eus_etl.errors import TextReaderError
 from eus_etl.settings import RecipeConfig, StudyConfig, TextCheckConfig
 from eus_etl.steps.dataset import make_dataset
 from eus_etl.steps.frame_table import make_frame_table
-from eus_etl.steps.preprocessed_frames import preprocess_patient
+from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.steps.study_tables import assemble_preprocess_metadata
 from eus_etl.steps.text_check.check import blocked_patients, why_no_text_check
-from eus_etl.storage.parts import load_part, rejected_part
+from eus_etl.storage.tables.parts import load_part, rejected_part
 
 CLEAN, NAMED = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 FRAMES = 12

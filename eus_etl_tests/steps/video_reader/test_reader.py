@@ -28,7 +28,7 @@ from eus_etl.steps.frames import STAGE, extract_patient
 from eus_etl.steps.video_reader.answer import rejection_of
 from eus_etl.steps.video_reader.reader import extract_apart, probe_apart
 from eus_etl.storage.extraction_store import load_rows
-from eus_etl.storage.parts import rejected_part
+from eus_etl.storage.tables.parts import rejected_part
 
 EXTRACTION = ExtractionConfig(frame_rate_hz=None)
 KEEP_STILLS = ExtractionConfig(frame_rate_hz=None, still_images="keep")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from eus_etl.errors import SourceUnavailableError
 from eus_etl.sources.videos.google_drive.tree import Entry
-from eus_etl.storage.folders import make_folder
+from eus_etl.storage.files.folders import make_folder
 
 FORMAT = 1
 """A mirror of another format is made anew."""

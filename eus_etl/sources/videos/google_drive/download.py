@@ -22,8 +22,8 @@ from eus_etl.sources.videos.base import PART
 from eus_etl.sources.videos.google_drive.connection import DriveConnection, Media
 from eus_etl.sources.videos.google_drive.retry import Pacer, PassingFailure, Refused
 from eus_etl.sources.videos.google_drive.tree import Entry
-from eus_etl.storage.atomic import raise_if_full, sync_folder
-from eus_etl.storage.folders import make_folder
+from eus_etl.storage.files.atomic import raise_if_full, sync_folder
+from eus_etl.storage.files.folders import make_folder
 
 BLOCK = 120_000
 """Bytes read at once; for blocks of 128 KiB and more, malloc asks the kernel for new pages each time."""

@@ -15,7 +15,7 @@ from benchmarks.support.servers.drive_files import Drive
 from benchmarks.support.servers.drive_server import DriveServer, serve
 from benchmarks.support.servers.drive_tokens import TokenOffice
 from eus_etl.sources.videos.google_drive.source import GoogleDrive
-from eus_etl.storage.checksums import md5_of
+from eus_etl.storage.files.checksums import md5_of
 
 VISITS, FILES_A_VISIT, KILLS, SEED = 40, 3, 5, 20_261
 PLANTED = "Planted Patient"

@@ -24,7 +24,7 @@ from eus_etl.errors import (
 from eus_etl.sources.videos.base import SourceFile
 from eus_etl.sources.videos.google_drive.download import part_path
 from eus_etl.sources.videos.google_drive.source import GoogleDrive
-from eus_etl.storage.checksums import md5_of
+from eus_etl.storage.files.checksums import md5_of
 
 CONTENT = random.Random(3).randbytes(3_000_000)
 NAME = "Planted Patient Name.mp4"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from eus_etl.storage.checked_json import DamagedStateError, read_checked, write_checked
+from eus_etl.storage.files.checked_json import DamagedStateError, read_checked, write_checked
 
 VALUE = {"p1": ["v1", 5], "name": "\udcff"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eus_etl.errors import DiskFullError
-from eus_etl.storage.atomic import atomic_path, publish_folder, remove_partials, write_atomically
+from eus_etl.storage.files.atomic import atomic_path, publish_folder, remove_partials, write_atomically
 
 
 def test_file_appears_whole(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_kill_around_the_rename_leaves_old_or_new(tmp_path: Path, point: str) ->
 import os, signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from eus_etl.storage.atomic import write_atomically
+from eus_etl.storage.files.atomic import write_atomically
 real = Path.replace
 def replace(self, target):
     if {point!r} == "before":

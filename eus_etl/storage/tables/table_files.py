@@ -11,9 +11,9 @@ import polars as pl
 
 from eus_etl.domain.tables.schema import Table
 from eus_etl.errors import ConfigError
-from eus_etl.storage.atomic import write_atomically
-from eus_etl.storage.csv_cells import read_cells
-from eus_etl.storage.stable_read import read_settled
+from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.files.stable_read import read_settled
+from eus_etl.storage.tables.csv_cells import read_cells
 from eus_etl.storage.vouched import content_of
 
 

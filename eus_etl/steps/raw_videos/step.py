@@ -13,11 +13,11 @@ from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.videos.base import VideoSource
 from eus_etl.steps.observation.snapshot import ObservedFile
-from eus_etl.steps.raw_copies import bring_copies, file_names, memory_of
+from eus_etl.steps.raw_videos.copies import bring_copies, file_names, memory_of
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.steps.video_reader.reader import probe_apart
-from eus_etl.storage.atomic import remove_partials
-from eus_etl.storage.parts import part_outputs, write_part, write_rejected
+from eus_etl.storage.files.atomic import remove_partials
+from eus_etl.storage.tables.parts import part_outputs, write_part, write_rejected
 
 STAGE = "raw_videos"
 UNUSABLE = ("unreadable", "too_large", "reader_died", "no_progress")

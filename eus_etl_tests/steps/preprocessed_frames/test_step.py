@@ -17,11 +17,11 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, REGIONS
 from eus_etl.errors import FramesMissingError
 from eus_etl.settings import RecipeConfig, StudyConfig
-from eus_etl.steps.preprocessed_frames import preprocess_patient
+from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.extraction_store import Manifest, write_manifest
-from eus_etl.storage.parts import load_part
+from eus_etl.storage.tables.parts import load_part
 
 VIDEO, OTHER = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 FRAMES = 12
@@ -239,7 +239,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from eus_etl.settings import StudyConfig
-from eus_etl.steps import preprocessed_frames as step
+from eus_etl.steps.preprocessed_frames import step as step
 
 point, study, patient = sys.argv[1], StudyConfig.model_validate_json(sys.argv[2]), sys.argv[3]
 name, after = {

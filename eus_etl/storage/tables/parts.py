@@ -10,7 +10,7 @@ from eus_etl.domain.tables.catalog import REJECTED
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.domain.tables.schema import Table
 from eus_etl.errors import OutputLostError
-from eus_etl.storage.table_files import read_part, write_parquet
+from eus_etl.storage.tables.table_files import read_part, write_parquet
 from eus_etl.storage.vouched import require_unmade
 
 NOBODY = "_nobody"

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from eus_etl.storage.folders import make_folder
+from eus_etl.storage.files.folders import make_folder
 
 
 def move(source: Path, target: Path) -> None:

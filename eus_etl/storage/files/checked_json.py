@@ -7,8 +7,8 @@ never as another state.
 import json
 from pathlib import Path
 
-from eus_etl.storage.atomic import write_atomically
-from eus_etl.storage.checksums import sha256_of
+from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.files.checksums import sha256_of
 
 _HEAD, _MIDDLE, _TAIL = b'{"sha256": "', b'", "value": ', b"}"
 _START = len(_HEAD) + 64 + len(_MIDDLE)

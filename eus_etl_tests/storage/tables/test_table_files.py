@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from eus_etl.domain.tables.catalog import SYNC
 from eus_etl.domain.tables.schema import Column, Table
 from eus_etl.errors import ConfigError
-from eus_etl.storage.csv_cells import read_cells
-from eus_etl.storage.table_files import plain_text, read_correction, write_csv
+from eus_etl.storage.tables.csv_cells import read_cells
+from eus_etl.storage.tables.table_files import plain_text, read_correction, write_csv
 
 ROWS = Table(
     "rows",

@@ -16,8 +16,8 @@ from eus_etl.domain.paths import StudyPaths, safe_file_name
 from eus_etl.errors import DownloadRefusedError, EusEtlError
 from eus_etl.sources.videos.base import PART, VideoSource
 from eus_etl.steps.observation.snapshot import ObservedFile
-from eus_etl.storage.checked_json import read_checked, write_checked
-from eus_etl.storage.checksums import md5_of, md5_of_beginning
+from eus_etl.storage.files.checked_json import read_checked, write_checked
+from eus_etl.storage.files.checksums import md5_of, md5_of_beginning
 
 _GLANCE_BYTES = 1 << 20
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eus_etl.errors import DiskFullError
-from eus_etl.storage.folders import make_folder
+from eus_etl.storage.files.folders import make_folder
 
 PARTIAL = ".partial"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eus_etl.storage.csv_cells import read_cells
+from eus_etl.storage.tables.csv_cells import read_cells
 
 HEADERS = ["Patient", "CAP score"]
 

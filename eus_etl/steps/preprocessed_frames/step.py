@@ -28,17 +28,17 @@ from eus_etl.steps.previews.safe_images import mask_facts
 from eus_etl.steps.previews.visit import sheets_of_visit
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.steps.text_check.check import STAGE, check_text, require_reader
-from eus_etl.storage.atomic import publish_folder, sync_folder, write_atomically
-from eus_etl.storage.checksums import sha256_of
 from eus_etl.storage.extraction_store import (
     ExtractedVideo,
     extracted_videos,
     folder_beside,
     read_image,
 )
+from eus_etl.storage.files.atomic import publish_folder, sync_folder, write_atomically
+from eus_etl.storage.files.checksums import sha256_of
 from eus_etl.storage.outputs import count_files, file_sizes
-from eus_etl.storage.parts import load_part, part_outputs, write_part
-from eus_etl.storage.table_files import read_part, write_parquet
+from eus_etl.storage.tables.parts import load_part, part_outputs, write_part
+from eus_etl.storage.tables.table_files import read_part, write_parquet
 
 FORMAT = 3
 """Increased when the same input gives other images or rows."""

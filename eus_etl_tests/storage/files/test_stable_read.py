@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from eus_etl.errors import SourceUnavailableError
-from eus_etl.storage.stable_read import read_settled
+from eus_etl.storage.files.stable_read import read_settled
 
 PAUSE_S = 0.3
 
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eus_etl.storage.stable_read.QUIET_S", PAUSE_S)
+    monkeypatch.setattr("eus_etl.storage.files.stable_read.QUIET_S", PAUSE_S)
 
 
 def written_slowly(path: Path, lines: int) -> threading.Thread:
@@ -37,7 +37,7 @@ def test_a_file_is_read_once_it_is_written_to_the_end(tmp_path: Path) -> None:
 
 
 def test_a_file_that_never_rests_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eus_etl.storage.stable_read._PATIENCE_S", 0.2)
+    monkeypatch.setattr("eus_etl.storage.files.stable_read._PATIENCE_S", 0.2)
     writer = written_slowly(tmp_path / "rows.csv", 60)
     with pytest.raises(SourceUnavailableError, match="rows: the file keeps changing"):
         read_settled(tmp_path / "rows.csv", "rows")

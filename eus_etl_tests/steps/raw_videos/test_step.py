@@ -14,9 +14,9 @@ from eus_etl.domain.tables.catalog import VIDEOS
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.videos.local_folder import LocalFolder
 from eus_etl.steps.observation.snapshot import ObservedFile
-from eus_etl.steps.raw_videos import STAGE, fetch_videos
+from eus_etl.steps.raw_videos.step import STAGE, fetch_videos
 from eus_etl.steps.result import StepResult
-from eus_etl.storage.parts import load_part, rejected_part
+from eus_etl.storage.tables.parts import load_part, rejected_part
 
 
 @dataclass

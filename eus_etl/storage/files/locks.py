@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.storage.folders import make_folder
+from eus_etl.storage.files.folders import make_folder
 
 
 @contextmanager

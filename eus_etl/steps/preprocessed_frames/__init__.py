@@ -1,0 +1,1 @@
+"""The asset `preprocessed_frames`: images for models, by each recipe."""

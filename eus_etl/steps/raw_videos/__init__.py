@@ -1,0 +1,1 @@
+"""The asset `raw_videos`: verified copies of a visit's uploads."""

@@ -1,0 +1,1 @@
+"""Tables on disk: cells of CSV files, Parquet files, and the parts that each visit adds."""
