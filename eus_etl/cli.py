@@ -4,67 +4,27 @@ A command imports what it needs when it runs: only the commands that make or fol
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING
 
 import click
 
-from eus_etl.errors import ConfigError, EusEtlError, SourceError
+from eus_etl.cli_options import (
+    FILE,
+    FOLDER,
+    config_option,
+    new_root_option,
+    patients_option,
+    plain_errors,
+    with_session,
+)
+from eus_etl.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
     from eus_etl.defs.reconcile.local_session import StudySession
     from eus_etl.settings import StudyConfig
-
-_FILE = click.Path(dir_okay=False, path_type=Path)
-_FOLDER = click.Path(file_okay=False, path_type=Path)
-_P = ParamSpec("_P")
-
-_config_option = click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
-_patients_option = click.option(
-    "--patient", "patients", multiple=True, help="Id or alias of a visit; repeat for several."
-)
-
-
-def _plain_errors(command: Callable[_P, None]) -> Callable[_P, None]:
-    """End a command with one line and exit code 1 on our own errors, without a traceback."""
-
-    @wraps(command)
-    def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except EusEtlError as error:
-            click.echo(f"eus-etl: {error}", err=True)
-            sys.exit(1)
-
-    return run
-
-
-def _with_session(command: Callable[..., None]) -> Callable[..., None]:
-    """Pass a command the study of its ``--config`` and a session on its Dagster instance."""
-
-    @_config_option
-    @_plain_errors
-    @wraps(command)
-    def run(config: Path, **options: object) -> None:
-        from eus_etl.defs.instance import dagster_home, open_instance
-        from eus_etl.defs.reconcile.local_session import StudySession
-        from eus_etl.settings import load_study
-
-        study = load_study(config)
-        with open_instance(dagster_home(study)) as instance:
-            command(study, StudySession(study, instance), **options)
-
-    return run
-
-
-_new_root = click.option(
-    "--new-root",
-    is_flag=True,
-    help="Take a root that has no mark, though visits of the study are known: make everything again there.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,8 +34,8 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--root", type=_FOLDER, default=Path("demo"), show_default=True, help="Folder for the demo.")
-@_plain_errors
+@click.option("--root", type=FOLDER, default=Path("demo"), show_default=True, help="Folder for the demo.")
+@plain_errors
 def demo(root: Path) -> None:
     """Make a synthetic hospital and run both studies through the asset graph."""
     from eus_etl.commands.demo import run_demo
@@ -84,8 +44,8 @@ def demo(root: Path) -> None:
 
 
 @main.command("init-home")
-@click.option("--config", required=True, type=_FILE, help="The study's YAML file.")
-@_plain_errors
+@config_option
+@plain_errors
 def init_home(config: Path) -> None:
     """Make the Dagster home before daemon, page and code server start."""
     from eus_etl.defs.instance import dagster_home, open_instance
@@ -97,9 +57,9 @@ def init_home(config: Path) -> None:
 
 
 @main.command()
-@_with_session
-@click.option("--patient", "patients", multiple=True, help="Id or alias of a visit; repeat for several.")
-@_new_root
+@with_session
+@patients_option
+@new_root_option
 def run(study: "StudyConfig", session: "StudySession", patients: Sequence[str], new_root: bool) -> None:
     """Observe the sources, then process what is missing or stale."""
     from eus_etl import terminal
@@ -111,8 +71,8 @@ def run(study: "StudyConfig", session: "StudySession", patients: Sequence[str], 
 
 
 @main.command()
-@_with_session
-@_new_root
+@with_session
+@new_root_option
 def sync(study: "StudyConfig", session: "StudySession", new_root: bool) -> None:
     """List every source in full, then process what is missing or stale."""
     from eus_etl import terminal
@@ -126,7 +86,7 @@ def sync(study: "StudyConfig", session: "StudySession", new_root: bool) -> None:
 
 
 @main.command()
-@_with_session
+@with_session
 def status(study: "StudyConfig", session: "StudySession") -> None:
     """Show one line per visit: what is done, stale, failed or rejected, and why."""
     from eus_etl import terminal
@@ -152,8 +112,8 @@ def status(study: "StudyConfig", session: "StudySession") -> None:
 
 
 @main.command()
-@_config_option
-@_plain_errors
+@config_option
+@plain_errors
 def doctor(config: Path) -> None:
     """Check configuration, access, disk, clock and daemon, and say what to do. Changes nothing."""
     from eus_etl.commands.doctor.run import examine
@@ -168,9 +128,9 @@ def doctor(config: Path) -> None:
 
 
 @main.command()
-@_config_option
+@config_option
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-@_plain_errors
+@plain_errors
 def adopt(config: Path, dry_run: bool) -> None:
     """Take over a root that the old scripts filled. Deletes and downloads nothing."""
     from eus_etl import terminal
@@ -186,13 +146,13 @@ def adopt(config: Path, dry_run: bool) -> None:
 
 
 @main.command()
-@_config_option
+@config_option
 @click.option(
     "--out",
-    type=_FOLDER,
+    type=FOLDER,
     help="Folder for the pictures. Default: `calibration` beside the study's other pictures.",
 )
-@_plain_errors
+@plain_errors
 def calibrate(config: Path, out: Path | None) -> None:
     """Plot all scores against the thresholds, with the masked frames nearest to each."""
     from eus_etl import terminal
@@ -208,12 +168,12 @@ def calibrate(config: Path, out: Path | None) -> None:
 
 
 @main.command()
-@_config_option
-@click.option("--patient", "patients", multiple=True, help="Id or alias of a visit; repeat for several.")
+@config_option
+@patients_option
 @click.option(
-    "--out", type=_FOLDER, help="Folder for the sheets. Default: `.eus_etl/review` below the study's root."
+    "--out", type=FOLDER, help="Folder for the sheets. Default: `.eus_etl/review` below the study's root."
 )
-@_plain_errors
+@plain_errors
 def regions(config: Path, patients: Sequence[str], out: Path | None) -> None:
     """List the region of each layout, and draw sheets for reviewing them (these are NOT masked)."""
     import polars.selectors as cs
@@ -242,10 +202,10 @@ def regions(config: Path, patients: Sequence[str], out: Path | None) -> None:
 
 
 @main.command()
-@click.argument("videos", nargs=-1, required=True, type=_FILE)
-@click.option("--out", required=True, type=_FOLDER, help="Folder for the frames.")
+@click.argument("videos", nargs=-1, required=True, type=FILE)
+@click.option("--out", required=True, type=FOLDER, help="Folder for the frames.")
 @click.option("--rate", required=True, help="Frames kept per second, or `all`.")
-@_plain_errors
+@plain_errors
 def extract(videos: Sequence[Path], out: Path, rate: str) -> None:
     """Extract frames and a frame CSV from any video; needs no study."""
     import polars as pl
@@ -267,11 +227,11 @@ def extract(videos: Sequence[Path], out: Path, rate: str) -> None:
 
 
 @main.command()
-@click.argument("items", type=_FILE)
+@click.argument("items", type=FILE)
 @click.option("--study", "name", help="Name of a shipped study: eusml or fatty_liver.")
-@click.option("--config", type=_FILE, help="The study's YAML file, for any other study.")
-@click.option("--out", type=_FILE, default=Path("labels.csv"), show_default=True, help="The CSV to write.")
-@_plain_errors
+@click.option("--config", type=FILE, help="The study's YAML file, for any other study.")
+@click.option("--out", type=FILE, default=Path("labels.csv"), show_default=True, help="The CSV to write.")
+@plain_errors
 def labels(items: Path, name: str | None, config: Path | None, out: Path) -> None:
     """Make labels.csv from an export of label items (DynamoDB JSON or plain); fails where it takes none."""
     from eus_etl.commands.labels import labels_from_export
@@ -294,8 +254,8 @@ def labels(items: Path, name: str | None, config: Path | None, out: Path) -> Non
 
 
 @main.command("check-config")
-@click.argument("config", type=_FILE)
-@_plain_errors
+@click.argument("config", type=FILE)
+@plain_errors
 def check_config(config: Path) -> None:
     """Say what is wrong in a study's file, where, and what would be right."""
     from eus_etl.settings import load_study

@@ -25,7 +25,8 @@ from eus_etl.steps.observation.snapshot import (
     sync_rows_of,
 )
 from eus_etl.steps.patients import make_patient
-from eus_etl.steps.preprocessed_frames import step as preprocessing
+from eus_etl.steps.preprocessed_frames import job as preprocessed_job
+from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 from eus_etl.steps.raw_videos.step import fetch_videos
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult, version_of
@@ -45,7 +46,7 @@ FORMATS = {
     FRAMES: extractions.FORMAT,
     REGIONS_ASSET: 2,
     FRAME_TABLE: 2,
-    PREPROCESSED: (preprocessing.FORMAT, text_check.FORMAT),
+    PREPROCESSED: (preprocessed_job.FORMAT, text_check.FORMAT),
 }
 """Raised when a step makes something else of equal inputs and configuration, so that it is made anew."""
 
@@ -80,7 +81,7 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
         return make_frame_table(study, patient, sync_rows_of(paths, patient), end_s, refused)
 
     def preprocessed_frames(context: dg.AssetExecutionContext, patient: str) -> StepResult:
-        return preprocessing.preprocess_patient(study, patient, progress=context.log.info)
+        return preprocess_patient(study, patient, progress=context.log.info)
 
     spellings = {family: [x.model_dump() for x in found] for family, found in study.families.items()}
     families = version_of(

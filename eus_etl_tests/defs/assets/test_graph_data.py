@@ -7,7 +7,7 @@ import pytest
 from benchmarks.support.hospitals.tiny_hospital import TinyHospital
 from eus_etl.defs.assets import patient as patient_assets
 from eus_etl.defs.graph import study_graph
-from eus_etl.steps.preprocessed_frames import step as preprocessed_frames
+from eus_etl.steps.preprocessed_frames import job as preprocessed_job
 from eus_etl.steps.text_check import check as text_check
 from eus_etl.storage import extraction_store as extractions
 
@@ -25,5 +25,5 @@ def test_a_raised_format_makes_that_step_anew(
 
 def test_the_formats_are_those_of_what_lies_on_the_disk() -> None:
     assert patient_assets.FORMATS[patient_assets.FRAMES] == extractions.FORMAT
-    made_of_frames = (preprocessed_frames.FORMAT, text_check.FORMAT)
+    made_of_frames = (preprocessed_job.FORMAT, text_check.FORMAT)
     assert patient_assets.FORMATS[patient_assets.PREPROCESSED] == made_of_frames

@@ -239,7 +239,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.preprocessed_frames import step as step
+from eus_etl.steps.preprocessed_frames import images
+from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 
 point, study, patient = sys.argv[1], StudyConfig.model_validate_json(sys.argv[2]), sys.argv[3]
 name, after = {
@@ -248,7 +249,7 @@ name, after = {
     "rows": ("write_parquet", 1),
     "manifest": ("write_atomically", 1),
 }[point]
-original, calls = getattr(step, name), []
+original, calls = getattr(images, name), []
 
 def die(*arguments):
     calls.append(1)
@@ -256,8 +257,8 @@ def die(*arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     return original(*arguments)
 
-setattr(step, name, die)
-step.preprocess_patient(study, patient)
+setattr(images, name, die)
+preprocess_patient(study, patient)
 """
 
 
