@@ -98,7 +98,7 @@ def _extract_file(
             return (position, video.video_id, *_failed(error.cause))
         outcome = "extracted"
     if manifest.rejected:
-        return (position, video.video_id, *_failed(manifest.rejected["detail"]))
+        return (position, video.video_id, *_failed(manifest.rejected.detail))
     return (
         position,
         video.video_id,
@@ -160,7 +160,7 @@ def _extract(video: _Video, extraction: ExtractionConfig, on_frames: FramesDecod
         made = extract_apart(
             video.source, video.video_id, images, None, extraction, ReadingConfig(), on_frames
         )
-        manifest = manifest_of(made, extraction)
+        manifest = manifest_of(made, video.video_id, extraction)
         if manifest.rejected:
             return manifest
         video.state.mkdir(parents=True, exist_ok=True)  # claims the name before anything bears it

@@ -1,7 +1,8 @@
-"""Who is the same person: subject ids made in memory of the hash that identifies a patient.
+"""Which visits are of one person: subject ids, made in memory from the hash that identifies a patient.
 
-The hash is an unsalted SHA-256 of a short record number, so it gives the person away. It is read alone,
-never written, never logged, in no error, and held only for the moment in which its keyed HMAC is made.
+The hash is an unsalted SHA-256 of a short record number, so it identifies the person. No other attribute is
+read with it but the visit's id. It is never written, never logged, in no error, and held only until its keyed
+HMAC is made.
 """
 
 import hashlib
@@ -25,10 +26,10 @@ def subject_ids(table: DynamoTable, key_variable: str) -> Mapping[str, str]:
     """The person of each visit: patient ids to subject ids.
 
     A subject id is the HMAC-SHA256 (RFC 2104) of the visit's ``mrd_hash``, 64 hex digits. Visits without an
-    ``mrd_hash`` are left out. Equal key and person, equal id, in all studies.
+    ``mrd_hash`` are left out. The same key and person give the same id in every study.
 
     Args:
-        table: ``patient_info``; of it ``pk`` and ``mrd_hash`` are asked for and nothing else.
+        table: ``patient_info``; only its ``pk`` and ``mrd_hash`` are asked for.
         key_variable: name of the environment variable that holds the key, at least 32 bytes.
 
     Raises:
@@ -58,7 +59,7 @@ def subject_key(variable: str) -> bytes:
             ROLE,
             f"the environment variable {variable} holds {len(key) or 'no'} bytes of a key"
             f" that needs {_KEY_BYTES}",
-            "set it from a secret store, for one to what `openssl rand -hex 32` printed once; "
+            "set it from a secret store, for example to what `openssl rand -hex 32` printed once; "
             "another key gives other subject ids",
         )
     return key

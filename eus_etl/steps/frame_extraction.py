@@ -22,6 +22,7 @@ from eus_etl.domain.cells.statistics import FrameCells, codes_with_motion, measu
 from eus_etl.domain.frame_ids import frame_stem, frame_stems
 from eus_etl.domain.images.codec import encode_image
 from eus_etl.domain.images.threads import one_thread_a_picture
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.domain.video.reader import DecodeOptions, SkippingUnsoundError, decode
 from eus_etl.domain.video.types import DecodeCounts, DecodedFrame
 from eus_etl.errors import VideoUnreadableError
@@ -130,16 +131,17 @@ def _go_through(
     return VideoPass(rows.frame(), counts, rows.image_bytes)
 
 
-def manifest_of(made: VideoPass, extraction: ExtractionConfig) -> Manifest:
+def manifest_of(made: VideoPass, video_id: str, extraction: ExtractionConfig) -> Manifest:
     """What to note of a pass; rejected where too large a share of the video cannot be decoded."""
     counts = made.counts
     rejected = None
     if counts.error_share > extraction.max_error_share:
-        rejected = {
-            "reason": "too_many_errors",
-            "detail": f"{counts.errors} of {counts.errors + counts.frames} frames cannot be decoded",
-            "remedy": "export it again from the recorder, or raise extraction.max_error_share",
-        }
+        rejected = Rejection(
+            item=video_id,
+            reason="too_many_errors",
+            detail=f"{counts.errors} of {counts.errors + counts.frames} frames cannot be decoded",
+            remedy="export it again from the recorder, or raise extraction.max_error_share",
+        )
     return Manifest(
         extraction.fingerprint(),
         frames_decoded=counts.frames,

@@ -2,19 +2,20 @@
 
 A video is extracted whole or not at all. Its manifest, in the state folder that is published last, says
 that it is done and with which configuration, so that a raw video is opened only where there is something
-to do. What one pass does belongs to ``video_pass``.
+to do. What one pass does belongs to ``frame_extraction``.
 """
 
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import DECODED, VIDEOS
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.errors import SourceUnavailableError, VideoUnreadableError
 from eus_etl.settings import ExtractionConfig, StudyConfig
 from eus_etl.steps.frame_extraction import FramesDecoded, manifest_of
@@ -43,7 +44,7 @@ def extract_patient(
     progress: Callable[[str], None] | None = None,
     on_frames: FramesDecoded | None = None,
 ) -> StepResult:
-    """Extract what is missing of one visit, and remove what is no longer of it.
+    """Extract what is missing of one visit, and remove what no longer belongs to it.
 
     Reads the part of ``videos`` and the raw videos that are not extracted with this configuration.
     Writes images, state folders and the part of ``decoded``. A video that cannot be used is recorded in
@@ -82,7 +83,7 @@ def extract_patient(
         STAGE,
         patient_id,
         (
-            {"item": video.video_id, "file_name": video.file_name, **rejection}
+            replace(rejection, file_name=video.file_name)
             for video in videos
             if (rejection := manifests[video.video_id].rejected)
         ),
@@ -122,7 +123,7 @@ class _Video:
 
 
 def _tidy(paths: StudyPaths, patient_id: str, video_ids: set[str]) -> None:
-    """Remove what interrupted runs left, and videos that are no longer of the visit."""
+    """Remove what interrupted runs left, and videos that no longer belong to the visit."""
     folders = (paths.extracted_of_patient(patient_id), paths.frames_of_patient(patient_id))
     found: set[str] = set()
     for folder in folders:
@@ -145,10 +146,12 @@ def _extract(video: _Video, study: StudyConfig, on_frames: FramesDecoded | None)
                 video.source, video.video_id, images, state, extraction, study.reading, on_frames
             )
         except VideoUnreadableError as error:
-            rejected = {"reason": error.reason, "detail": error.cause, "remedy": error.remedy}
+            rejected = Rejection(
+                item=video.video_id, reason=error.reason, detail=error.cause, remedy=error.remedy or None
+            )
             manifest = Manifest(extraction.fingerprint(), study.reading.fingerprint(), rejected=rejected)
         else:
-            manifest = manifest_of(made, extraction)
+            manifest = manifest_of(made, video.video_id, extraction)
             write_rows(state, _rows(made.frames, video, extraction))
         remove_extraction(video.state, video.images)
         if manifest.rejected:
@@ -231,6 +234,6 @@ def _rejections_have_reasons(rejected: pl.DataFrame) -> Check:
 
 def _outcome(manifest: Manifest) -> str:
     if manifest.rejected:
-        return f"rejected, {manifest.rejected['reason']}"
+        return f"rejected, {manifest.rejected.reason}"
     held = manifest.frames_decoded + manifest.frames_skipped
     return f"{manifest.frames_kept} of {held} frames kept, {manifest.frames_decoded} decoded"

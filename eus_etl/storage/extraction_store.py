@@ -19,6 +19,7 @@ from eus_etl.domain.cells.statistics import CellGrid
 from eus_etl.domain.images.codec import decode_image
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import DECODED, EXTRACTED
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.errors import FramesMissingError
 from eus_etl.storage.cell_store import GRIDS, load_grids
 from eus_etl.storage.files.atomic import PARTIAL, raise_if_full
@@ -53,7 +54,7 @@ class Manifest:
         damaged: frames decoded that the decoder marked as damaged.
         frames_kept: images.
         image_bytes: bytes of all images.
-        rejected: reason, detail and remedy where the video cannot be used; then it has no images.
+        rejected: why the video cannot be used; then it has no images.
         state_bytes: names and sizes of the files beside the manifest.
         format: ``FORMAT`` of the code that made it.
     """
@@ -71,7 +72,7 @@ class Manifest:
     damaged: int = 0
     frames_kept: int = 0
     image_bytes: int = 0
-    rejected: Mapping[str, str] | None = None
+    rejected: Rejection | None = None
     state_bytes: Mapping[str, int] = field(default_factory=dict)
     format: int = FORMAT
 

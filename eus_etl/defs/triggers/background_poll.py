@@ -32,8 +32,8 @@ class Looks(Generic[_T]):
         if not wait([self._under_way[source]], self._patience_s).done:
             raise SourceUnavailableError(
                 source,
-                f"looking at it takes longer than {self._patience_s:.0f} s",
-                "nothing, if it passes: it is waited for; else check the network",
+                f"reading it takes longer than {self._patience_s:.0f} s; it goes on in the background",
+                "if this persists, check the network",
             )
         return self._under_way.pop(source).result()
 

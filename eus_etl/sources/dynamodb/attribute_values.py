@@ -1,6 +1,6 @@
-"""Values of DynamoDB's attributes made plain, as an export's JSON or the service itself gives them.
+"""Plain values from DynamoDB's typed ones, as an export's JSON or the service itself gives them.
 
-Which attributes are kept belongs to ``label_items``; which items are taken, to ``taken_items``.
+``domain.labels.item_values`` decides which attributes are kept, ``label_items.parsing`` which items are used.
 """
 
 import base64
@@ -19,7 +19,7 @@ def plain_attributes(item: Mapping[str, Raw]) -> dict[str, JSON]:
 
 
 def plain_value(value: Raw) -> JSON:
-    """A value without DynamoDB's types; a value that has none is plain already. Bytes become base64 text."""
+    """A value without DynamoDB's types; a plain value stays as it is. Bytes become base64 text."""
     match value:
         case {"S": str(text), **rest} if not rest:
             return _text(text)
@@ -58,5 +58,5 @@ def _number(text: str) -> JSON:
 
 
 def _text(text: str) -> str:
-    """Text that can be stored: a JSON escape may stand for half a character."""
+    """Text that can be stored: a JSON escape may encode half a character (a lone surrogate)."""
     return text.encode("utf-8", "replace").decode("utf-8")

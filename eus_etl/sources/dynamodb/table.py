@@ -1,6 +1,6 @@
-"""One DynamoDB table, read whole: paged, in parallel segments, with AWS's errors made ours.
+"""One DynamoDB table, read whole: paged, in parallel segments, with AWS's errors turned into ours.
 
-What a table's items mean stays with whoever reads them: ``dynamodb`` and ``subjects``.
+What a table's items mean is left to its readers: ``label_items.dynamodb`` and ``subject_ids``.
 """
 
 import logging
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # the stubs are installed for development only
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import ScanInputPaginateTypeDef
 
-# at DEBUG it writes whole answers, free text and hashes included, and session tokens
+# at DEBUG it logs whole answers, free text and hashes included, and session tokens
 logging.getLogger("botocore").setLevel(logging.INFO)
 
 _T = TypeVar("_T")
@@ -60,20 +60,20 @@ _THROTTLED = {
 }
 _NOT_THERE = {"ResourceNotFoundException": "table", "ParameterNotFound": "SSM parameter"}
 _CORRECT_NAMES = "correct `table` or `ssm_parameter` and what it holds, `region` and `endpoint_url`"
-_AWS_PAGE = "docs/aws.md shows how"
+_AWS_PAGE = "see docs/aws.md"
 
 
 class DynamoTable:
     """A table of DynamoDB, found by its name or by the SSM parameter that holds its name.
 
     Args:
-        role: configuration key that errors name, ``sources.label_items`` for one.
+        role: configuration key that errors name, for example ``sources.label_items``.
         table: the table's name; or else
         ssm_parameter: name of the parameter, looked up at each scan: a redeployed stack renames its tables.
         region: AWS region of both.
-        endpoint_url: a compatible server instead of AWS, asked for table and parameter.
+        endpoint_url: a compatible server instead of AWS, for both table and parameter.
         segments: the table is scanned in this many parts at once.
-        attempts: of each request, paced by the answers (botocore's adaptive mode).
+        attempts: how often each request is tried, paced by the answers (botocore's adaptive mode).
 
     Raises:
         ConfigError: not exactly one of ``table`` and ``ssm_parameter`` is given.
@@ -110,17 +110,17 @@ class DynamoTable:
         )
 
     def scan(self, keep: Callable[[Mapping[str, Raw]], _T], projection: str | None = None) -> list[_T]:
-        """What ``keep`` makes of each item, page by page; nothing else of a page is held on to.
+        """What ``keep`` returns for each item, page by page; nothing else of a page is kept.
 
-        Reads are consistent: an eventually consistent scan may give an item older than the scan before did,
-        which would look like two edits and make a visit's labels anew twice. It costs twice the read units.
+        Reads are consistent. An eventually consistent scan may return an older item than the scan before it,
+        which would look like two edits and remake a visit's labels twice. It costs twice the read units.
 
         Args:
             keep: called in as many threads as there are segments.
             projection: attributes to ask for, joined by commas; None asks for whole items.
 
         Returns:
-            A result an item, segment after segment, in the table's order within each.
+            One result per item, segment after segment, in the table's order within each.
 
         Raises:
             SourceUnavailableError: AWS does not answer, or throttles; this is not an empty table.
@@ -136,13 +136,13 @@ class DynamoTable:
             return [kept for part in parts for kept in part]
 
     def holds_items(self, projection: str | None = None) -> bool:
-        """Whether the table holds any item: a scan that ends with its first page; nothing of it is kept.
+        """Whether the table holds any item: scans until the first one and keeps nothing.
 
         Args:
             projection: as for ``scan``.
 
         Raises:
-            SourceUnavailableError, SourceError: as ``scan``, whose rights it needs.
+            SourceUnavailableError, SourceError: as ``scan``; it needs the same rights.
         """
         with self._opened() as (client, name):
             return next(self._items(client, name, projection, 0, 1), None) is not None
@@ -150,7 +150,7 @@ class DynamoTable:
     @contextmanager
     def _opened(self) -> Iterator[tuple["DynamoDBClient", str]]:
         """A client, and the table's name."""
-        with self._errors_made_ours():
+        with self._errors_as_ours():
             session = boto3.session.Session()
             name = self._table if self._table is not None else self._name_in_ssm(session)
             with closing(
@@ -181,19 +181,19 @@ class DynamoTable:
             "TotalSegments": segments,
         }
         if projection is not None:
-            # Select is said as well, so that a policy can demand it
+            # Select is given too, so that a policy can require it
             request |= {"ProjectionExpression": projection, "Select": "SPECIFIC_ATTRIBUTES"}
         try:
             for page in client.get_paginator("scan").paginate(**request):
                 yield from cast(Iterable[Mapping[str, Raw]], page["Items"])
         except (KeyError, ResponseParserError):  # a network's login page instead of an answer
             raise SourceUnavailableError(
-                self._role, "what answered is not DynamoDB", "check the network and `endpoint_url`"
+                self._role, "the answer is not DynamoDB's", "check the network and `endpoint_url`"
             ) from None
 
     @contextmanager
-    def _errors_made_ours(self) -> Iterator[None]:
-        """AWS's errors as ours, without their cause: its message may name the person whose key was used."""
+    def _errors_as_ours(self) -> Iterator[None]:
+        """AWS's errors as ours, without the original: its message may name the person whose key was used."""
         try:
             yield
         except aws.ClientError as error:
@@ -202,7 +202,7 @@ class DynamoTable:
             raise SourceUnavailableError(
                 self._role,
                 f"AWS cannot be reached ({type(error).__name__})",
-                "check the network, `region` and `endpoint_url`; it is tried again",
+                "check the network, `region` and `endpoint_url`",
             ) from None
         except _NO_CREDENTIALS as error:
             raise SourceAccessError(
@@ -213,7 +213,7 @@ class DynamoTable:
         except aws.BotoCoreError as error:
             raise SourceError(
                 self._role,
-                f"the table cannot be asked for ({type(error).__name__})",
+                f"the request cannot be made ({type(error).__name__})",
                 _CORRECT_NAMES,
             ) from None
 
@@ -224,8 +224,8 @@ class DynamoTable:
         if code in _THROTTLED or status >= 500:
             return SourceUnavailableError(
                 self._role,
-                f"AWS did not serve {what} ({code})",
-                "nothing: it is tried again; if it stays, raise the table's read capacity",
+                f"AWS did not serve {what} ({code}); it is tried again",
+                "if this persists, raise the table's read capacity",
             )
         if code in _DENIED or status == 403:  # AWS says 400 and the code, compatible servers 403
             return SourceAccessError(

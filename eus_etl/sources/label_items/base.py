@@ -1,11 +1,13 @@
 """The Protocol of a source of label items, and what is kept of an item.
 
-How a particular source is reached and read stays in its own module.
+Each source's own module reaches and reads it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
+
+from eus_etl.domain.tables.rejection import Rejection
 
 JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 
@@ -26,26 +28,17 @@ class LabelItem:
 
 
 @dataclass(frozen=True, slots=True)
-class RejectedItem:
-    """An item that could not be taken.
+class ItemScan:
+    """All items of a source at one moment.
 
     Attributes:
-        item: the patient's id, or the item's position in the source, from 1.
-        reason: not_an_item, no_pk, unsafe_pk or duplicate_pk.
+        items: at most one for each patient id.
+        rejected: items that cannot be used, named by patient id or by position in the source, from 1, as
+            not_an_item, no_pk, unsafe_pk or duplicate_pk.
     """
 
-    item: str
-    reason: str
-    detail: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class ItemScan:
-    """All items of a source at one moment; no patient id comes twice."""
-
     items: tuple[LabelItem, ...]
-    rejected: tuple[RejectedItem, ...]
+    rejected: tuple[Rejection, ...]
 
 
 class LabelItemSource(Protocol):
@@ -56,6 +49,6 @@ class LabelItemSource(Protocol):
 
         Raises:
             SourceUnavailableError: the source did not answer; this is not an empty scan.
-            SourceError: the source answers with something that holds no items.
+            SourceError: the answer holds no items.
         """
         ...

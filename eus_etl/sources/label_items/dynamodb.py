@@ -1,6 +1,6 @@
 """Label items in DynamoDB, where the labelling app writes them.
 
-How a table is reached and read stays in ``dynamodb_table``.
+``sources.dynamodb.table`` reaches and reads the table.
 """
 
 from functools import partial
@@ -17,8 +17,8 @@ _CORRECT = "correct the item in the labelling app's table"
 class DynamoItems:
     """Items of a table.
 
-    Whole items are asked for, since attribute names are open-ended; of each only what ``kept_attributes``
-    lets through outlives the page it came in.
+    Whole items are asked for, since attribute names are open-ended. Of each item only what
+    ``kept_attributes`` lets through is kept; the rest is dropped with its page.
 
     Args:
         table, ssm_parameter, region, endpoint_url, segments, attempts: see ``DynamoTable``.

@@ -1,8 +1,8 @@
 """Label items in a JSON file: an export of the table, in DynamoDB JSON or plain JSON.
 
 Read in any of the shapes that DynamoDB's tools write: a list of items, the output of a scan
-(``{"Items": [...]}``), the output of get-item (``{"Item": {...}}``) or lines of an export, one such object
-a line.
+(``{"Items": [...]}``), the output of get-item (``{"Item": {...}}``), or an export with one such object per
+line.
 """
 
 import gzip
@@ -25,7 +25,7 @@ _NOTHING = ItemRules()
 _GZIP = b"\x1f\x8b"
 _WHITE = re.compile(r"[ \t\n\r]*")
 _MAX_BYTES = 4 << 30
-_EXPORT_AGAIN = "export the items again, for one with `aws dynamodb scan`"
+_EXPORT_AGAIN = "export the items again, for example with `aws dynamodb scan`"
 _CORRECT = "correct the item in the labelling app's table and export again"
 
 
@@ -57,7 +57,7 @@ class JsonItems:
             found = _items_of(_parsed(raw), self._items_at)
             return taken_items((_kept(item, self._rules) for item in found), _CORRECT)
         except (ValueError, RecursionError) as error:
-            # without its cause: a parser's message may hold what the file says
+            # without its cause: a parser's message may quote the file
             raise SourceError(_ROLE, f"the file is not valid JSON{_place(error)}", _EXPORT_AGAIN) from None
 
 
@@ -69,7 +69,7 @@ def _parsed(raw: bytes) -> JSON:
     """The file's JSON document, or a list of those that follow one another in it."""
     if raw.startswith(_GZIP):
         raw = _unpacked(raw)
-    # UTF-16 is what a Windows shell makes of redirected output
+    # a Windows shell writes redirected output as UTF-16
     text = raw.decode(json.detect_encoding(raw)).removeprefix("\ufeff")
     documents: list[JSON] = []
     decoder, at = json.JSONDecoder(), _WHITE.match(text, 0).end()  # type: ignore[union-attr]  # matches nothing, too
@@ -110,12 +110,12 @@ def _items_of(document: JSON, items_at: str | None) -> list[JSON]:
         return found
     where = f"at {items_at!r}" if items_at else "and `items_at` does not say where they are"
     raise SourceError(
-        _ROLE, f"the file holds no list of items {where}", f"set `items_at` right, or {_EXPORT_AGAIN}"
+        _ROLE, f"the file holds no list of items {where}", f"correct `items_at`, or {_EXPORT_AGAIN}"
     )
 
 
 def _of_pages(pages: Sequence[JSON]) -> list[JSON]:
-    """The items of a scan's pages, of which all are there: only the last says that nothing follows."""
+    """The items of a scan's pages, once all are there: the last one says that nothing follows."""
     items: list[JSON] = []
     for page in pages:
         match page:

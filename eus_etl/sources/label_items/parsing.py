@@ -1,6 +1,6 @@
-"""From items as read to the scan of a source: what is kept of each, and which cannot be taken.
+"""From items as read to the scan of a source: what is kept of each, and which cannot be used.
 
-How items are reached and read stays in the source's own module.
+Each source's own module reaches and reads the items.
 """
 
 from collections.abc import Iterable, Mapping
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from eus_etl.domain.labels.item_values import ItemRules, kept_attributes
 from eus_etl.domain.patient_matching import UUID, canonical_id
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.sources.dynamodb.attribute_values import Raw, plain_attributes
-from eus_etl.sources.label_items.base import JSON, ItemScan, LabelItem, RejectedItem
+from eus_etl.sources.label_items.base import JSON, ItemScan, LabelItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class KeptItem:
     """What is kept of one item.
 
     Attributes:
-        pk: its ``pk``, whatever that holds; None for none.
+        pk: its ``pk``, whatever that holds; None where it has none.
         attributes: values by attribute name; only what ``item_values.kept_attributes`` lets through.
     """
 
@@ -32,18 +33,18 @@ def kept_item(item: Mapping[str, Raw], rules: ItemRules) -> KeptItem:
 
 
 def taken_items(found: Iterable[KeptItem | None], remedy: str) -> ItemScan:
-    """The scan of a source: one item a patient, and what could not be taken.
+    """The scan of a source: at most one item per patient id, and the items that cannot be used.
 
     Args:
-        found: what was kept of the items, in the source's order; None for what is no item. Of two with the
-            same ``pk`` the later one is taken.
-        remedy: what a person can do about an item that is rejected.
+        found: what was kept of the items, in the source's order; None for what is not an item. Of two with
+            the same ``pk`` the later one is used.
+        remedy: what a person can do about a rejected item.
     """
     items: dict[str, LabelItem] = {}
-    rejected: list[RejectedItem] = []
+    rejected: list[Rejection] = []
 
     def reject(item: str, reason: str, detail: str) -> None:
-        rejected.append(RejectedItem(item, reason, detail, remedy))
+        rejected.append(Rejection(item=item, reason=reason, detail=detail, remedy=remedy))
 
     for number, kept in enumerate(found, start=1):
         match kept:
@@ -56,9 +57,9 @@ def taken_items(found: Iterable[KeptItem | None], remedy: str) -> ItemScan:
                     patient_id, alias if isinstance(alias, str) else None, attributes
                 )
             case KeptItem(pk=str(text)) if text:
-                reject(f"item {number}", "unsafe_pk", "its `pk` is no UUID")
+                reject(f"item {number}", "unsafe_pk", "its `pk` is not a UUID")
             case KeptItem():
-                reject(f"item {number}", "no_pk", "it has no text in `pk`")
+                reject(f"item {number}", "no_pk", "it has no `pk`, or one that is not text")
             case None:
-                reject(f"item {number}", "not_an_item", "it is no JSON object")
+                reject(f"item {number}", "not_an_item", "it is not a JSON object")
     return ItemScan(tuple(items.values()), tuple(rejected))

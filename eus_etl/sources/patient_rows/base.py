@@ -1,6 +1,6 @@
 """The Protocol of a source of patient rows, and how rows are taken from a sheet's cells.
 
-How a particular sheet is reached stays in its own module; what cells mean, in ``domain.patients``.
+Each source's own module reaches its sheet; ``domain.patients`` knows what the cells mean.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,9 +17,9 @@ class PatientRow:
     """One row of the sheet.
 
     Attributes:
-        key: the patient's id or alias as typed.
+        key: the visit's id or alias as typed.
         cells: configured headers to cells, as typed but for outer spaces; empty for an empty cell.
-        number: row of the sheet, the header being 1.
+        number: row of the sheet; the header is row 1.
     """
 
     key: str
@@ -33,8 +33,8 @@ class RowScan:
 
     Attributes:
         rows: in the sheet's order, without blank ones.
-        headers: all headers of the sheet, also those that are not read.
-        surplus: numbers of rows that are not read, since they have more cells than there are headers.
+        headers: all headers of the sheet, including those that are not read.
+        surplus: numbers of rows that are not read because they have more cells than there are headers.
     """
 
     rows: tuple[PatientRow, ...]
@@ -50,21 +50,21 @@ class PatientRowSource(Protocol):
 
         Raises:
             SourceUnavailableError: the source did not answer; this is not an empty sheet.
-            SourceError: the source answers with something that is not the configured sheet.
+            SourceError: the answer is not the configured sheet.
         """
         ...
 
 
 def select_rows(cells: Iterable[Sequence[str]], key_header: str, headers: Sequence[str]) -> RowScan:
-    """Take the key and the configured columns, by header; other columns may name people and are not kept.
+    """Take the key and the configured columns, by header; other columns may name people and are dropped.
 
     Args:
-        cells: the sheet's rows, the headers first; rows may end early or in extra empty cells.
+        cells: the sheet's rows, the headers first; rows may be short, or end in extra empty cells.
         key_header: header of the column of ids and aliases.
         headers: headers of the columns to read. Spaces around and within headers do not matter.
 
     Raises:
-        SourceError: a column is missing, or there twice.
+        SourceError: a column is missing, or occurs twice.
     """
     sheet = iter(cells)
     first = next(sheet, ())
@@ -77,7 +77,7 @@ def rows_of(
     key_header: str,
     headers: Sequence[str],
 ) -> RowScan:
-    """As ``select_rows``, of the first row and the others with their numbers."""
+    """As ``select_rows``, from the first row and the others with their numbers."""
     there = tuple(folded_header(cell) for cell in first)
     _refuse_other_first_row(there, (key_header, *headers))
     places = {header: _place(header, there) for header in (key_header, *headers)}
@@ -90,7 +90,7 @@ def rows_of(
 
 
 def _refuse_other_first_row(first: Sequence[str], headers: Sequence[str]) -> None:
-    """A first row without any of the headers is a patient's: its cells must not get into a message."""
+    """A first row without any of the headers is a patient's: its cells must not reach a message."""
     configured = {folded_header(header) for header in headers}
     if first and configured.isdisjoint(first):
         missing = ", ".join(map(repr, sorted(configured)))

@@ -14,9 +14,9 @@ _ROLE = "sources.patient_rows"
 
 
 class CsvRows:
-    """Rows of a CSV file; ``storage.tables.csv_cells`` says in which encodings and with which separators.
+    """Rows of a CSV file; ``storage.tables.csv_cells`` lists the encodings and separators that it may have.
 
-    A row with more cells than there are headers is not read: its cells may stand in the wrong columns.
+    A row with more cells than there are headers is not read: its cells may be in the wrong columns.
 
     Args:
         path: the file.

@@ -1,7 +1,7 @@
 """Patient rows in a Google Sheet.
 
-Cells are read as they are stored, not as they are shown: a sheet's number format and its readers' locale
-then make no difference. Which credentials there are is settled where they are made.
+Cells are read as they are stored, not as they are shown, so a sheet's number format and locale make no
+difference. ``videos.google_drive.connection`` reads the credentials.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,7 +22,7 @@ from eus_etl.errors import EusEtlError, SourceAccessError, SourceError, SourceUn
 from eus_etl.sources.patient_rows.base import PatientRow, RowScan, select_rows
 
 SCOPE = "https://www.googleapis.com/auth/spreadsheets.readonly"
-"""The least that the credentials must be good for; ``drive.readonly`` is enough as well."""
+"""The narrowest scope that the credentials need; ``drive.readonly`` is enough as well."""
 
 _ROLE = "sources.patient_rows"
 _TIMEOUT_S = 60.0
@@ -39,12 +39,12 @@ _REFUSED: Mapping[int, _Explanation] = {
     400: (
         SourceError,
         "Google cannot read this range of the spreadsheet",
-        "correct `range` (`Patients!A:F` for one), and save an uploaded Excel file as a Google Sheet",
+        "correct `range` (for example `Patients!A:F`), and save an uploaded Excel file as a Google Sheet",
     ),
     401: (
         SourceAccessError,
         "Google does not accept the credentials",
-        "make a new key for the service account; docs/google-sheet.md shows how",
+        "make a new key for the service account; see docs/google-sheet.md",
     ),
     403: (
         SourceAccessError,
@@ -60,7 +60,7 @@ _REFUSED: Mapping[int, _Explanation] = {
 _SWITCHED_OFF: _Explanation = (
     SourceAccessError,
     "the Google Sheets API is switched off in the project of the credentials",
-    "enable it there and wait some minutes; docs/google-sheet.md shows how",
+    "enable it there and wait a few minutes; see docs/google-sheet.md",
 )
 _OTHER: _Explanation = (SourceError, "Google refuses the request", "check `spreadsheet_id` and `range`")
 
@@ -73,9 +73,9 @@ class GoogleSheet:
         a1_range: the range in A1 notation, headers first: ``Patients``, ``Patients!A:F``, ``A3:F``.
         key_header: header of the column of ids and aliases.
         headers: headers of the columns to read.
-        credentials: of whom the sheet is shared with, good for ``SCOPE``.
+        credentials: of an account that the sheet is shared with, good for ``SCOPE``.
         date_headers: those of ``headers`` whose columns hold dates.
-        api_root: another server that speaks Google's API, with a slash at its end.
+        api_root: another server with Google's API; ends in a slash.
     """
 
     def __init__(
@@ -100,8 +100,8 @@ class GoogleSheet:
     def read(self) -> RowScan:
         """Read all rows; see ``PatientRowSource``.
 
-        Numbers come as text with a decimal point, whole ones without; booleans as ``true`` and ``false``;
-        dates of the date columns as ISO 8601.
+        Numbers become text with a decimal point, whole ones without; booleans ``true`` and ``false``; dates
+        of the date columns ISO 8601.
         """
         cells = [[_text(value) for value in row] for row in self._values()]
         scan = select_rows(cells, self._key_header, self._headers)
@@ -132,8 +132,8 @@ class GoogleSheet:
         except (HttpLib2Error, HTTPException, OSError, UnicodeDecodeError) as error:
             raise _unavailable(f"cannot be reached ({type(error).__name__})") from None
         if not isinstance(answer, dict):
-            raise _unavailable("answered with something that is no JSON object")
-        rows: list[list[object]] = answer.get("values", [])  # without rows Google leaves it out
+            raise _unavailable("answered with something other than a JSON object")
+        rows: list[list[object]] = answer.get("values", [])  # Google leaves it out where there are no rows
         return rows
 
     def _no_token(self, error: GoogleAuthError) -> EusEtlError:
@@ -142,12 +142,11 @@ class GoogleSheet:
         return SourceAccessError(
             _ROLE,
             "Google gives the credentials no token",
-            "check the machine's clock, or make a new key for the service account; "
-            "docs/google-sheet.md shows how",
+            "check the machine's clock, or make a new key for the service account; see docs/google-sheet.md",
         )
 
     def _refused(self, error: HttpError) -> EusEtlError:
-        """The error of an answer, without its cause: Google's message repeats the range."""
+        """The error that an answer means, without Google's message, which repeats the range."""
         details = error.error_details if isinstance(error.error_details, list) else []
         reasons = {detail.get("reason") for detail in details if isinstance(detail, dict)}
         status = error.status_code
@@ -159,21 +158,21 @@ class GoogleSheet:
         return kind(_ROLE, f"{cause} (HTTP {status})", remedy.format(account=self._account()))
 
     def _account(self) -> str:
-        """The service account's address; of a person's own credentials nothing is said."""
+        """The service account's address; a person's own credentials are not named."""
         address = getattr(self._credentials, "service_account_email", None)
         return address if isinstance(address, str) and "@" in address else "the service account's address"
 
 
 @cache
 def _client(api_root: str | None) -> Any:
-    """Google's client without credentials; it is built from a document that it brings along: no request."""
+    """Google's client without credentials, built from a document that comes with it: makes no request."""
     options = {"api_endpoint": api_root} if api_root else None
     return build("sheets", "v4", http=Http(), client_options=options, static_discovery=True)
 
 
 def _unavailable(cause: str) -> SourceUnavailableError:
     return SourceUnavailableError(
-        _ROLE, f"Google {cause}", "nothing, if it passes: it is tried again; else check the network"
+        _ROLE, f"Google {cause}; it is tried again", "if this persists, check the network"
     )
 
 
@@ -189,10 +188,10 @@ def _text(value: object) -> str:
 
 
 def _day(cell: str) -> str:
-    """The ISO date of a serial number: days since 1899-12-30, the time of day behind the point.
+    """The ISO date of a serial number: days since 1899-12-30, with the time of day as the fraction.
 
-    A cell that holds something else stays as it is, also a number before 10000 (1927-05-18): a lone ``2024``
-    is a year that somebody typed, not the 16th of July 1905.
+    A cell that holds anything else stays as it is, and so does a number below 10000 (1927-05-18): a lone
+    ``2024`` is a year that somebody typed, not the 16th of July 1905.
     """
     whole, _, fraction = cell.partition(".")
     if not whole.isdecimal() or not (fraction or "0").isdecimal():

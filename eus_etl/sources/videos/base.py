@@ -8,7 +8,7 @@ from typing import Protocol
 from eus_etl.errors import EusEtlError
 
 PART = ".part"
-"""Ends the names of files that a source has begun to fetch; a later process may go on with them."""
+"""Suffix of files that are being fetched; a later process may go on with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class SourceFile:
     """One uploaded file.
 
     Attributes:
-        source_id: id in the source; may stand in logs.
+        source_id: id in the source; may appear in logs.
         parts: folder names and file name below the study's folder, as uploaded; never in a log.
         size: bytes.
         md5: hex.
@@ -48,9 +48,9 @@ class Listing:
 
     Attributes:
         files: what can be fetched.
-        waiting: what cannot be fetched yet; a folder that cannot be read stands for all below it.
-        left_out: what never will be, with the reason: trashed, hidden_name, link_outside, special_file,
-            google_native_file, broken_shortcut or listed_elsewhere.
+        waiting: what cannot be fetched yet; a folder that cannot be read covers everything below it.
+        left_out: what is not taken as it is, with the reason: trashed, hidden_name, link_outside,
+            special_file, google_native_file, broken_shortcut or listed_elsewhere.
     """
 
     files: tuple[SourceFile, ...]
@@ -60,7 +60,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Ids of files that a full listing showed otherwise than what was remembered.
+    """Ids of files for which a full listing differs from what was remembered.
 
     Attributes:
         appeared: only in the full listing.
@@ -88,7 +88,7 @@ class VideoSource(Protocol):
         ...
 
     def revision(self) -> str | None:
-        """Changes when the listing would; None where only a listing can tell.
+        """A value that changes whenever the listing would; None where only a listing can tell.
 
         Raises:
             SourceUnavailableError, SourceError: as ``list_files``.
@@ -96,7 +96,7 @@ class VideoSource(Protocol):
         ...
 
     def relist(self) -> Missed:
-        """Look at everything anew, whatever was remembered; returns what had been missed.
+        """List everything again, whatever was remembered; returns what had been missed.
 
         Raises:
             SourceUnavailableError, SourceError: as ``list_files``.
@@ -106,11 +106,11 @@ class VideoSource(Protocol):
     def fetch_many(
         self, wanted: Sequence[tuple[SourceFile, Path]], progress: Callable[[SourceFile], None] | None = None
     ) -> Mapping[str, EusEtlError]:
-        """Copy files to targets, verified by size and MD5; each appears whole or not at all.
+        """Copy files to targets, verified by size and checksum; each appears whole or not at all.
 
         Args:
-            wanted: files and where to.
-            progress: told of each file that is there.
+            wanted: files and their targets.
+            progress: called for each file once it is there.
 
         Returns:
             Source ids of the files that could not be fetched, and why.

@@ -1,8 +1,8 @@
 """What lies below a local folder: ordinary files, and what is left out with its reason.
 
-No link is followed. What a link within the folder leads to is found at its own place, and nothing outside of
-the folder is an upload to it, so links can neither run in circles nor bring in files of the machine's.
-Opening a pipe or a device could wait for ever: only ordinary files are opened.
+No link is followed. The target of a link within the folder is found at its own place, and nothing outside
+the folder was uploaded to it, so links can neither run in circles nor bring in other files of the machine.
+Opening a pipe or a device could wait for ever, so only ordinary files are opened.
 """
 
 import os
@@ -20,7 +20,7 @@ class Found:
 
     Attributes:
         parts: its path as the file system has it.
-        why_not: why it is not taken; None for an ordinary file that may be.
+        why_not: why it is not taken; None for an ordinary file that may be taken.
     """
 
     parts: tuple[str, ...]
@@ -28,7 +28,7 @@ class Found:
 
 
 def walk(folder: Path) -> Iterator[Found]:
-    """Everything below ``folder`` but folders and clutter, sorted folder by folder.
+    """Everything below ``folder`` except folders and clutter, sorted folder by folder.
 
     Reasons: those of ``why_not_taken``, ``link_outside``, ``listed_elsewhere`` (a link within the folder),
     ``special_file``, and ``cannot_be_read`` for a link that leads nowhere or a folder that may not be read.
@@ -65,7 +65,7 @@ def walk(folder: Path) -> Iterator[Found]:
 
 
 def open_ordinary(path: str | Path) -> int:
-    """A descriptor for reading an ordinary file that no link leads to; waits for no pipe.
+    """A descriptor for reading an ordinary file; follows no link and waits for no pipe.
 
     Raises:
         OSError: there is no such file, or it cannot be read.

@@ -22,7 +22,7 @@ _MAY_CHANGE = frozenset({"temporary_name", "cannot_be_read"})
 """Reasons for which a file waits; for others it is left out."""
 
 _CLOCKS_DIFFER_S = 600
-"""A file dated further ahead than this got its date from a recorder's clock: it is not being written."""
+"""A file dated further ahead than this has its date from a recorder's clock: it is not being written."""
 
 
 class _Hashed(BaseModel):
@@ -40,9 +40,9 @@ class LocalFolder:
 
     Args:
         folder: the folder.
-        settle_s: a file changed less than this many seconds ago waits: it is still being written.
+        settle_s: a file that changed less than this many seconds ago is still being written, and waits.
         memory: where MD5 sums are kept between listings, so that a file is hashed once.
-        hashing_limit_s: after this many seconds of hashing the rest waits for the next listing.
+        hashing_limit_s: after this many seconds of hashing, the rest waits for the next listing.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class LocalFolder:
                     hashed = _Hashed(size=stat.st_size, mtime_ns=stat.st_mtime_ns, md5=md5)
             except FileNotFoundError:  # removed while listing: as if it had not been there
                 continue
-            except OSError:  # this one alone: a bad sector, permissions
+            except OSError:  # this file alone: a bad sector, permissions
                 waiting.append(WaitingFile(source_id, parts, "cannot_be_read"))
                 continue
             seen[source_id] = hashed
             files.append(SourceFile(source_id, parts, hashed.size, hashed.md5))
-        # nothing at all may be an unmounted disk: its files need not be hashed again once it is back
+        # an empty folder may be an unmounted disk: its files need not be hashed again once it is back
         if seen and seen != known:
             write_checked(self._memory, _HashedFiles(files=seen).model_dump())
         return Listing(tuple(files), tuple(waiting), tuple(left_out))
@@ -102,13 +102,13 @@ class LocalFolder:
         """Only a listing can tell; see ``VideoSource``."""
 
     def relist(self) -> Missed:
-        """Nothing is remembered but MD5 sums, which a listing checks by size and time."""
+        """Only MD5 sums are remembered, and a listing checks them by size and time: nothing is missed."""
         return Missed()
 
     def fetch_many(
         self, wanted: Sequence[tuple[SourceFile, Path]], progress: Callable[[SourceFile], None] | None = None
     ) -> Mapping[str, EusEtlError]:
-        """Copy files one by one, the disk being the limit; see ``VideoSource``."""
+        """Copy files one by one, since the disk is the limit; see ``VideoSource``."""
         failures: dict[str, EusEtlError] = {}
         for file, target in wanted:
             try:
@@ -124,7 +124,7 @@ class LocalFolder:
         """Copy ``file`` to ``target``, verified by size and MD5.
 
         Raises:
-            SourceUnavailableError: the file is gone or changed since it was listed.
+            SourceUnavailableError: the file is gone or has changed since it was listed.
             DiskFullError: no room for the copy.
         """
         try:
@@ -135,20 +135,20 @@ class LocalFolder:
                     raise SourceUnavailableError(
                         file.source_id,
                         "the file changed while it was copied",
-                        "wait until its upload is complete; the next observation takes the new one",
+                        "wait until its upload is complete; the next observation takes it then",
                     )
         except FileNotFoundError:  # its message holds the uploaded name
             raise SourceUnavailableError(
                 file.source_id,
                 "the file is no longer in the folder",
-                "put it back, or observe the folder again",
+                "put it back if that was a mistake",
             ) from None
 
     def _open(self, file: SourceFile) -> int:
-        """Open a listed file at the place that its id stands for: names that are no UTF-8 are listed as text.
+        """Open a listed file at the place that its id names: names that are not UTF-8 are listed as text.
 
         Raises:
-            OSError: it is there no more.
+            OSError: it is no longer there.
         """
         top = self._folder.resolve()
         for parts in _places(top, file.parts):
@@ -166,7 +166,7 @@ class LocalFolder:
             raise self._unavailable(error) from None
 
     def _remembered(self) -> dict[str, _Hashed]:
-        """What was hashed; nothing where that is lost or damaged: then all is hashed again."""
+        """What was hashed before; nothing where that is lost or damaged, so that all is hashed again."""
         try:
             return _HashedFiles.model_validate(read_checked(self._memory)).files
         except (FileNotFoundError, ValueError):
@@ -182,7 +182,7 @@ class LocalFolder:
 
 
 def _places(folder: Path, shown: tuple[str, ...], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Paths below ``folder``, as the file system has them, that are shown as ``shown``."""
+    """Paths below ``folder``, as the file system has them, that are listed as ``shown``."""
     if not shown:
         yield above
         return
@@ -196,6 +196,6 @@ def _places(folder: Path, shown: tuple[str, ...], above: tuple[str, ...] = ()) -
 
 
 def _source_id(parts: tuple[str, ...]) -> str:
-    """An id that names the place of a file without saying its name."""
+    """An id for the place of a file that does not reveal its name."""
     digest = hashlib.sha256("/".join(parts).encode("utf-8", "surrogateescape"))
     return f"local-{digest.hexdigest()[:12]}"

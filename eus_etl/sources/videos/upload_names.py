@@ -1,7 +1,7 @@
-"""Which names in a drive are no finished uploads: one set of rules for every source of videos.
+"""Which names in a drive do not belong to finished uploads: one set of rules for every source of videos.
 
 Programs that copy, download or synchronize write under a name of their own and rename the file when it is
-whole. A file that keeps such a name is unfinished, however long it stands still.
+whole. A file that keeps such a name is unfinished, however long it has not changed.
 """
 
 import os
@@ -11,13 +11,13 @@ from collections.abc import Collection, Sequence
 _CLUTTER = frozenset(
     {".ds_store", ".localized", ".directory", ".nomedia", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
 )
-"""Names, in small letters, of files that computers leave in folders by themselves."""
+"""Names, in lower case, of files that computers leave in folders by themselves."""
 
 _TRASH = re.compile(r"\.trash(es|-\w+)?|\$recycle\.bin|recycler|#recycle|@recycle|@recently-snapshot")
-"""Folders, in small letters, that hold what people have deleted."""
+"""Folders, in lower case, that hold what people have deleted."""
 
 _SYSTEM = frozenset({"system volume information", "lost+found", "@eadir"})
-"""Folders, in small letters, of the operating system's or the server's own."""
+"""Folders, in lower case, that belong to the operating system or the server."""
 
 _UNFINISHED_SUFFIXES = (
     # browsers
@@ -43,13 +43,13 @@ _UNFINISHED = re.compile(
     re.DOTALL,
 )
 _CONTROL_SUFFIXES = (".aria2", ".lftp-pget-status", ".st")
-"""Of files that a program keeps beside a file while it writes it under its final name."""
+"""Suffixes of the files that a program keeps beside one that it writes under its final name."""
 
 _TEMPORARY, _HIDDEN = "temporary_name", "hidden_name"
 
 
 def readable_name(name: str) -> str:
-    """A name of the file system as text, also where it is no UTF-8: then it is read as Windows' cp1252."""
+    """A name of the file system as text; one that is not UTF-8 is read as Windows' cp1252."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -62,12 +62,12 @@ def readable_name(name: str) -> str:
 
 
 def is_clutter(name: str) -> bool:
-    """Whether a computer left a file of this name by itself: nobody uploaded it, and nobody needs to know."""
+    """Whether a computer leaves files of this name by itself: they are no uploads, and are not recorded."""
     return name.casefold() in _CLUTTER
 
 
 def why_not_taken(parts: Sequence[str], beside: Collection[str] = ()) -> str | None:
-    """Why the path of a file says that it is no finished upload; None where it does not.
+    """Why the path of a file shows that it is not a finished upload; None where it may be one.
 
     Args:
         parts: folder names and file name below the study's folder.
@@ -80,7 +80,7 @@ def why_not_taken(parts: Sequence[str], beside: Collection[str] = ()) -> str | N
     folded = [part.casefold() for part in parts]
     if any(map(_TRASH.fullmatch, folded[:-1])):
         return "trashed"
-    # ``._x`` holds what a Mac could not store in ``x``: hidden, and never to be finished
+    # ``._x`` holds what a Mac could not store in ``x``: it is hidden, and will never be finished
     if any(_is_temporary(name) for name in folded if not name.startswith("._")):
         return _TEMPORARY
     if any(name.startswith(".") or name in _SYSTEM for name in folded):

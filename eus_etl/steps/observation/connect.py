@@ -1,7 +1,7 @@
 """From a study's configuration to its sources: the only place that chooses an implementation.
 
-Google's and Amazon's clients are imported where a study needs them: each takes half a second or more, and
-every run is a process.
+Google's and Amazon's clients are imported only where a study needs them: each takes half a second or more,
+and every run is a new process.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,15 +29,15 @@ from eus_etl.sources.videos.local_folder import LocalFolder
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The sources of a study, each connected when it is asked for.
+    """The sources of a study, each connected when it is first used.
 
-    A source whose credentials are missing fails where it is used, and keeps no other from being used.
+    A source whose credentials are missing fails when it is used; the others still work.
 
     Attributes:
         videos: makes the source of videos.
         label_items: makes the source of label items.
         patient_rows: makes the source of patient rows.
-        subjects: reads visit ids and their subject ids; none where the configuration names no table.
+        subjects: reads visit ids and their subject ids; empty where the configuration names no table.
     """
 
     videos: Callable[[], VideoSource]
@@ -51,7 +51,7 @@ def connect(study: StudyConfig, *, listing_limit_s: float | None = None) -> Sour
 
     Args:
         study: the configuration.
-        listing_limit_s: a listing of videos works for this long at most; the rest waits for the next.
+        listing_limit_s: a listing of videos takes this long at most; the rest waits for the next one.
     """
     return Sources(
         videos=partial(connect_videos, study, listing_limit_s),
@@ -75,7 +75,7 @@ def connect_videos(study: StudyConfig, listing_limit_s: float | None = None) -> 
 
 
 def item_rules(study: StudyConfig) -> ItemRules:
-    """What the study lets a label item say."""
+    """What a label item of the study may hold."""
     labels = [label for family in study.families.values() for label in family]
     spellings = {label_key(spelling) for label in labels for spelling in (label.name, *label.spellings)}
     return ItemRules(frozenset(spellings), study.patients.orgs)
@@ -120,7 +120,7 @@ def connect_patient_rows(study: StudyConfig) -> PatientRowSource:
 
 @lru_cache(maxsize=16)
 def _drive(config: GoogleDriveSource, mirror: Path, listing_limit_s: float | None) -> VideoSource:
-    """One connection a process: a sensor's tick should cost one request, not a new token as well."""
+    """One connection per process: a sensor's tick should cost one request, not a new token as well."""
     from eus_etl.sources.videos.google_drive.connection import read_credentials
     from eus_etl.sources.videos.google_drive.source import GoogleDrive
 

@@ -1,7 +1,7 @@
-"""Hand-written corrections, ``sync.csv`` and ``regions.csv``: read, and given to the visits that they name.
+"""Hand-written corrections, ``sync.csv`` and ``regions.csv``: read, and assigned to the visits they name.
 
-Reading only: what a row means for times belongs to ``domain.sync_rows``, for regions to
-``domain.screen.region_overrides``; storing what was found is ``observe``'s.
+Only reads: ``domain.sync_rows`` and ``domain.screen.region_overrides`` know what the rows mean, and
+``observe`` stores them.
 """
 
 from collections.abc import Mapping
@@ -25,10 +25,10 @@ class WrittenRows:
     """The rows of a hand-written file.
 
     Attributes:
-        of_visits: patient ids to the rows for them, with that id.
-        refused: patient ids to the rows for them that cannot be used.
-        rejected: what is recorded of other rows that cannot be used.
-        remembered: rows for a screen on any visit.
+        of_visits: patient ids to their rows, which hold that id.
+        rejected: other rows that cannot be used.
+        refused: patient ids to their rows that cannot be used.
+        remembered: rows for a screen in any visit.
     """
 
     of_visits: Mapping[str, list[Row]]
@@ -42,11 +42,11 @@ def sync_rows(paths: StudyPaths, match: PatientMatcher, *, had_rows: bool) -> Wr
 
     Args:
         paths: the study's paths.
-        match: gives rows to visits.
-        had_rows: whether it held rows when it was read last.
+        match: assigns rows to visits.
+        had_rows: whether the file held rows when it was last read.
 
     Raises:
-        ConfigError: the file is no table of these columns.
+        ConfigError: the file is not a table with these columns.
         SourceUnavailableError: it is gone or blank, and held rows before.
     """
     written = _read(paths.sync_csv, SYNC, had_rows=had_rows)
@@ -75,11 +75,11 @@ def region_rows(paths: StudyPaths, match: PatientMatcher, *, had_rows: bool) -> 
 
     Args:
         paths: the study's paths.
-        match: gives rows to visits.
-        had_rows: whether it held rows when it was read last.
+        match: assigns rows to visits.
+        had_rows: whether the file held rows when it was last read.
 
     Raises:
-        ConfigError: the file is no table of these columns.
+        ConfigError: the file is not a table with these columns.
         SourceUnavailableError: it is gone or blank, and held rows before.
     """
     written = _read(paths.regions_csv, REGIONS, had_rows=had_rows)
@@ -100,23 +100,23 @@ def region_rows(paths: StudyPaths, match: PatientMatcher, *, had_rows: bool) -> 
 
 
 def unknown_row(number: int, patients: int) -> Rejection:
-    """What is recorded of a row whose key fits no visit, or several."""
+    """What is recorded of a row whose key matches no visit, or several."""
     return Rejection(
         item=f"row {number}",
         reason="unknown_patient" if patients == 0 else "several_patients",
-        detail=f"its key fits {patients} visits",
-        remedy="write the visit's id or alias as the label item has it",
+        detail=f"its key matches {patients} visits" if patients else "no visit matches its key",
+        remedy="write the visit's id or alias as it is in the label item",
     )
 
 
 def _read(path: Path, table: Table, *, had_rows: bool) -> WrittenTable:
-    """A hand-written file. One that is gone or blank may be lost; one that has headers alone is meant so."""
+    """A hand-written file. One that is gone or blank may be lost; one with only its headers is meant so."""
     written = read_correction(path, table)
     if written is None and had_rows:
         raise SourceUnavailableError(
             path.name,
-            "it is gone or blank, and held corrections before; these stay",
-            "bring it back; to take all corrections back, leave its row of headers alone",
+            "it is gone or blank, and held corrections before; these stay in force",
+            "restore it; to withdraw all corrections, keep only its row of headers",
         )
     return written or WrittenTable({}, ())
 
@@ -140,7 +140,7 @@ def surplus_row(number: int) -> Rejection:
     return Rejection(
         item=f"row {number}",
         reason="surplus_cells",
-        detail="it has more cells than there are headers, so that cells may stand in the wrong column",
+        detail="it has more cells than there are headers, so cells may be in the wrong column",
         remedy="write numbers with a decimal point, and quote cells that hold the separator",
     )
 
@@ -149,6 +149,6 @@ def _bad_signature(number: int) -> Rejection:
     return Rejection(
         item=f"row {number}",
         reason="bad_signature",
-        detail="its signature is none: picture size and 32 hex digits",
+        detail="its signature is not a picture size and 32 hex digits",
         remedy="copy the signature from layouts.csv, or from what `eus-etl regions` prints",
     )

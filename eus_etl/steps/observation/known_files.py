@@ -1,4 +1,4 @@
-"""Which files each visit had at the last look, also where what that look stored is lost."""
+"""Which files each visit had at the last observation, even where its snapshot is lost."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,8 @@ from eus_etl.storage.source_snapshots import Inventory
 def known_files(paths: StudyPaths) -> dict[str, Sequence[ObservedFile]]:
     """The files of each visit that ever had one.
 
-    Where a snapshot is lost, the copies tell of the uploads that they were made from, also of those that the
-    source holds no more.
+    Where a snapshot is lost, the copies tell which uploads they were made from, including those that the
+    source no longer holds.
     """
     known: dict[str, Sequence[ObservedFile]] = {}
     for patient_id in Inventory(paths, DRIVE_VIDEOS).versions:

@@ -1,7 +1,7 @@
 """When a source holds so much less than before that it is not believed: unknown is not empty.
 
-An unmounted disk leaves an empty folder, an export that broke off a file with half of the items, a sheet that
-somebody filtered its headers alone. What was known stays until a person says that it is meant.
+An unmounted disk leaves an empty folder, an export that broke off leaves half of the items, and a sheet that
+somebody filtered may show only its headers. What was known stays until a person says that the loss is meant.
 """
 
 from collections.abc import Collection, Iterable
@@ -11,7 +11,7 @@ from eus_etl.sources.videos.base import Listing
 from eus_etl.steps.observation.snapshot import ObservedFile
 
 FEW = 10
-"""Of so many or fewer a person may well replace all: then only an empty source is not believed."""
+"""A person may well replace all of this many or fewer: then only an empty source is not believed."""
 
 
 def refuse_loss(role: str, things: str, *, present: int, known: int, lost: int, max_share: float) -> None:
@@ -22,8 +22,8 @@ def refuse_loss(role: str, things: str, *, present: int, known: int, lost: int, 
         things: what it holds, in the plural.
         present: how many there are now, known or not.
         known: how many were known.
-        lost: how many of them are missing now.
-        max_share: more than this share of the known ones is not believed; 1 believes everything.
+        lost: how many of the known ones are missing now.
+        max_share: a loss of more than this share of the known ones is not believed; 1 believes any.
 
     Raises:
         SourceUnavailableError: too much is missing.
@@ -34,13 +34,13 @@ def refuse_loss(role: str, things: str, *, present: int, known: int, lost: int, 
     raise SourceUnavailableError(
         role,
         f"{lost} of {known} {things} are missing at once; what was known stays",
-        "see that the disk is mounted and that the configuration names the right place; if they were removed "
-        "on purpose, set `sources.max_loss_share` to 1 until the next run",
+        "check that the disk is mounted and that the configuration names the right place; if they were "
+        "removed on purpose, set `sources.max_loss_share` to 1 for the next run",
     )
 
 
 def lost_files(known: Iterable[ObservedFile], listing: Listing) -> int:
-    """How many known files a listing shows nowhere: neither their place nor their content."""
+    """How many known files a listing does not show, neither their place nor their content."""
     shown = {file.source_id for file in listing.files}
     shown |= {file.source_id for file in (*listing.waiting, *listing.left_out)}
     contents = {file.md5 for file in listing.files}

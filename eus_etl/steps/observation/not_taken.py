@@ -1,51 +1,69 @@
-"""What is recorded of files that are not taken, or belong to no visit."""
+"""What is recorded of files that are not taken, or are unassigned."""
 
 from collections.abc import Mapping
 
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.sources.videos.base import WaitingFile
 
 
-def unmatched(source_id: str, parts: tuple[str, ...], patients: int) -> dict[str, object]:
-    """What is recorded of a file whose path fits no visit, or several."""
-    return {
-        "item": source_id,
-        "file_name": "/".join(parts),
-        "reason": "matches_nobody" if patients == 0 else "matches_several",
-        "detail": f"its path fits {patients} visits",
-        "remedy": "begin the folder's or file's name with the visit's id or alias",
-    }
+def unmatched(source_id: str, parts: tuple[str, ...], patients: int) -> Rejection:
+    """What is recorded of a file whose path matches no visit, or several."""
+    return Rejection(
+        item=source_id,
+        file_name="/".join(parts),
+        reason="matches_nobody" if patients == 0 else "matches_several",
+        detail=_matches(patients),
+        remedy="begin the folder's or file's name with the visit's id or alias",
+    )
 
 
-_WAITING_REMEDY: Mapping[str, str] = {
-    "temporary_name": "nothing: it is taken once the program that writes it gives it its final name; "
-    "if nothing writes it any more, remove it and upload the file again",
-    "hidden_name": "nothing; if it is a video, rename it, or its folder: no name may begin with a dot",
-    "link_outside": "move the file or folder itself to where the link lies",
-    "special_file": "nothing: a pipe, socket or device is no upload",
-    "cannot_be_read": "mend the link or the permissions, or upload the file again",
-    "empty_file": "upload the file again",
-    "still_being_written": "nothing: it is taken once it stops changing",
-    "not_hashed_yet": "nothing: it is taken at the next observation",
-    "still_uploading": "nothing: it is taken once its upload is complete",
-    "trashed": "nothing, or take it out of the trash",
-    "google_native_file": "upload a video file; this is a document of Google's",
-    "broken_shortcut": "share the shortcut's target with the service account, or remove the shortcut",
-    "listed_elsewhere": "nothing: the file is taken at its other place",
+_WHY: Mapping[str, str] = {
+    "temporary_name": "a program writes it under a temporary name, and it is taken once it has its final one",
+    "hidden_name": "its name or its folder's is a hidden or system name",
+    "link_outside": "it is a link that leads out of the study's folder",
+    "special_file": "it is a pipe, socket or device",
+    "cannot_be_read": "it cannot be read, or is a link that leads nowhere",
+    "empty_file": "it is empty",
+    "still_being_written": "it is still changing, and is taken once it no longer does",
+    "not_hashed_yet": "its checksum is not computed yet; the next observation goes on",
+    "still_uploading": "its upload is not complete, and it is taken once it is",
+    "trashed": "it is in the trash",
+    "google_native_file": "it is a Google document, sheet or the like, not a file",
+    "broken_shortcut": "it is a shortcut to something that is gone or not shared",
+    "listed_elsewhere": "it is a link or shortcut to a file that is taken at its own place",
 }
+"""Reasons to what is the matter with the file."""
+
+_REMEDIES: Mapping[str, str] = {
+    "temporary_name": "if no program is writing it any more, remove it and upload the file again",
+    "hidden_name": "if it is a video, rename it or its folder: no name may begin with a dot",
+    "link_outside": "move the file or folder itself to where the link lies",
+    "cannot_be_read": "repair the link or the permissions, or upload the file again",
+    "empty_file": "upload the file again",
+    "trashed": "if it was trashed by mistake, take it out of the trash",
+    "google_native_file": "upload a video file",
+    "broken_shortcut": "share the shortcut's target with the service account, or remove the shortcut",
+}
+"""Reasons to what a person can do; none where nothing needs to be done."""
 
 
-def not_taken(file: WaitingFile, found: frozenset[str]) -> dict[str, object]:
+def not_taken(file: WaitingFile, found: frozenset[str]) -> Rejection:
     """What is recorded of a file that waits or is left out.
 
     Args:
         file: the file.
-        found: the visits that its path fits.
+        found: the visits that its path matches.
     """
-    whose = f"of visit {next(iter(found))}" if len(found) == 1 else f"its path fits {len(found)} visits"
-    return {
-        "item": file.source_id,
-        "file_name": "/".join(file.parts),
-        "reason": file.reason,
-        "detail": f"not taken; {whose}",
-        "remedy": _WAITING_REMEDY[file.reason],
-    }
+    visit = f"it belongs to visit {next(iter(found))}" if len(found) == 1 else _matches(len(found))
+    return Rejection(
+        item=file.source_id,
+        file_name="/".join(file.parts),
+        reason=file.reason,
+        detail=f"not taken: {_WHY[file.reason]}; {visit}",
+        remedy=_REMEDIES.get(file.reason),
+    )
+
+
+def _matches(visits: int) -> str:
+    """In words, how many visits a path matches, where it is not one."""
+    return f"its path matches {visits} visits" if visits else "no visit matches its path"

@@ -1,10 +1,10 @@
-"""Look at the sources: one version a patient and source, and what belongs to nobody.
+"""Observe the sources: one version per visit and source, and what is unassigned.
 
 A source that does not answer raises and leaves the last observation as it was: unknown is not empty.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from eus_etl.domain.paths import StudyPaths, is_safe_id
 from eus_etl.domain.patient_matching import PatientMatcher
@@ -41,12 +41,12 @@ from eus_etl.storage.tables.parts import NOBODY, rejected_part, write_rejected
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one look at one source found.
+    """What one source held.
 
     Attributes:
         source: the source's asset name.
         versions: patient ids to versions of what the source holds of them.
-        rejected: how many files, items or rows could not be given to a patient.
+        rejected: how many files, items or rows are unassigned or cannot be used.
     """
 
     source: str
@@ -56,14 +56,14 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A source that could not be looked at."""
+    """A source that could not be observed."""
 
     source: str
     error: EusEtlError
 
 
 def observe(study: StudyConfig, sources: Sources, source: str) -> Observation:
-    """Look at one source and store what it holds.
+    """Observe one source and store what it holds.
 
     Raises:
         SourceUnavailableError, SourceError, ConfigError: the source cannot be read; nothing is changed.
@@ -84,7 +84,7 @@ def observe(study: StudyConfig, sources: Sources, source: str) -> Observation:
 
 
 def videos_mark(study: StudyConfig, sources: Sources) -> str | None:
-    """Changes when an observation of the videos could come out otherwise; None where only a look can tell.
+    """Changes when an observation of the videos may give something else; None where only one can tell.
 
     Raises:
         SourceUnavailableError, SourceError: the source cannot be read.
@@ -92,13 +92,13 @@ def videos_mark(study: StudyConfig, sources: Sources) -> str | None:
     paths, revision = StudyPaths(study.root), sources.videos().revision()
     if revision is None:
         return None
-    # a loss changes it as well: what the last look stored is written again by the next one
+    # a loss changes it as well: the next observation writes again what the last one stored
     stored = Inventory(paths, DRIVE_VIDEOS).is_whole, rejected_part(paths, DRIVE_VIDEOS, NOBODY).is_file()
     return version_of(revision, label_items_mark(paths), stored)
 
 
 def relist_videos(sources: Sources) -> int:
-    """List the videos anew, whatever their source remembers; returns how many changes had been missed.
+    """List all videos again, whatever their source remembers; returns how many changes had been missed.
 
     Raises:
         EusEtlError: the source cannot be listed now; what is known stays.
@@ -108,7 +108,7 @@ def relist_videos(sources: Sources) -> int:
 
 
 def observe_all(study: StudyConfig, sources: Sources) -> tuple[list[Observation], list[Failure]]:
-    """Look at every source; one that fails does not keep the others from being seen."""
+    """Observe every source; one that fails does not keep the others from being observed."""
     seen: list[Observation] = []
     failed: list[Failure] = []
     for source in SOURCES:
@@ -136,7 +136,7 @@ def _observe_items(
         lost=len(lost),
         max_share=max_loss_share,
     )
-    rejected = [asdict(bad) for bad in scan.rejected]
+    rejected = list(scan.rejected)
     try:
         subjects = read_subjects()
     except EusEtlError as error:  # labels do not wait for it
@@ -153,13 +153,13 @@ def _observe_items(
     return _store(paths, LABEL_ITEMS, observed, rejected)
 
 
-def _no_subject_ids(error: EusEtlError) -> dict[str, object]:
-    return {
-        "item": error.subject,
-        "reason": "no_subject_ids",
-        "detail": f"{error.cause}; ids that were known before stay",
-        "remedy": error.remedy,
-    }
+def _no_subject_ids(error: EusEtlError) -> Rejection:
+    return Rejection(
+        item=error.subject,
+        reason="no_subject_ids",
+        detail=f"{error.cause}; ids that were known before stay",
+        remedy=error.remedy or None,
+    )
 
 
 def _observe_videos(
@@ -176,7 +176,7 @@ def _observe_videos(
         lost=lost_files(held, listing),
         max_share=max_loss_share,
     )
-    # a visit whose files all moved elsewhere keeps an entry, so that its tables are made anew without them
+    # a visit whose files have all moved keeps an entry, so that its tables are made again without them
     files: dict[str, list[ObservedFile]] = {
         patient: _kept(known, listing) for patient, known in before.items()
     }
@@ -190,7 +190,7 @@ def _observe_videos(
             continue
         rejected.append(unmatched(file.source_id, file.parts, len(found)))
         if holder := holders.get(_place(seen)):
-            # nobody moved it: an item or an alias changed, and a slip there must not cost a visit its videos
+            # it did not move: an item or alias changed, and a slip there must not cost a visit its videos
             files[holder].append(seen.model_copy(update={"unclear": True}))
     observed = {
         patient: {"files": [file.model_dump() for file in sorted(held, key=lambda file: file.parts)]}
@@ -204,12 +204,12 @@ def _place(file: ObservedFile) -> tuple[object, ...]:
 
 
 def _kept(known: Sequence[ObservedFile], listing: Listing) -> list[ObservedFile]:
-    """Of the files known before, those that are not listed now but are not given up either.
+    """Of the files known before, those that are no longer listed but are kept all the same.
 
-    A file that waits stays as it was, and so does all below a folder that waits. One whose content is listed
-    elsewhere has moved, and one whose place holds other content was replaced: these go. So does one that the
-    source still holds under a name that no finished upload has. One that is nowhere is marked as gone; its
-    copy stays.
+    A file that waits stays as it was, and so does everything below a folder that waits. One whose content is
+    listed elsewhere has moved, and one whose place holds other content was replaced: these are dropped. So is
+    one that the source still holds under a name that no finished upload has. One that is nowhere is marked as
+    gone; its copy stays.
     """
     places = {file.source_id for file in listing.files}
     contents = {file.md5 for file in listing.files}
@@ -285,7 +285,7 @@ def _store(
     paths: StudyPaths,
     source: str,
     observed: Mapping[str, Mapping[str, object]],
-    rejected: Iterable[Rejection | Mapping[str, object]],
+    rejected: Iterable[Rejection],
 ) -> Observation:
     versions = {
         patient_id: version_of(found) for patient_id, found in observed.items() if is_safe_id(patient_id)

@@ -1,7 +1,7 @@
-"""What ``regions.csv`` says of screens on any visit: stored by an observation, and whom it concerns.
+"""The rows of ``regions.csv`` for a screen in any visit: stored by an observation, with the visits concerned.
 
 A row without a patient holds for every layout that shows its screen. It is part of the version of the visits
-that show it, and of no other, so that an edit makes only these anew.
+that show it, and of no others, so that an edit makes only these stale.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ def store_remembered(paths: StudyPaths, rows: Iterable[Row]) -> None:
 
 
 def remembered_rows(paths: StudyPaths) -> list[dict[str, object]]:
-    """The remembered rows, those of all screens: a visit that is made for the first time has none known."""
+    """The remembered rows of all screens: those of a visit made for the first time are not known yet."""
     found = (Inventory(paths, _SOURCE).load(_ALL) or {}).get("rows", [])
     assert isinstance(found, list)  # noqa: S101 - written by store_remembered() only
     return found
@@ -39,7 +39,7 @@ def require_remembered(paths: StudyPaths) -> None:
     """Check that the remembered rows can be read.
 
     Raises:
-        SnapshotLostError: they are missing or damaged; the next look at ``regions.csv`` writes them again.
+        SnapshotLostError: they are missing or damaged; the next observation writes them again.
     """
     Inventory(paths, _SOURCE).require(_ALL)
 
@@ -47,7 +47,7 @@ def require_remembered(paths: StudyPaths) -> None:
 def remembered_of_visits(paths: StudyPaths, rows: list[Row]) -> dict[str, list[Row]]:
     """Visits whose layouts show a remembered screen, with its rows.
 
-    Costs a look at each part of ``layouts`` that has changed, and nothing where nothing is remembered.
+    Reads each part of ``layouts`` that has changed, and none where nothing is remembered.
     """
     if not rows:
         return {}
@@ -67,4 +67,4 @@ def _signatures_at(part: Path, modified_ns: int, size: int) -> frozenset[str]:  
                 return frozenset()  # made before screens were told apart
             return frozenset(pl.read_parquet(part, columns=["signature"])["signature"].drop_nulls())
     except OutputLostError:
-        return frozenset()  # it is made again, with all rows that are remembered
+        return frozenset()  # it is made again, with all remembered rows

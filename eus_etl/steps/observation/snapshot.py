@@ -30,8 +30,8 @@ class ObservedFile(BaseModel):
     """A file as the last observation of the videos' source stored it.
 
     Attributes:
-        gone: the source holds it no more, though it was neither moved nor replaced.
-        unclear: it lies where it lay when it was this visit's, but its path fits no visit now, or several.
+        gone: the source no longer holds it, though it was neither moved nor replaced.
+        unclear: it lies where it did when it was this visit's, but its path now matches no visit, or several.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,7 +49,7 @@ class ObservedFile(BaseModel):
         return self.md5[:12]
 
     def as_source_file(self) -> SourceFile:
-        """The file as its source lists it."""
+        """The file as its source listed it."""
         return SourceFile(self.source_id, self.parts, self.size, self.md5)
 
 
@@ -71,7 +71,7 @@ class RefusedRow(BaseModel):
     """A row of ``sync.csv`` that cannot be used.
 
     Attributes:
-        video_id: the video it is written for; None for all of the visit.
+        video_id: the video that it is for; None for all of the visit.
         rejection: what is recorded of it.
     """
 
@@ -92,15 +92,15 @@ def observed_files(paths: StudyPaths, patient_id: str) -> Sequence[ObservedFile]
 
 
 def require_snapshots(paths: StudyPaths, patient_id: str, versions: Mapping[str, str | None]) -> None:
-    """Check that what the sources hold of a visit can be read, before anything is made of it.
+    """Check that a visit's snapshots can be read, before anything is made from them.
 
     Args:
         paths: the study's paths.
         patient_id: the visit.
-        versions: names of sources to the version reported of the visit; None where none was.
+        versions: names of sources to the version reported for the visit; None where none was.
 
     Raises:
-        SnapshotLostError: a snapshot is missing or damaged; the next look at its source writes it again.
+        SnapshotLostError: a snapshot is missing or damaged; the next observation writes it again.
     """
     for source in SOURCES:
         if versions.get(source) is not None:
@@ -116,18 +116,18 @@ def attributes_of(paths: StudyPaths, patient_id: str) -> Mapping[str, object] | 
 
 
 def subject_of(paths: StudyPaths, patient_id: str) -> str | None:
-    """The keyed id of the person whose visit it is; None where it is not known."""
+    """The visit's subject id; None where it is not known."""
     found = Inventory(paths, LABEL_ITEMS).load(patient_id)
     return None if found is None else _Item.model_validate(found).subject_id
 
 
 def label_items_mark(paths: StudyPaths) -> str:
-    """Changes whenever the stored items may have: aliases decide which visit a file belongs to."""
+    """Changes whenever the stored items may have changed: aliases decide which visit a file belongs to."""
     return Inventory(paths, LABEL_ITEMS).mark()
 
 
 def rows_of(paths: StudyPaths, patient_id: str) -> Sequence[Mapping[str, str]]:
-    """The sheet's rows of a patient: header to cell."""
+    """A visit's rows of the sheet: header to cell."""
     return _Rows.model_validate(Inventory(paths, PATIENT_ROWS).load(patient_id) or {}).rows
 
 
@@ -142,13 +142,13 @@ def refused_sync_rows_of(paths: StudyPaths, patient_id: str) -> Sequence[Refused
 
 
 def region_rows_of(paths: StudyPaths, patient_id: str) -> pl.DataFrame:
-    """The rows of ``regions.csv`` for a visit, and those for screens on any visit."""
+    """The rows of ``regions.csv`` for a visit, and those for screens in any visit."""
     own = _Written.model_validate(Inventory(paths, REGION_ROWS).load(patient_id) or {}).rows
     return REGIONS.frame([*own, *remembered_rows(paths)])
 
 
 def unassigned_version(paths: StudyPaths) -> str:
-    """Changes when what belongs to nobody changes, in any source."""
+    """Changes when what is unassigned changes, in any source."""
     parts = [rejected_part(paths, source, NOBODY) for source in SOURCES]
     return version_of([file_sha256(part) if part.is_file() else None for part in parts])
 
@@ -167,10 +167,10 @@ def _aliases(paths: StudyPaths) -> dict[str, str | None]:
 
 
 def known_visits(paths: StudyPaths, keys: Iterable[str]) -> set[str]:
-    """Of partition keys, those of visits that a source has shown, now or once.
+    """Of partition keys, those of visits that a source shows or once showed.
 
-    A person can type any key into Dagster's page, also a path that leads out of the root: keys go through
-    here before anything is looked up by them.
+    A person can type any key into Dagster's page, even a path that leads out of the root: every key is
+    checked here before anything is looked up by it.
     """
     shown = Inventory(paths, LABEL_ITEMS).versions.keys() | Inventory(paths, DRIVE_VIDEOS).versions.keys()
     return {key for key in keys if key in shown or (is_safe_id(key) and paths.ledger(key).is_file())}
@@ -180,12 +180,12 @@ def require_known_visit(paths: StudyPaths, key: str) -> None:
     """Refuse a partition key that no source has shown.
 
     Raises:
-        PatientUnknownError: it is none; the message does not repeat what somebody typed.
+        PatientUnknownError: no source has; the message does not repeat what somebody typed.
     """
     if not known_visits(paths, [key]):
         raise PatientUnknownError(
             "partition key",
-            "no source has shown a visit of this id",
+            "no source has shown a visit with this id",
             "delete the partition, and choose a visit that `eus-etl status` lists",
         )
 
@@ -204,10 +204,10 @@ def _matcher_at(paths: StudyPaths, pattern: str, _marks: tuple[str, str]) -> Pat
 
 
 def resolve_patient(study: StudyConfig, key: str) -> str:
-    """The patient id that an id or alias stands for.
+    """The patient id that belongs to an id or alias.
 
     Raises:
-        PatientUnknownError: no visit, or more than one, bears it.
+        PatientUnknownError: no visit has it, or several have.
     """
     found = matcher(study).of_key(key)
     if len(found) != 1:

@@ -1,7 +1,7 @@
-"""The copies of a visit's videos in ``raw_data``: brought to what the source holds, and remembered.
+"""The copies of a visit's videos in ``raw_data``: brought up to what the source holds, and remembered.
 
 An upload that stalls under a name that no rule knows is taken, and taken again under its final name once it
-is whole. Kept beside the whole file it would double frames and push later videos along the timeline: a copy
+is whole. Kept beside the whole file, it would double frames and shift later videos on the timeline: a copy
 whose content begins another file of the visit is dropped.
 """
 
@@ -23,7 +23,7 @@ _GLANCE_BYTES = 1 << 20
 
 
 class _Copy(BaseModel):
-    """A verified copy, and its upload: its MD5 need not be computed again while size and time stand."""
+    """A verified copy and its upload; its MD5 holds as long as size and time are unchanged."""
 
     md5: str
     size: int
@@ -36,7 +36,7 @@ class _Copies(BaseModel):
 
     Attributes:
         names: verified copies by file name.
-        unfinished: MD5 sums of dropped copies to those of the files that begin with all that they held.
+        unfinished: MD5 sums of dropped copies to those of the files that begin with their whole content.
     """
 
     names: dict[str, _Copy] = {}
@@ -48,7 +48,7 @@ class Brought:
     """What ``raw_data`` holds of a visit now.
 
     Attributes:
-        copies: MD5 sums to verified copies, without those that neither source nor folder holds.
+        copies: MD5 sums to verified copies; files that neither source nor folder holds are not among them.
         fetched: how many were fetched just now.
         refused: MD5 sums to why their source holds them back.
         unfinished: MD5 sums of unfinished copies to those of the whole files, which are used instead.
@@ -66,13 +66,13 @@ def memory_of(paths: StudyPaths, patient_id: str) -> Path:
 
 
 def remembered_uploads(paths: StudyPaths, patient_id: str) -> list[ObservedFile]:
-    """The uploads of a visit that there are copies of; none where nothing legible is remembered."""
+    """The uploads of a visit that have copies; none where nothing legible is remembered."""
     remembered = _remembered(memory_of(paths, patient_id))
     return [copy.upload for copy in remembered.names.values()] if remembered else []
 
 
 def file_names(files: Sequence[ObservedFile]) -> dict[str, str]:
-    """MD5 sums to names in ``raw_data``: names that differ in nothing but folder or case get the video id."""
+    """MD5 sums to names in ``raw_data``; names that differ only in folder or case get the video id."""
     safe = {file.md5: safe_file_name(file.parts[-1]) for file in files}
     uses = Counter(name.casefold() for name in safe.values())
     names = {}
@@ -94,17 +94,17 @@ def bring_copies(
     """Rename, fetch and remove until the folder holds ``wanted``, without unfinished copies.
 
     Raises:
-        EusEtlError: a file could not be fetched that may be fetched later.
+        EusEtlError: a file could not be fetched now, but may be later.
     """
     folder, memory = paths.raw_folder(patient_id), memory_of(paths, patient_id)
     before = _remembered(memory)
-    if before is None:  # what lies there is ours all the same, under whatever name
+    if before is None:  # what lies there is ours all the same, whatever its name
         before, held = _Copies(), {md5_of(file): file for file in folder.glob("[!.]*") if file.is_file()}
     else:
         held = {
             copy.md5: folder / name for name, copy in before.names.items() if _is_intact(folder / name, copy)
         }
-    # what begins a file that is here is not fetched again only to be dropped
+    # the beginning of a file that is here is not fetched only to be dropped
     unfinished = _find_unfinished(wanted, held, before.unfinished)
     wanted = [file for file in wanted if file.md5 not in unfinished]
     names = file_names(wanted)
@@ -146,7 +146,7 @@ def bring_copies(
 
 
 def _renamed(folder: Path, names: Mapping[str, str], copies: Mapping[str, Path]) -> dict[str, Path]:
-    """Copies of the files that are named, each under its name unless another file has that."""
+    """Copies of the named files, each under its name unless another file has it."""
     placed = {}
     for md5, name in names.items():
         if (copy := copies.get(md5)) is not None:
@@ -158,19 +158,19 @@ def _renamed(folder: Path, names: Mapping[str, str], copies: Mapping[str, Path])
 def _find_unfinished(
     files: Sequence[ObservedFile], copies: Mapping[str, Path], proven: Mapping[str, str]
 ) -> dict[str, str]:
-    """MD5 sums of unfinished copies to those of the files that begin with all that they hold.
+    """MD5 sums of unfinished copies to those of the files that begin with their whole content.
 
-    Proven by content: the MD5 of so many first bytes of the longer file is that of the shorter.
+    Proven by content: as many first bytes of the longer file have the MD5 of the shorter one.
 
     Args:
         files: a visit's files, each content once.
         copies: MD5 sums to verified copies, as far as there are any.
-        proven: what was found before; it is not looked at again.
+        proven: what was found before; it is not checked again.
     """
     by_size = sorted(files, key=lambda file: file.size)
     found: dict[str, str] = {}
     for number, shorter in enumerate(by_size):
-        # the longest first, so that one whole file stands for all unfinished copies of it
+        # the longest first, so that all unfinished copies of a file lead to the whole one
         for longer in reversed(by_size[number + 1 :]):
             if longer.size == shorter.size or longer.md5 not in copies:
                 continue

@@ -8,6 +8,7 @@ import polars as pl
 from eus_etl.domain.container_length import missing_bytes
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import VIDEOS
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.domain.timeline import place_videos
 from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import StudyConfig
@@ -30,10 +31,11 @@ def fetch_videos(
     files: Sequence[ObservedFile],
     progress: Callable[[str], None] | None = None,
 ) -> StepResult:
-    """Bring ``raw_data/<patient_id>`` to what the source holds, and make the visit's rows of ``videos.csv``.
+    """Bring ``raw_data/<patient_id>`` up to what the source holds, and make the visit's ``videos.csv`` rows.
 
-    Files that the source holds no more but that were not replaced or moved stay, and are recorded. Unfinished
-    copies of other files of the visit are dropped. What is cut off is used as far as it goes, and recorded.
+    Files that the source no longer holds, but that were neither replaced nor moved, stay and are recorded.
+    Unfinished copies of other files of the visit are dropped. A file that is cut off is used as far as it
+    goes, and recorded.
 
     Raises:
         SourceUnavailableError: a file cannot be fetched now; what was fetched before is kept.
@@ -41,7 +43,7 @@ def fetch_videos(
     """
     paths = StudyPaths(study.root)
     remove_partials(paths.raw_folder(patient_id))
-    rejected: list[dict[str, object]] = []
+    rejected: list[Rejection] = []
     wanted = _distinct(files, rejected)
     brought = bring_copies(paths, patient_id, source, wanted, progress)
     rows = []
@@ -49,33 +51,33 @@ def fetch_videos(
     for file in wanted:
         if file.md5 in brought.unfinished:
             if not file.gone:
-                rejected.append(_row(file, "unfinished_upload", _WHOLE_IS_USED, _REMOVE))
+                rejected.append(_rejection(file, "unfinished_upload", _WHOLE_IS_USED, _REMOVE))
             continue
         if (refusal := brought.refused.get(file.md5)) is not None:
-            rejected.append(_row(file, "not_fetched", refusal.cause, f"{refusal.remedy}{_MAKE_AGAIN}"))
+            rejected.append(_rejection(file, "not_fetched", refusal.cause, f"{refusal.remedy}{_MAKE_AGAIN}"))
             continue
         if file.md5 not in brought.copies:
             rejected.append(
-                _row(file, "gone_from_source", "neither the source nor raw_data holds it", _UPLOAD)
+                _rejection(file, "gone_from_source", "neither the source nor raw_data holds it", _UPLOAD)
             )
             continue
         if file.gone:
-            rejected.append(_row(file, "gone_from_source", "the copy in raw_data is used", _GONE))
+            rejected.append(_rejection(file, "gone_from_source", "the copy in raw_data is used", _GONE))
         if file.unclear:
-            rejected.append(_row(file, "owner_unclear", _STAYS, _MAKE_CLEAR))
+            rejected.append(_rejection(file, "owner_unclear", _STAYS, _MAKE_CLEAR))
         cut_off = missing_bytes(brought.copies[file.md5])
-        lacks = f"its container says that it is {cut_off} bytes longer"
+        lacks = f"by its container, {cut_off} bytes are missing"
         try:
             rows.append(_video_row(brought.copies[file.md5], patient_id, file, study))
         except VideoUnreadableError as error:
             if cut_off and error.reason == "unreadable":
-                rejected.append(_row(file, "truncated", f"{lacks}; {error.cause}", error.remedy))
+                rejected.append(_rejection(file, "truncated", f"{lacks}; {error.cause}", error.remedy))
             else:
-                rejected.append(_row(file, error.reason, error.cause, error.remedy))
+                rejected.append(_rejection(file, error.reason, error.cause, error.remedy))
             unreadable += error.reason in UNUSABLE
         else:
             if cut_off:
-                rejected.append(_row(file, "truncated", f"{lacks}; what is there is used", _UPLOAD))
+                rejected.append(_rejection(file, "truncated", f"{lacks}; what is there is used", _UPLOAD))
     videos = VIDEOS.frame(rows)
     places = place_videos(videos, study.timeline)
     placed = videos.drop(set(places.columns) - {"video_id"}).join(places, on="video_id").sort("order")
@@ -110,15 +112,15 @@ def _reasons_check(recorded: pl.DataFrame) -> Check:
     )
 
 
-def _distinct(files: Sequence[ObservedFile], rejected: list[dict[str, object]]) -> list[ObservedFile]:
-    """Each content once, in path order; a file that is still there comes before one that is gone."""
+def _distinct(files: Sequence[ObservedFile], rejected: list[Rejection]) -> list[ObservedFile]:
+    """Each content once, in path order; a file that is still there is preferred to one that is gone."""
     wanted: dict[str, ObservedFile] = {}
     for file in sorted(files, key=lambda file: (file.gone, file.parts)):
         if file.md5 not in wanted:
             wanted[file.md5] = file
         elif not file.gone:
             rejected.append(
-                _row(file, "duplicate_upload", f"same content as {wanted[file.md5].source_id}", "nothing")
+                _rejection(file, "duplicate_upload", f"same content as {wanted[file.md5].source_id}")
             )
     return sorted(wanted.values(), key=lambda file: file.parts)
 
@@ -151,20 +153,20 @@ def _video_row(path: Path, patient_id: str, file: ObservedFile, study: StudyConf
     }
 
 
-_STAYS = "its path fits no visit now, or several; it stays with the visit that it was given to"
+_STAYS = "its path no longer matches exactly one visit; it stays with the visit that had it before"
 _MAKE_CLEAR = "correct the visit's item or alias, or begin the folder's name with one visit's id"
-_MAKE_AGAIN = "; then make raw_videos of the visit again from Dagster's page"
+_MAKE_AGAIN = "; then materialize raw_videos of the visit in Dagster's page"
 _UPLOAD = "upload the file again"
-_WHOLE_IS_USED = "another file of the visit begins with all that it holds; that one is used"
+_WHOLE_IS_USED = "its whole content begins another file of the visit, which is used instead"
 _REMOVE = "remove it from the source"
-_GONE = "nothing; to drop the video, delete its copy in raw_data as well"
+_GONE = "to drop the video, delete its copy in raw_data as well"
 
 
-def _row(file: ObservedFile, reason: str, detail: str, remedy: str) -> dict[str, object]:
-    return {
-        "item": file.source_id,
-        "file_name": "/".join(file.parts),
-        "reason": reason,
-        "detail": detail,
-        "remedy": remedy,
-    }
+def _rejection(file: ObservedFile, reason: str, detail: str, remedy: str = "") -> Rejection:
+    return Rejection(
+        item=file.source_id,
+        file_name="/".join(file.parts),
+        reason=reason,
+        detail=detail,
+        remedy=remedy or None,
+    )

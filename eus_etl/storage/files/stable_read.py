@@ -7,7 +7,7 @@ from pathlib import Path
 from eus_etl.errors import SourceUnavailableError
 
 QUIET_S = 1.0
-"""A file that did not change for so long is whole: whoever writes one goes on without such pauses."""
+"""A file that has not changed for this long is whole: programs that write one make no such pauses."""
 
 _PATIENCE_S = 10.0
 _LOOK_AGAIN_S = 0.1
@@ -33,9 +33,7 @@ def read_settled(path: Path, subject: str) -> bytes:
             if _state(before) == _state(path.stat()):
                 return content
         time.sleep(_LOOK_AGAIN_S)
-    raise SourceUnavailableError(
-        subject, "the file keeps changing", "nothing: it is read once it is written to the end"
-    )
+    raise SourceUnavailableError(subject, "the file keeps changing; it is read once it no longer does")
 
 
 def _state(found: os.stat_result) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """Parts: one small Parquet file a patient and table, from which the study tables are assembled."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -45,12 +45,11 @@ def remembered_part(paths: StudyPaths, table: Table, patient_id: str) -> pl.Data
 
 
 def write_rejected(
-    paths: StudyPaths, stage: str, patient_id: str, rows: Iterable[Rejection | Mapping[str, object]]
+    paths: StudyPaths, stage: str, patient_id: str, rejections: Iterable[Rejection]
 ) -> pl.DataFrame:
     """Record what ``stage`` could not use of one visit; replaces what it recorded before."""
     known = None if patient_id == NOBODY else patient_id
-    values = (row.row if isinstance(row, Rejection) else row for row in rows)
-    frame = REJECTED.frame({"patient_id": known, "stage": stage, **row} for row in values)
+    frame = REJECTED.frame({"patient_id": known, "stage": stage, **rejection.row} for rejection in rejections)
     path = rejected_part(paths, stage, patient_id)
     if frame.is_empty():
         path.unlink(missing_ok=True)

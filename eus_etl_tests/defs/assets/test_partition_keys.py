@@ -49,7 +49,7 @@ def test_an_unknown_key_is_refused_by_every_asset(hospital: TinyHospital, key: s
                 (failure,) = done.get_step_failure_events()
                 error = failure.step_failure_data.error
                 assert error is not None
-                assert "no source has shown a visit of this id" in str(error)
+                assert "no source has shown a visit with this id" in str(error)
                 assert f": {key}" not in str(error.message)
     assert files_around(hospital) == before
 

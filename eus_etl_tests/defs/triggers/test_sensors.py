@@ -471,7 +471,7 @@ def test_a_drive_that_stalls_skips_and_its_answer_counts_when_it_comes(
     server.faults.stall_s = 1.0
     server.faults.other.append("stall")
     tick = hasty.tick(VIDEOS)
-    assert "drive_videos: looking at it takes longer" in str(tick.skip_message)
+    assert "drive_videos: reading it takes longer" in str(tick.skip_message)
     assert (tick.cursor, list(tick.asset_events)) == (None, [])
     while "takes longer" in str(tick.skip_message):
         tick = hasty.tick(VIDEOS)
@@ -768,7 +768,7 @@ def test_a_source_that_stalls_keeps_no_edit_of_another_back(
     hospital.write_rows(f"Patient,Cancer type\n{ONE},none\n{ALIAS_TWO},none\n")
     edit(hospital, "00:00:02")
     assert plans(hasty.tick(EDITS)) == {ONE: {"labels", "patients", "frame_table"}}
-    assert "patient_rows: looking at it takes longer" in str(hasty.tick(EDITS).skip_message)
+    assert "patient_rows: reading it takes longer" in str(hasty.tick(EDITS).skip_message)
     answered.set()
     assert set(plans(hasty.tick(EDITS))) == {TWO}
 

@@ -198,7 +198,7 @@ def test_the_table_named_by_an_ssm_parameter(put: Put, scan: Scan, endpoint: str
     [
         ("no-such-table", None, "no such table in ap-south-1"),
         (None, "/no/such/parameter", "no such SSM parameter in ap-south-1"),
-        ("", None, "cannot be asked for"),
+        ("", None, "cannot be made"),
     ],
 )
 def test_names_that_name_nothing(

@@ -1,6 +1,6 @@
-"""Questions about files to Drive v3: which parameters, which fields, how answers are read.
+"""Requests for Drive v3's metadata: which parameters, which fields, how answers are read.
 
-How requests are authorised, paced and retried belongs to ``drive_connection`` and ``drive_retries``.
+``connection`` authorizes requests; ``retry`` paces and repeats them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ PAGE = 1000
 """Drive's largest page."""
 
 FOLDERS_A_QUERY = 50
-"""So many folders are listed by one query; rclone asks for as many."""
+"""Folders listed by one query; rclone asks for as many."""
 
 _FILE = (
     "id,name,mimeType,parents,driveId,trashed,size,md5Checksum,sha256Checksum,headRevisionId,"
@@ -29,7 +29,7 @@ _CHANGES = f"nextPageToken,newStartPageToken,changes(changeType,fileId,removed,f
 
 
 class TokenRejectedError(Exception):
-    """Drive does not accept the change feed's page token."""
+    """Drive rejects the change feed's page token."""
 
 
 class FolderGoneError(Exception):
@@ -49,10 +49,10 @@ class ChangePage:
     """A page of the change feed.
 
     Attributes:
-        changed: present states of files, folders and shortcuts.
+        changed: current states of files, folders and shortcuts.
         removed: ids of what is deleted or no longer shared.
         drive_removed: the account is no longer a member of the shared drive.
-        token: where the feed goes on.
+        token: where the feed continues.
         is_last: nothing more has happened.
     """
 
@@ -64,10 +64,10 @@ class ChangePage:
 
 
 class DriveMetadata:
-    """Questions to Drive, each tried until it is answered, refused or out of time.
+    """Requests for metadata, each tried until it is answered, refused or out of time.
 
     Args:
-        connection: where they are asked.
+        connection: makes them.
         pacer: the pace that all requests share.
         until: ``time.monotonic()`` after which no failure is waited for; None for no limit.
     """
@@ -78,7 +78,7 @@ class DriveMetadata:
         self._until = until
 
     def file(self, file_id: str) -> Entry | None:
-        """One file's, folder's or shortcut's present state; None where the account sees no such thing."""
+        """The current state of a file, folder or shortcut; None where the account cannot see it."""
         request = self._connection.api.files().get(fileId=file_id, fields=_FILE, supportsAllDrives=True)
         try:
             return _entry(self._ask(request, file_id))
@@ -88,7 +88,7 @@ class DriveMetadata:
             raise refused.error(file_id) from None
 
     def start_token(self, drive_id: str | None, subject: str) -> str:
-        """The change feed's present end."""
+        """The change feed's current end."""
         request = self._connection.api.changes().getStartPageToken(driveId=drive_id, supportsAllDrives=True)
         try:
             token: str = self._ask(request, subject)["startPageToken"]
@@ -100,7 +100,7 @@ class DriveMetadata:
         """A page of what happened since ``token``.
 
         Raises:
-            TokenRejectedError: the feed cannot be read from there; everything is to be listed anew.
+            TokenRejectedError: the feed cannot be read from there; list everything again.
         """
         request = self._connection.api.changes().list(
             pageToken=token,
@@ -132,14 +132,14 @@ class DriveMetadata:
     def children(self, folders: Iterable[Entry]) -> Iterator[tuple[Sequence[Entry], Sequence[Entry]]]:
         """List folders, many by one query.
 
-        Drive may leave out all children of some of the folders of one query, and say nothing of it (rclone
-        issues 3114 and 9810): a folder without children is asked for again by itself.
+        Drive may silently leave out all children of some of a query's folders (rclone issues 3114 and 9810),
+        so a folder without children is asked for again by itself.
 
         Yields:
             Folders that are now listed, and all of their children.
 
         Raises:
-            FolderGoneError: a folder went away meanwhile.
+            FolderGoneError: a folder has disappeared.
             SourceUnavailableError: Drive does not answer, or did not search everything.
         """
         by_drive = sorted(folders, key=lambda folder: (folder.drive_id or "", folder.entry_id))
@@ -159,7 +159,7 @@ class DriveMetadata:
         subject = folders[0].entry_id
         scope = {"corpora": "drive", "driveId": drive_id} if drive_id else {}
         query = " or ".join(f"'{folder.entry_id}' in parents" for folder in folders)
-        found: dict[str, Entry] = {}  # an entry that comes on two pages counts once
+        found: dict[str, Entry] = {}  # an entry that is on two pages counts once
         page: str | None = None
         while True:
             request = self._connection.api.files().list(
@@ -177,7 +177,7 @@ class DriveMetadata:
                 if refused.status != 404:
                     raise refused.error(subject) from None
                 if len(folders) > 1:
-                    return []  # one of them is gone: each is asked for by itself
+                    return []  # one of them is gone: the caller asks for each by itself
                 raise FolderGoneError(subject) from None
             found |= {entry.entry_id: entry for entry in map(_entry, answer.get("files", []))}
             page = answer.get("nextPageToken")
@@ -201,7 +201,7 @@ _NO_ACCESS = {"insufficientFilePermissions", "forbidden", "appNotAuthorizedToFil
 
 
 def _entry(file: Mapping[str, Any]) -> Entry:
-    """An entry from a file resource; text that cannot be stored is mended."""
+    """An entry from a file resource; characters that cannot be stored are replaced."""
     parents = file.get("parents") or [None]
     return Entry(
         entry_id=file["id"],

@@ -1,8 +1,8 @@
 """The mirror: what is known of a drive, kept on disk together with the change feed's page token.
 
-Both change in one transaction of SQLite, so they never disagree: after a crash the same changes are read
-again, which changes nothing. Reading the head alone takes the same time however large the drive is.
-What the entries mean belongs to ``drive_tree``.
+Both change in one SQLite transaction, so they never disagree: after a crash the same changes are read again,
+which changes nothing. Reading the head alone takes the same time however large the drive is. ``tree`` says
+what the entries mean.
 """
 
 import sqlite3
@@ -16,7 +16,7 @@ from eus_etl.sources.videos.google_drive.tree import Entry
 from eus_etl.storage.files.folders import make_folder
 
 FORMAT = 1
-"""A mirror of another format is made anew."""
+"""A mirror of another format is emptied, and filled again by the next listing."""
 
 _HEAD = "folder_id TEXT, drive_id TEXT, token TEXT, revision TEXT"
 _ENTRY_COLUMNS = ", ".join(field.name for field in fields(Entry))
@@ -27,13 +27,13 @@ _FLAGS = tuple(number for number, field in enumerate(fields(Entry)) if field.typ
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a mirror is of, and how far it is.
+    """Which folder a mirror is of, and how far it has got.
 
     Attributes:
         folder_id: the study's folder.
         drive_id: the shared drive that it lies in; None in My Drive.
-        token: the change feed is read up to here.
-        revision: changes when anything that a listing shows changes; None while folders are not listed yet.
+        token: the change feed has been read up to here.
+        revision: changes when anything that a listing shows changes; None until all folders are listed.
     """
 
     folder_id: str
@@ -45,18 +45,18 @@ class Head:
 class Mirror:
     """The mirror of one study's folder.
 
-    A damaged file is removed, and the look that met it fails with ``SourceUnavailableError``: the next one
-    finds nothing kept, and lists everything.
+    A damaged file is removed, and the observation that found it damaged fails with
+    ``SourceUnavailableError``; the next one lists everything.
 
     Args:
-        path: the SQLite file; made when first saved.
+        path: the SQLite file; made on first use.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def head(self) -> Head | None:
-        """The head; None where nothing is kept yet."""
+        """The head; None where nothing has been saved yet."""
         with self._open() as database:
             row = database.execute("SELECT * FROM head").fetchone()
         return Head(*row) if row else None
@@ -73,7 +73,7 @@ class Mirror:
         return _entry(row) if row else None
 
     def save(self, head: Head, entries: Iterable[Entry]) -> None:
-        """Replace head and entries in one transaction; only rows that differ are written."""
+        """Replace head and entries in one transaction; writes only the rows that differ."""
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
             known = {row[0]: _entry(row) for row in database.execute("SELECT * FROM entries")}
@@ -87,7 +87,7 @@ class Mirror:
             database.execute("COMMIT")
 
     def move_to(self, head: Head) -> None:
-        """Replace the head alone: the feed was read further and held nothing of this folder."""
+        """Replace the head alone: the feed was read further and held nothing about this folder."""
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
             _write_head(database, head)
@@ -104,8 +104,8 @@ class Mirror:
             self._path.unlink(missing_ok=True)
             raise SourceUnavailableError(
                 "sources.videos",
-                "what was known of the drive cannot be read any more; it has been removed",
-                "nothing: the next look lists the drive anew; if it happens again, examine the disk",
+                "the stored listing was damaged and has been removed; the next observation makes it again",
+                "if this happens again, check the disk",
             ) from error
 
     @contextmanager

@@ -1,7 +1,7 @@
-"""Authorised access to Drive: credentials, Google's client for metadata, sessions for media.
+"""Authorized access to Drive: credentials, Google's client for metadata, sessions for media.
 
-Every failure leaves here as ``PassingFailure`` or ``Refused``; what is asked for is decided elsewhere.
-Exceptions of the libraries are never chained: their messages may hold addresses, answers or tokens.
+Every failure of a request becomes ``PassingFailure`` or ``Refused``; callers decide what to ask for. The
+libraries' exceptions are never chained: their messages may hold addresses, answers or tokens.
 """
 
 import http.client
@@ -28,11 +28,11 @@ from eus_etl.errors import SourceAccessError
 from eus_etl.sources.videos.google_drive.retry import PassingFailure, Refused, failure_of
 
 SCOPES = ("https://www.googleapis.com/auth/drive.readonly",)
-"""Reading names, checksums and content; nothing can be changed with it."""
+"""Allows reading names, checksums and content, and changing nothing."""
 
 
 _TRANSPORT_FAILURES = (
-    OSError,  # with it requests' exceptions, time-outs and TLS errors
+    OSError,  # includes requests' exceptions, timeouts and TLS errors
     http.client.HTTPException,
     httplib2.HttpLib2Error,
     urllib3.exceptions.HTTPError,
@@ -48,7 +48,7 @@ def read_credentials(key_file: Path | None, subject: str) -> Credentials:
         subject: the part of the configuration that names them, for errors.
 
     Raises:
-        SourceAccessError: there are none, or the file is no key.
+        SourceAccessError: there are none, or the file is not a key.
     """
     return _application_default(subject) if key_file is None else _service_account(key_file, subject)
 
@@ -71,10 +71,10 @@ def _service_account(key_file: Path, subject: str) -> Credentials:
             str(key_file), scopes=SCOPES
         )
     except (OSError, ValueError, GoogleAuthError) as error:
-        why = "cannot be read" if isinstance(error, OSError) else "is no key of a service account"
+        why = "cannot be read" if isinstance(error, OSError) else "is not a service account's key"
         raise SourceAccessError(
             subject,
-            f"the file of credentials {why}",
+            f"the credentials file {why}",
             "download a JSON key of the service account again; see docs/google-drive.md",
         ) from None
     return key
@@ -117,8 +117,8 @@ class DriveConnection:
 
     Args:
         credentials: with read-only scopes.
-        api_root: another address of the API, ``http://127.0.0.1:8080/drive/v3/`` for one.
-        timeout_s: an answer, or the next bytes of one, must come within this time.
+        api_root: another address of the API, for example ``http://127.0.0.1:8080/drive/v3/``.
+        timeout_s: an answer, or its next bytes, must arrive within this time.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class DriveConnection:
 
     @contextmanager
     def media(self, file_id: str, offset: int) -> Iterator["Media"]:
-        """A file's content from byte ``offset`` on, as it comes.
+        """A file's content from byte ``offset`` on, as it arrives.
 
         Raises:
             PassingFailure: it may succeed when asked for again.
@@ -188,8 +188,8 @@ class Media:
 
     Attributes:
         status: the HTTP status.
-        content_range: the header, empty where there is none.
-        length: bytes that will come; None where the answer does not say.
+        content_range: the header; empty where it is missing.
+        length: bytes to come; None where the answer does not say.
     """
 
     def __init__(self, answer: requests.Response) -> None:
@@ -203,7 +203,7 @@ class Media:
         """The content in blocks of ``size`` bytes; the last is shorter.
 
         Raises:
-            PassingFailure: the connection broke or fell silent; what came before is good.
+            PassingFailure: the connection broke or went silent; what arrived before is good.
         """
         while True:
             with _failures_named():
@@ -227,7 +227,7 @@ def _failures_named() -> Iterator[None]:
             raise PassingFailure("Google's token service does not answer") from None
         raise Refused(401, "") from None
     except (TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError):
-        raise PassingFailure("Drive fell silent") from None
+        raise PassingFailure("Drive stopped answering") from None
     except _TRANSPORT_FAILURES:
         raise PassingFailure("the connection to Drive broke") from None
     except GoogleAuthError:

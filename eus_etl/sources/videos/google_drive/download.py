@@ -1,7 +1,7 @@
 """One file from Drive to the disk: resumed, verified, and there whole or not at all.
 
 The bytes go to a hidden file beside the target, named after the content's MD5: a later process goes on with
-it, also when the file was renamed in between. The caller sees to it that one process at a time fetches into a
+it, even if the file was renamed in between. The caller makes sure that one process at a time fetches into a
 folder.
 """
 
@@ -26,11 +26,11 @@ from eus_etl.storage.files.atomic import raise_if_full, sync_folder
 from eus_etl.storage.files.folders import make_folder
 
 BLOCK = 120_000
-"""Bytes read at once; for blocks of 128 KiB and more, malloc asks the kernel for new pages each time."""
+"""Bytes read at once; for blocks of 128 KiB and more malloc would ask the kernel for new pages each time."""
 
 _BLOCKS_WAITING = 32
-_PROGRESS = 1 << 20  # a request that brought less counts as failed, or a server could keep us busy for ever
-_WORTH_ASKING = 1 << 20  # of a smaller rest, the sums at its end tell as soon whether the file was replaced
+_PROGRESS = 1 << 20  # failures are counted on unless a request brought this much, or we could try for ever
+_WORTH_ASKING = 1 << 20  # bytes; of a smaller rest, the checksum at its end tells as soon of a replaced file
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -55,7 +55,7 @@ class Wanted:
 
     @property
     def sum_name(self) -> str:
-        """The sum that decides whether what came is the content: ``sha256`` or ``md5``."""
+        """The checksum that decides whether what arrived is right: ``sha256`` or ``md5``."""
         return "sha256" if self.sha256 else "md5"
 
 
@@ -70,7 +70,7 @@ class Downloader:
     Args:
         connection: access to Drive.
         pacer: the pace that all requests share.
-        present: asks Drive for a file's present state; None where it is gone.
+        present: asks Drive for a file's current state; None where it is gone.
     """
 
     def __init__(
@@ -84,10 +84,10 @@ class Downloader:
         """Bring ``wanted`` to ``target``, verified by size and SHA-256 (MD5 where Drive has none).
 
         Raises:
-            SourceUnavailableError: Drive does not answer; what came so far is kept for the next try.
-            SourceFileGoneError, SourceFileChangedError: the file is not what was listed any more.
-            DownloadQuotaError, DownloadRefusedError, SourceAccessError: Drive does not give it out.
-            DiskFullError: no room; checked before the download as well.
+            SourceUnavailableError: Drive does not answer; what has arrived is kept for the next try.
+            SourceFileGoneError, SourceFileChangedError: the file is no longer what was listed.
+            DownloadQuotaError, DownloadRefusedError, SourceAccessError: Drive does not hand it out.
+            DiskFullError: no room; also checked before the download.
         """
         make_folder(target.parent)
         part = part_path(target, wanted.md5)
@@ -120,7 +120,7 @@ class Downloader:
                     return
                 part.restart()
                 self._confirm(wanted)
-                raise PassingFailure("what came is not the content that Drive promises")
+                raise PassingFailure("what arrived does not match Drive's checksum")
             except PassingFailure as failure:
                 if part.held - held >= _PROGRESS:
                     tries.progressed()
@@ -129,13 +129,13 @@ class Downloader:
                 raise refused.error_of_file(wanted.file_id) from None
 
     def _append(self, wanted: Wanted, part: "_Part") -> None:
-        """Make one request, and append what it brings."""
+        """Make one request and append what it brings."""
         with self._connection.media(wanted.file_id, part.held) as media:
             if not _continues(media, part.held, wanted.size):
                 part.restart()
                 if not _continues(media, 0, wanted.size):
                     self._confirm(wanted)
-                    raise PassingFailure("Drive sent another range than it was asked for")
+                    raise PassingFailure("Drive sent another range than the one asked for")
             for block in media.blocks(BLOCK):
                 part.append(block)
 
@@ -146,7 +146,7 @@ class Downloader:
             raise SourceFileGoneError(
                 wanted.file_id,
                 "the file is no longer in the folder",
-                "put it back; the next observation takes note",
+                "put it back if that was a mistake",
             )
         if present.md5 is None:  # Drive is still computing it
             same = present.head_revision == wanted.head_revision
@@ -157,11 +157,9 @@ class Downloader:
 
 
 def changed(file_id: str) -> SourceFileChangedError:
-    """The error for a file whose content is not the listed one any more."""
+    """The error for a file whose content is no longer the listed one."""
     return SourceFileChangedError(
-        file_id,
-        "the file was replaced since it was listed",
-        "nothing: the next observation takes the new one",
+        file_id, "the file was replaced since it was listed; the next observation takes the new one"
     )
 
 
@@ -174,7 +172,7 @@ def _continues(media: Media, offset: int, size: int) -> bool:
 
 
 class _Part:
-    """An incomplete file and the sum of what it holds."""
+    """An incomplete file and the checksum of what it holds."""
 
     def __init__(self, wanted: Wanted, path: Path, out: FileIO, content_sum: "ContentSum") -> None:
         self._wanted = wanted
@@ -186,12 +184,12 @@ class _Part:
                 content_sum.add(block)
 
     def append(self, block: bytes) -> None:
-        """Write a block; more than the wanted size is no right content, and not written."""
+        """Write a block; content that exceeds the wanted size is wrong and is not written."""
         if self.held + len(block) > self._wanted.size:
             self.restart()
-            raise PassingFailure("more came than the file's size")
+            raise PassingFailure("more arrived than the file holds")
         rest = memoryview(block)
-        while rest:  # a disk that fills up takes a part first, and refuses the rest
+        while rest:  # a disk that fills up takes a part first and refuses the rest
             rest = rest[self._out.write(rest) :]
         self._sum.add(block)
         self.held += len(block)
@@ -214,7 +212,7 @@ class _Part:
 
 
 class ContentSum:
-    """The MD5 or SHA-256 of a content, computed beside the thread that fetches it."""
+    """The MD5 or SHA-256 of some content, computed in a thread beside the one that fetches it."""
 
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(1)
@@ -229,7 +227,7 @@ class ContentSum:
         self._thread.shutdown(cancel_futures=True)
 
     def add(self, block: bytes) -> None:
-        """Take in the next block; waits while too many are waiting."""
+        """Add the next block; waits while too many are pending."""
         self._pending.append(self._thread.submit(self._hash.update, block))
         if len(self._pending) > _BLOCKS_WAITING:
             self._pending.popleft().result()
@@ -240,7 +238,7 @@ class ContentSum:
         self._hash = self._new()
 
     def hex(self) -> str:
-        """The sum of all that was taken in."""
+        """The checksum of everything added."""
         self._drain()
         return self._hash.hexdigest()
 

@@ -1,7 +1,7 @@
-"""What a refusal of Drive means, which failures pass, and how long to wait: one pace for all threads.
+"""What Drive's refusals mean, which failures pass, and how long to wait: one pace for all threads.
 
-Making requests belongs to ``drive_connection``. The list of what passes and what does not follows Google's
-"Resolve errors" guide and what rclone's Drive backend retries.
+``connection`` makes the requests. What passes and what does not follows Google's "Resolve errors" guide and
+what rclone's Drive backend retries.
 """
 
 import email.utils
@@ -48,7 +48,7 @@ class Refused(Exception):  # noqa: N818 - never reaches a person
 
     Args:
         status: HTTP status.
-        reason: Drive's word for it, ``downloadQuotaExceeded`` for one; empty where it gave none.
+        reason: Drive's word for it, for example ``downloadQuotaExceeded``; empty where it gave none.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -57,7 +57,7 @@ class Refused(Exception):  # noqa: N818 - never reaches a person
         self.reason = reason
 
     def error(self, subject: str) -> EusEtlError:
-        """The refusal as an error for a person; ``subject`` is the id of the file or folder."""
+        """The refusal as an error for people; ``subject`` is the id of the file or folder."""
         if self.reason in _EXPLAINED:
             kind, cause, remedy = _EXPLAINED[self.reason]
         elif self.status in _BY_STATUS:
@@ -112,7 +112,7 @@ _EXPLAINED: Mapping[str, _Explanation] = {
     ),
     "teamDriveMembershipRequired": (
         SourceAccessError,
-        "the account is no member of the shared drive",
+        "the account is not a member of the shared drive",
         "add the service account to the shared drive as a viewer",
     ),
     "dailyLimitExceeded": (
@@ -136,18 +136,18 @@ _BY_STATUS: Mapping[int, _Explanation] = {
     404: (
         SourceFileGoneError,
         "it is no longer in Drive, or no longer shared with the account",
-        "put it back or share it again; the next observation takes note",
+        "put it back or share it again if that was a mistake",
     ),
 }
 
 
 def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> PassingFailure | Refused:
-    """What an answer that is no success means.
+    """What an unsuccessful answer means.
 
     Args:
         status: HTTP status.
         headers: the answer's headers, names in lower case.
-        body: the answer's body; only its ``reason`` is looked at.
+        body: the answer's body; only its ``reason`` is read.
     """
     reason = _reason(body)
     if status in (408, 429) or status >= 500 or (status == 403 and reason in _RATE_LIMITS):
@@ -186,8 +186,8 @@ class Pace:
     """How fast requests follow one another.
 
     Attributes:
-        requests_per_s: all threads together, in the long run.
-        burst: so many requests may follow one another at once after a rest.
+        requests_per_s: of all threads together, in the long run.
+        burst: requests that may follow one another at once after a pause.
         attempts: failures in a row after which a task is given up.
         first_wait_s: wait after the first failure; doubled after each further one.
         longest_wait_s: no wait is longer, unless the server asks for it.
@@ -265,10 +265,10 @@ class Tries:
             time.sleep(wait_s)
 
     def progressed(self) -> None:
-        """Forget the failures: the task came further."""
+        """Forget the failures: the task has made progress."""
         self._failures = 0
 
     def _given_up(self, cause: str) -> SourceUnavailableError:
         return SourceUnavailableError(
-            self._subject, cause, "nothing, if it passes by itself; else check the network and Drive's status"
+            self._subject, cause, "if this persists, check the network and Drive's status page"
         )

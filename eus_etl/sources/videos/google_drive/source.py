@@ -1,8 +1,8 @@
-"""Google Drive as a source of videos: a study's folder, listed by the change feed, files fetched verified.
+"""Google Drive as a source of videos: a folder, listed through the change feed, with verified downloads.
 
-The parts: ``drive_connection`` (access), ``drive_retries`` (pace, what an answer means), ``drive_metadata``
-(questions), ``drive_tree`` (what lies where), ``drive_mirror`` (kept on disk), ``drive_inventory`` (kept up
-to date), ``drive_download`` (content).
+The parts: ``connection`` (access), ``retry`` (pace, and what an answer means), ``api`` (metadata requests),
+``tree`` (what lies where), ``cache`` (the mirror on disk), ``sync`` (keeps the mirror up to date),
+``download`` (content).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -34,19 +34,20 @@ class DriveListing(Listing):
 
 
 class GoogleDrive:
-    """A folder of My Drive or of a shared drive, with all that lies below it.
+    """A folder of My Drive or of a shared drive, with everything below it.
 
-    Files wait with the reason ``still_uploading`` or ``empty_file``. A file's ``source_id`` is Drive's id.
-    One object serves any number of threads; ``close`` it, or use it as a context, to end its connections.
+    Files wait with the reason ``still_uploading``, ``empty_file`` or ``temporary_name``. A file's
+    ``source_id`` is Drive's id. One object serves any number of threads; ``close`` it, or use it as a context
+    manager, to end its connections.
 
     Args:
         folder_id: id of the study's folder: the last part of its address in the browser.
         mirror: SQLite file where the inventory and the change feed's token are kept.
-        credentials: with read-only scopes, from ``drive_connection.read_credentials``.
-        listing_limit_s: a listing that takes longer goes on at the next look; None for no limit.
-        workers: so many files are fetched at once by ``fetch_many``.
+        credentials: with read-only scopes, from ``connection.read_credentials``.
+        listing_limit_s: a listing that takes longer goes on at the next observation; None for no limit.
+        workers: how many files ``fetch_many`` fetches at once.
         pace: speed of requests and patience with failures, shared by all threads.
-        timeout_s: an answer, or its next bytes, must come within this time.
+        timeout_s: an answer, or its next bytes, must arrive within this time.
         api_root: another address of the API.
     """
 
@@ -80,9 +81,9 @@ class GoogleDrive:
         self._connection.close()
 
     def revision(self) -> str:
-        """Read the change feed; the revision of the listing that ``list_files`` would give.
+        """Read the change feed; returns the revision of the listing that ``list_files`` would give.
 
-        One request where nothing happened, whatever the size of the drive.
+        Takes one request where nothing has happened, whatever the size of the drive.
 
         Raises:
             SourceUnavailableError: Drive does not answer, or the first listing is not complete yet.
@@ -101,7 +102,7 @@ class GoogleDrive:
         return DriveListing(contents.files, contents.waiting, contents.left_out, revision)
 
     def relist(self) -> Missed:
-        """List everything anew; returns what the change feed had missed.
+        """List everything again; returns what the change feed had missed.
 
         Raises:
             SourceUnavailableError, SourceAccessError: as ``revision``; nothing is changed.
@@ -121,7 +122,7 @@ class GoogleDrive:
 
         Args:
             wanted: files and targets; no target twice.
-            progress: called in the fetching thread for each file that is there.
+            progress: called in the fetching thread for each file once it is there.
 
         Returns:
             Ids of the files that were not fetched, and why.
@@ -150,13 +151,13 @@ class GoogleDrive:
         return DriveMetadata(self._connection, self._pacer, until)
 
     def _wanted(self, file: SourceFile) -> Wanted:
-        """What the mirror knows of a listed file; no request."""
+        """What the mirror knows of a listed file; makes no request."""
         known = self._mirror.find(file.source_id)
         if known is None:
             raise SourceFileGoneError(
                 file.source_id,
                 "the file is no longer in the folder",
-                "put it back; the next observation takes note",
+                "put it back if that was a mistake",
             )
         if (known.md5, known.size) != (file.md5, file.size):
             raise changed(file.source_id)

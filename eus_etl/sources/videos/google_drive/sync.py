@@ -1,7 +1,7 @@
-"""Keeps the mirror equal to the drive: by the change feed, or by listing everything where it cannot.
+"""Keeps the mirror equal to the drive: through the change feed, or else by listing everything.
 
-A listing that runs out of time keeps what it found and goes on at the next look; nothing counts until all
-folders are listed, so half a listing is never taken for a whole one.
+A listing that runs out of time keeps what it found and goes on at the next observation. Nothing counts until
+all folders are listed, so half a listing is never taken for a whole one.
 """
 
 import hashlib
@@ -27,9 +27,9 @@ class DriveInventory:
 
     Args:
         folder_id: the study's folder.
-        mirror: where it is kept between looks.
-        metadata: makes the questions to Drive, given the ``time.monotonic()`` at which to stop.
-        limit_s: a look takes no longer than this; None for no limit.
+        mirror: where it is kept between observations.
+        metadata: makes the requests to Drive, given the ``time.monotonic()`` at which to stop.
+        limit_s: ``refresh`` takes no longer than this; None for no limit.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class DriveInventory:
     def refresh(self) -> str:
         """Bring the mirror up to date; returns its revision.
 
-        One request where nothing happened, whatever the size of the drive.
+        Takes one request where nothing has happened, whatever the size of the drive.
 
         Raises:
-            SourceUnavailableError: Drive does not answer, or the time is up; the next look goes on from here.
+            SourceUnavailableError: Drive does not answer, or the time is up; the next call goes on from here.
             SourceAccessError: the study's folder is gone or not shared; the mirror stays as it was.
         """
         until = None if self._limit_s is None else time.monotonic() + self._limit_s
@@ -70,12 +70,12 @@ class DriveInventory:
             return self._list_everything(metadata, until)
 
     def contents(self) -> Contents:
-        """What the mirror holds since the last ``refresh``; makes no request."""
+        """What the mirror held after the last ``refresh``; makes no request."""
         tree = Tree(self._folder_id, self._mirror.entries())
         return tree.contents(tree.walk())
 
     def relist(self) -> Missed:
-        """List everything anew, without a limit of time, and say what the change feed had missed.
+        """List everything again, without a time limit; returns what the change feed had missed.
 
         Raises:
             SourceUnavailableError, SourceAccessError: as ``refresh``; the mirror is as the feed left it.
@@ -84,7 +84,7 @@ class DriveInventory:
         metadata = self._metadata(None)
         head, tree = self._begin(metadata)
         self._list_folders(tree, metadata, None)
-        # both sides see what happened during the listing, so that it is not taken for missed
+        # both sides see what happened during the listing, so that it does not count as missed
         self.refresh()
         by_feed = self.contents()
         try:
@@ -92,7 +92,7 @@ class DriveInventory:
             self._follow(head, page, tree, metadata, None)
         except TokenRejectedError:
             raise SourceUnavailableError(
-                self._folder_id, "Drive rejected a page token that it had just given", "try again later"
+                self._folder_id, "Drive rejected a page token that it had just issued", "try again later"
             ) from None
         return _difference(by_feed, self.contents())
 
@@ -108,12 +108,12 @@ class DriveInventory:
                 if root is None
                 else "the study's folder is in the trash"
                 if root.trashed
-                else "is no folder"
+                else "this id is not a folder's"
             )
             raise SourceAccessError(
                 self._folder_id, cause, "share the folder with the service account, or correct its id"
             )
-        # taken first: what happens during the listing comes again with the feed
+        # taken first: whatever happens during the listing is in the feed too
         token = metadata.start_token(root.drive_id, self._folder_id)
         return Head(self._folder_id, root.drive_id, token, None), Tree(self._folder_id, [root])
 
@@ -124,7 +124,7 @@ class DriveInventory:
         while True:
             ids = {*page.removed, *(entry.entry_id for entry in page.changed)}
             if page.drive_removed or self._folder_id in ids:
-                # shared again, moved or trashed: what is below it may be other than the feed says
+                # shared again, moved or trashed: what is below it may differ from what the feed says
                 return self._list_everything(metadata, until)
             for entry in page.changed:
                 tree.put(entry)
@@ -140,7 +140,7 @@ class DriveInventory:
                 raise
 
     def _finish(self, head: Head, tree: Tree, metadata: DriveMetadata, until: float | None) -> str:
-        """List what is not listed yet, save, and return the new revision."""
+        """List what is not listed yet and save it; returns the new revision."""
         try:
             self._list_folders(tree, metadata, until)
         except SourceUnavailableError:
@@ -169,14 +169,13 @@ class DriveInventory:
                     if until is not None and time.monotonic() > until:
                         raise SourceUnavailableError(
                             self._folder_id,
-                            f"the listing goes on at the next look; {len(tree.entries)} entries so far",
-                            "nothing: it comes to its end by itself",
+                            f"its listing of {len(tree.entries)} entries so far goes on at the next observation",
                         )
             except FolderGoneError as gone:
                 if gone.folder_id == self._folder_id:
                     raise SourceAccessError(
                         self._folder_id,
-                        "the study's folder went away while it was listed",
+                        "the study's folder disappeared while it was being listed",
                         "share the folder with the service account again",
                     ) from None
                 tree.put(unreachable(gone.folder_id))

@@ -1,10 +1,10 @@
 """What is known of a drive, and where each of its files lies below the study's folder.
 
-Pure: asking Drive belongs to ``drive_metadata``, keeping what is known to ``drive_mirror``.
+Pure: ``api`` asks Drive, and ``cache`` keeps what is known.
 
-A folder is *listed* once its children are known; from then on the change feed keeps them so. Walking from the
-study's folder says which folders are still to be listed, so a folder that comes into view (moved in,
-restored, shared again) is listed then, and what falls out of view is forgotten.
+A folder is *listed* once its children are known; from then on the change feed keeps them up to date. A walk
+from the study's folder finds the folders that are still to be listed, so a folder that comes into view (moved
+in, restored, shared again) is listed then, and what drops out of view is forgotten.
 """
 
 from collections import defaultdict
@@ -29,11 +29,11 @@ class Entry:
         mime_type: Drive's type.
         parent: id of the folder that holds it; None where the account does not see it.
         drive_id: the shared drive that it lies in; None in My Drive.
-        trashed: in the trash, by itself or with a folder.
+        trashed: in the trash, by itself or with its folder.
         size: bytes.
-        md5: hex; None for folders, native files and uploads that are not finished.
+        md5: hex; None for folders, native files and unfinished uploads.
         sha256: hex; None where Drive gives none.
-        head_revision: id of the present content.
+        head_revision: id of the current content.
         target: id of what a shortcut points to.
         listed: a folder whose children are known.
     """
@@ -53,7 +53,7 @@ class Entry:
 
     @property
     def is_folder(self) -> bool:
-        """Whether it may hold others."""
+        """Whether it may hold other entries."""
         return self.mime_type == FOLDER
 
     @property
@@ -68,20 +68,20 @@ class Entry:
 
 
 def unreachable(entry_id: str) -> Entry:
-    """Stands for a shortcut's target that the account cannot see."""
+    """An entry for a shortcut's target that the account cannot see."""
     return Entry(entry_id, "", _UNREACHABLE)
 
 
 @dataclass(slots=True)
 class Walk:
-    """Everything below the study's folder, each thing in one place.
+    """Everything below the study's folder, each entry at one place.
 
     Attributes:
         places: ids to folder names and name below the study's folder.
-        left_out: shortcuts that lead nowhere, or to what has its place elsewhere.
+        left_out: shortcuts that lead nowhere, or to something that has a place of its own.
         unlisted: folders whose children are not known yet.
         unknown: targets of shortcuts that are not known yet.
-        in_view: ids of all that the walk came by.
+        in_view: ids of everything that the walk reached.
     """
 
     places: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class Tree:
 
     Args:
         root_id: the study's folder.
-        entries: what is known, the study's folder with it.
+        entries: what is known, including the study's folder.
     """
 
     def __init__(self, root_id: str, entries: Iterable[Entry]) -> None:
@@ -113,27 +113,27 @@ class Tree:
         self.entries = {entry.entry_id: entry for entry in entries}
 
     def put(self, entry: Entry) -> None:
-        """Take note of an entry's present state; a folder in the trash counts as not listed."""
+        """Note an entry's current state; a folder in the trash counts as not listed."""
         before = self.entries.get(entry.entry_id)
         listed = before is not None and before.listed and entry.is_folder and not entry.trashed
         self.entries[entry.entry_id] = replace(entry, listed=listed)
 
     def drop(self, entry_id: str) -> None:
-        """Forget an entry; one that is not known is no error."""
+        """Forget an entry, if it is known."""
         self.entries.pop(entry_id, None)
 
     def mark_listed(self, folder_id: str) -> None:
-        """All children of the folder have been put."""
+        """Note that all children of a folder have been put."""
         self.entries[folder_id] = replace(self.entries[folder_id], listed=True)
 
     def keep_only(self, walk: Walk) -> None:
-        """Forget what the walk did not come by."""
+        """Forget what the walk did not reach."""
         self.entries = {key: entry for key, entry in self.entries.items() if key in walk.in_view}
 
     def walk(self) -> Walk:
         """Give everything below the study's folder its place.
 
-        A place of one's own comes before a shortcut's, a shortcut on a shorter way before one on a longer.
+        An entry's own place wins over a shortcut's, and a shortcut on a shorter path over one on a longer.
         Each folder is entered once, so shortcuts may run in circles.
         """
         children: dict[str, list[Entry]] = defaultdict(list)
@@ -142,7 +142,7 @@ class Tree:
                 children[entry.parent].append(entry)
         walk = Walk(places={self._root_id: ()}, in_view={self._root_id})
         shortcuts = self._enter(self._root_id, children, walk)
-        for shortcut in shortcuts:  # grows while it is gone through
+        for shortcut in shortcuts:  # grows during the loop
             place, target_id = walk.places[shortcut.entry_id], shortcut.target or ""
             target = self.entries.get(target_id)
             walk.in_view.add(target_id)
@@ -159,10 +159,10 @@ class Tree:
         return walk
 
     def _enter(self, folder_id: str, children: dict[str, list[Entry]], walk: Walk) -> list[Entry]:
-        """Place all below a folder but what shortcuts lead to; returns these shortcuts."""
+        """Place everything below a folder except the targets of shortcuts; returns these shortcuts."""
         shortcuts: list[Entry] = []
         folders = [folder_id]
-        for folder in folders:  # grows while it is gone through
+        for folder in folders:  # grows during the loop
             if not self.entries[folder].listed:
                 walk.unlisted.append(self.entries[folder])
             for entry in children[folder]:

@@ -68,7 +68,7 @@ def test_a_file_that_is_no_key(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "key.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(SourceAccessError, match="the file of credentials") as caught:
+    with pytest.raises(SourceAccessError, match="the credentials file") as caught:
         read_credentials(path, "sources.patient_rows")
     assert caught.value.subject == "sources.patient_rows"
     assert caught.value.__cause__ is None

@@ -273,7 +273,7 @@ def test_a_listing_without_time_goes_on_at_the_next_look(study: Study, tmp_path:
     mirror = tmp_path / "bounded.sqlite"
     with drive_at(study.server, study.folder, mirror, listing_limit_s=0.005) as source:
         for _ in range(2):  # the study's folder, then its folders
-            with pytest.raises(SourceUnavailableError, match="goes on at the next look"):
+            with pytest.raises(SourceUnavailableError, match="goes on at the next observation"):
                 source.list_files()
         for _ in range(10):  # each look lists at least one more folder
             with suppress(SourceUnavailableError):
@@ -315,6 +315,6 @@ def test_a_damaged_mirror_is_said_once_and_made_anew(study: Study, damage: bytes
     before = study.source.list_files()
     content = study.mirror.read_bytes()
     study.mirror.write_bytes(damage or content[:4096] + bytes(len(content) - 4096))
-    with pytest.raises(SourceUnavailableError, match="cannot be read any more"):
+    with pytest.raises(SourceUnavailableError, match="was damaged and has been removed"):
         study.source.list_files()
     assert study.source.list_files().files == before.files
