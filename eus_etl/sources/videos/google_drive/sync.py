@@ -169,7 +169,7 @@ class DriveInventory:
                     if until is not None and time.monotonic() > until:
                         raise SourceUnavailableError(
                             self._folder_id,
-                            f"its listing of {len(tree.entries)} entries so far goes on at the next observation",
+                            f"listing it goes on at the next observation; {len(tree.entries)} entries so far",
                         )
             except FolderGoneError as gone:
                 if gone.folder_id == self._folder_id:
