@@ -1,108 +1,169 @@
-"""DICOM cine loops as raw videos: frames by pydicom and its decoders, times from the frame increments.
+"""DICOM cine loops as raw videos: frames by pydicom's decoders or FFmpeg's, times from the frame increments.
 
-Only the tags listed here are read. Tags that identify a person are not, so that they can reach no table,
-no log and no message.
+Which tags are read, and as what, is ``dicom_tags``'; where pixels lie, and how many, ``dicom_pixels``'.
 """
 
-from array import array
+import warnings
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pydicom
-from numpy.typing import NDArray
+from pydicom import config
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_color_lut
-from pydicom.pixels.utils import iter_pixels
+from pydicom.uid import UID, ImplicitVRLittleEndian
 
 from eus_etl.domain.sampling import Sampler
-from eus_etl.domain.video.timestamps import FrameClock
-from eus_etl.domain.video.types import DecodeCounts, DecodedFrame, Picture, VideoFacts
+from eus_etl.domain.video.dicom_pixels import (
+    Layout,
+    Pixels,
+    decoded_frames,
+    layout_of,
+    meaning_of,
+    video_ending,
+)
+from eus_etl.domain.video.dicom_tags import (
+    FALLBACK_STEP_MS,
+    TAGS,
+    LoopTimes,
+    loop_times,
+    pixel_aspect,
+    recorded_at,
+    size_of,
+)
+from eus_etl.domain.video.ffmpeg import decode_container, probe_container
+from eus_etl.domain.video.source_file import Embedded
+from eus_etl.domain.video.timestamps import FrameClock, Stamp
+from eus_etl.domain.video.types import DecodeCounts, DecodedFrame, DecodeOptions, Picture, VideoFacts
 from eus_etl.errors import VideoUnreadableError
 
 MICROSECOND = Fraction(1, 1_000_000)
 _REMEDY = "remove the file from the visit's folder, or export the loop again from the machine"
-_FALLBACK_STEP_MS = Fraction(40)
-_TAGS = [
-    "TransferSyntaxUID",
-    "NumberOfFrames",
-    "FrameTime",
-    "FrameTimeVector",
-    "CineRate",
-    "RecommendedDisplayFrameRate",
-    "Rows",
-    "Columns",
-    "BitsStored",
-    "PhotometricInterpretation",
-    "PixelAspectRatio",
-    "AcquisitionDateTime",
-    "AcquisitionDate",
-    "AcquisitionTime",
-    "ContentDate",
-    "ContentTime",
-    "TimezoneOffsetFromUTC",
-    "RedPaletteColorLookupTableDescriptor",
-    "GreenPaletteColorLookupTableDescriptor",
-    "BluePaletteColorLookupTableDescriptor",
-    "RedPaletteColorLookupTableData",
-    "GreenPaletteColorLookupTableData",
-    "BluePaletteColorLookupTableData",
-]
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    """One DICOM file, its claims checked against its bytes."""
+
+    path: Path
+    tags: Dataset
+    syntax: UID
+    layout: Layout
+    stream: Embedded | None
+    times: LoopTimes
 
 
 def probe_dicom(path: Path, video_id: str) -> VideoFacts:
     """Facts of a DICOM file: its tags, and its first frame decoded.
 
     Raises:
-        VideoUnreadableError: no pixels, or no frame that can be decoded.
+        VideoUnreadableError: no pixels, no frame that can be decoded, or claims that cannot be true.
     """
-    tags = _tags(path, video_id)
-    first = next(decode_dicom(path, video_id, DecodeCounts()), None)
+    with _quiet():
+        loop = _open(path, video_id)
+        first = next(_decode(loop, video_id, DecodeCounts(), DecodeOptions(threads=1)), None)
     if first is None:
         raise VideoUnreadableError(video_id, "none of its frames can be decoded", _REMEDY)
-    pts, step_ms = _times(tags)
-    steps = np.diff(pts)
-    vertical, horizontal = tags.get("PixelAspectRatio") or (1, 1)
+    times = loop.times
+    steps = np.diff(times.pts)
+    step = times.step_ms or FALLBACK_STEP_MS
     return VideoFacts(
         container="dicom",
-        codec=tags.file_meta.TransferSyntaxUID.keyword,
+        codec=loop.syntax.keyword,
         width=first.width,
         height=first.height,
-        pixel_aspect=int(horizontal) / int(vertical),
+        pixel_aspect=pixel_aspect(loop.tags),
         rotation=0,
-        nominal_rate_hz=None if step_ms is None else float(1000 / step_ms),
-        variable_rate=None if step_ms is None else bool(len(steps)) and bool(np.ptp(steps) > 1),
-        duration_s=float((int(pts[-1]) + round((step_ms or _FALLBACK_STEP_MS) * 1000)) * MICROSECOND),
-        frames_declared=len(pts),
-        recorded_at=_recorded_at(tags),
+        nominal_rate_hz=None if times.step_ms is None else float(1000 / step),
+        variable_rate=None if times.step_ms is None else bool(len(steps)) and bool(np.ptp(steps) > 1),
+        duration_s=float((int(times.pts[-1]) + round(step * 1000)) * MICROSECOND),
+        frames_declared=len(times.pts) + loop.layout.missing,
+        recorded_at=recorded_at(loop.tags),
         time_base=MICROSECOND,
-        frames_held=len(pts),
-        synthetic_time=step_ms is None,
+        frames_held=len(times.pts),
+        synthetic_time=times.step_ms is None,
     )
 
 
 def decode_dicom(
-    path: Path, video_id: str, counts: DecodeCounts, rate_hz: float | None = None
+    path: Path, video_id: str, counts: DecodeCounts, options: DecodeOptions
 ) -> Iterator[DecodedFrame]:
-    """Frames of a DICOM file in order, at most ``rate_hz`` a second; one that cannot be decoded is counted.
+    """Frames of a DICOM file in order; one that cannot be decoded is counted.
 
     Raises:
-        VideoUnreadableError: the file holds no pixels.
+        VideoUnreadableError: the file holds no pixels, or claims what cannot be true.
     """
-    tags = _tags(path, video_id)
-    pts, step_ms = _times(tags)
+    with _quiet():
+        loop = _open(path, video_id)
+        yield from _decode(loop, video_id, counts, options)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Odd values neither raise nor warn: pydicom's messages hold them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = config.settings.reading_validation_mode
+        config.settings.reading_validation_mode = config.IGNORE
+        try:
+            yield
+        finally:
+            config.settings.reading_validation_mode = before
+
+
+def _open(path: Path, video_id: str) -> _Loop:
+    try:
+        with path.open("rb") as file:
+            tags = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[*TAGS])
+            start = file.tell()
+        stated = tags.file_meta.get("TransferSyntaxUID")
+    except (MemoryError, OSError):
+        raise
+    except Exception:  # pydicom raises whatever it likes, with what stands in the file
+        raise VideoUnreadableError(video_id, "its DICOM header cannot be read", _REMEDY) from None
+    syntax = UID(str(stated)) if stated else ImplicitVRLittleEndian
+    if not (syntax.is_transfer_syntax and size_of(tags, "Rows") and size_of(tags, "Columns")):
+        raise VideoUnreadableError(video_id, "is DICOM without pictures", _REMEDY)
+    layout = layout_of(path, tags, syntax, start)
+    if layout is None:
+        raise VideoUnreadableError(
+            video_id, "is DICOM without pictures, or with more frames than bytes", _REMEDY
+        )
+    ending = video_ending(syntax)
+    stream = Embedded(path, layout.fragments, ending) if ending else None
+    count = layout.frames
+    if stream:
+        count = probe_container(stream, video_id).frames_held
+        layout = replace(layout, frames=count, missing=max(0, layout.frames + layout.missing - count))
+    return _Loop(path, tags, syntax, layout, stream, loop_times(tags, count))
+
+
+def _decode(
+    loop: _Loop, video_id: str, counts: DecodeCounts, options: DecodeOptions
+) -> Iterator[DecodedFrame]:
+    pts = loop.times.pts
     held = pts if bool((np.diff(pts) > 0).all()) else pts[:0]
-    clock = FrameClock(MICROSECOND, (step_ms or _FALLBACK_STEP_MS) * 1000, held, counts, origin=0)
-    sampler = Sampler(rate_hz)
-    for number, pixels in _pixels(path, len(pts), counts):
+    step = (loop.times.step_ms or FALLBACK_STEP_MS) * 1000
+    clock = FrameClock(MICROSECOND, step, held, counts, origin=0)
+    sampler = Sampler(options.rate_hz)
+    synthetic = loop.times.step_ms is None
+    if loop.stream:
+        every = replace(options, rate_hz=None, skip=False)
+        for frame in decode_container(loop.stream, video_id, counts, every):
+            stamp = clock.stamp(int(pts[min(frame.frame_index, len(pts) - 1)]), frame.frame_index)
+            if sampler.keeps(stamp.time_s):
+                yield _stamped(frame, stamp, synthetic)
+        return
+    counts.missing = loop.layout.missing
+    for number, pixels in decoded_frames(loop.path, loop.tags, loop.syntax, loop.layout, counts):
         counts.frames += 1
-        stamp = clock.stamp(int(pts[number]))
+        stamp = clock.stamp(int(pts[number]), number)
         if not sampler.keeps(stamp.time_s):
             continue
         yield DecodedFrame(
@@ -111,92 +172,39 @@ def decode_dicom(
             time_base=MICROSECOND,
             time_s=stamp.time_s,
             frame_index=stamp.frame_index,
-            synthetic_time=step_ms is None,
+            synthetic_time=synthetic,
             damaged=False,
             width=pixels.shape[1],
             height=pixels.shape[0],
-            picture=partial(_picture, pixels, tags),
+            picture=partial(_picture, pixels, loop.tags),
             luma=lambda: None,
         )
 
 
-def _tags(path: Path, video_id: str) -> Dataset:
-    try:
-        tags = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[*_TAGS])
-    except (InvalidDicomError, EOFError, ValueError):  # their messages hold the file's name
-        raise VideoUnreadableError(video_id, "its DICOM header cannot be read", _REMEDY) from None
-    if "Rows" not in tags or "TransferSyntaxUID" not in tags.file_meta:
-        raise VideoUnreadableError(video_id, "is DICOM without pictures", _REMEDY)
-    return tags
+def _stamped(frame: DecodedFrame, stamp: Stamp, synthetic: bool) -> DecodedFrame:
+    return replace(
+        frame,
+        pts=stamp.pts,
+        repeat=stamp.repeat,
+        time_base=MICROSECOND,
+        time_s=stamp.time_s,
+        frame_index=stamp.frame_index,
+        synthetic_time=synthetic,
+    )
 
 
-def _times(tags: Dataset) -> tuple[NDArray[np.int64], Fraction | None]:
-    """Each frame's pts in microseconds, and the nominal step in ms; None where no tag states times."""
-    count = int(tags.get("NumberOfFrames") or 1)
-    vector = tags.get("FrameTimeVector")
-    if vector is not None and not isinstance(vector, str) and len(vector) == count:
-        increments = [Fraction(str(value).strip()) for value in vector]
-        elapsed = list(accumulate(increments[1:], initial=Fraction(0)))
-        step = elapsed[-1] / max(1, count - 1)
-        return _microseconds(elapsed), step or None
-    stated = _step_ms(tags)
-    step = stated or _FALLBACK_STEP_MS
-    return _microseconds([step * number for number in range(count)]), stated
-
-
-def _step_ms(tags: Dataset) -> Fraction | None:
-    if tags.get("FrameTime"):
-        return Fraction(str(tags.FrameTime).strip())
-    rate = tags.get("CineRate") or tags.get("RecommendedDisplayFrameRate")
-    return Fraction(1000, int(rate)) if rate else None
-
-
-def _microseconds(elapsed_ms: list[Fraction]) -> NDArray[np.int64]:
-    return np.array(array("q", (round(time * 1000) for time in elapsed_ms)), np.int64)
-
-
-def _pixels(path: Path, count: int, counts: DecodeCounts) -> Iterator[tuple[int, NDArray[np.generic]]]:
-    number = 0
-    while number < count:
-        frames = iter_pixels(path, indices=range(number, count))
-        while number < count:
-            try:
-                pixels = next(frames)
-            except Exception:  # the decoders raise whatever they like; all of it means: not this frame
-                counts.errors += 1
-                number += 1
-                break
-            yield number, pixels
-            number += 1
-
-
-def _picture(pixels: NDArray[np.generic], tags: Dataset) -> Picture:
-    meaning = str(tags.PhotometricInterpretation)
+def _picture(pixels: Pixels, tags: Dataset) -> Picture:
+    meaning = meaning_of(tags)
     if meaning == "PALETTE COLOR":
         looked_up = apply_color_lut(pixels, tags)
         return _bgr((looked_up >> 8 if looked_up.dtype.itemsize == 2 else looked_up).astype(np.uint8))
     if pixels.dtype != np.uint8:
-        pixels = pixels.astype(np.int64) * 255 // (2 ** int(tags.BitsStored) - 1)
+        bits = size_of(tags, "BitsStored", 8 * pixels.dtype.itemsize)
+        pixels = pixels.astype(np.int64) * 255 // (2 ** min(max(bits, 1), 32) - 1)
     levels = np.clip(pixels.astype(np.int64), 0, 255).astype(np.uint8)
     return _bgr(255 - levels if meaning == "MONOCHROME1" else levels)
 
 
-def _bgr(levels: NDArray[np.uint8]) -> Picture:
+def _bgr(levels: Pixels) -> Picture:
     conversion = cv2.COLOR_GRAY2BGR if levels.ndim == 2 else cv2.COLOR_RGB2BGR
-    return np.asarray(cv2.cvtColor(levels, conversion), np.uint8)
-
-
-def _recorded_at(tags: Dataset) -> str | None:
-    zone = str(tags.get("TimezoneOffsetFromUTC") or "")
-    for stated in (
-        str(tags.get("AcquisitionDateTime") or ""),
-        f"{tags.get('AcquisitionDate') or ''}{tags.get('AcquisitionTime') or ''}{zone}",
-        f"{tags.get('ContentDate') or ''}{tags.get('ContentTime') or ''}{zone}",
-    ):
-        for form in ("%Y%m%d%H%M%S.%f%z", "%Y%m%d%H%M%S%z", "%Y%m%d%H%M%S.%f", "%Y%m%d%H%M%S"):
-            try:
-                instant = datetime.strptime(stated, form)
-            except ValueError:
-                continue
-            return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).isoformat()
-    return None
+    return np.asarray(cv2.cvtColor(np.asarray(levels, np.uint8), conversion), np.uint8)

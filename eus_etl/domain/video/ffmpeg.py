@@ -33,7 +33,7 @@ from eus_etl.domain.video.packet_index import (
     walk_packets,
 )
 from eus_etl.domain.video.selective_decode import decode_wanted, wanted_pts
-from eus_etl.domain.video.source_file import PHOTO_BRANDS, STILL_FORMATS, open_container
+from eus_etl.domain.video.source_file import PHOTO_BRANDS, STILL_FORMATS, Embedded, open_container
 from eus_etl.domain.video.stretches import LOOK_AHEAD
 from eus_etl.domain.video.timestamps import FrameClock, lost_before_first
 from eus_etl.domain.video.types import DecodeCounts, DecodedFrame, DecodeOptions, Luma, Picture, VideoFacts
@@ -50,7 +50,7 @@ _FRAMES_TRIED = 250  # ten seconds without a single B frame: it is not a stream 
 _UNSET_YEARS = (1904, 1970)  # zero of the clocks of QuickTime and Unix: a time that nobody set
 
 
-def probe_container(path: Path, video_id: str, still_images: bool = False) -> VideoFacts:
+def probe_container(path: Path | Embedded, video_id: str, still_images: bool = False) -> VideoFacts:
     """Facts of a video file: one walk over its packets, and its first frame decoded.
 
     Raises:
@@ -85,7 +85,7 @@ def probe_container(path: Path, video_id: str, still_images: bool = False) -> Vi
 
 
 def decode_container(
-    path: Path, video_id: str, counts: DecodeCounts, options: DecodeOptions
+    path: Path | Embedded, video_id: str, counts: DecodeCounts, options: DecodeOptions
 ) -> Iterator[DecodedFrame]:
     """Frames of a video file in presentation order; what cannot be decoded is counted and skipped over.
 
@@ -143,7 +143,7 @@ def decode_container(
         counts.skipped = not_seen
 
 
-def _times(path: Path, video_id: str, options: DecodeOptions) -> PacketTimes:
+def _times(path: Path | Embedded, video_id: str, options: DecodeOptions) -> PacketTimes:
     with _opened(path, video_id, options) as (container, stream):
         stamps = read_stamps(container, stream)
         decode_times_only = container.format.name == "avi"
@@ -153,7 +153,7 @@ def _times(path: Path, video_id: str, options: DecodeOptions) -> PacketTimes:
     return packet_times(stamps, decode_times_only)
 
 
-def _shown_out_of_order(path: Path, video_id: str, options: DecodeOptions) -> bool:
+def _shown_out_of_order(path: Path | Embedded, video_id: str, options: DecodeOptions) -> bool:
     """Whether the first frames come out with times that go back: these are decode times."""
     frames = islice(_all_frames(path, video_id, DecodeCounts(), options), _FRAMES_TRIED)
     pts = [frame.pts for frame in frames if frame.pts is not None]
@@ -162,7 +162,7 @@ def _shown_out_of_order(path: Path, video_id: str, options: DecodeOptions) -> bo
 
 @contextmanager
 def _opened(
-    path: Path, video_id: str, options: DecodeOptions
+    path: Path | Embedded, video_id: str, options: DecodeOptions
 ) -> Iterator[tuple[InputContainer, VideoStream]]:
     with open_container(path, video_id, _REMEDY) as container:
         photo = _is_photo(container)
@@ -193,7 +193,7 @@ def _is_photo(container: InputContainer) -> bool:
 
 
 def _all_frames(
-    path: Path, video_id: str, counts: DecodeCounts, options: DecodeOptions
+    path: Path | Embedded, video_id: str, counts: DecodeCounts, options: DecodeOptions
 ) -> Iterator[VideoFrame]:
     with _opened(path, video_id, options) as (container, stream):
         _use_threads(stream, options.threads)
@@ -230,7 +230,11 @@ def _first(
 
 
 def _wanted_frames(
-    path: Path, video_id: str, wanted: NDArray[np.int64], times: PacketTimes, options: DecodeOptions
+    path: Path | Embedded,
+    video_id: str,
+    wanted: NDArray[np.int64],
+    times: PacketTimes,
+    options: DecodeOptions,
 ) -> Iterator[VideoFrame]:
     with _opened(path, video_id, options) as (container, stream):
         _use_threads(stream, options.threads)

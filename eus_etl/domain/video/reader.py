@@ -68,7 +68,7 @@ def decode(
     if is_dicom(path):
         from eus_etl.domain.video.dicom import decode_dicom
 
-        return decode_dicom(path, video_id, counts, options.rate_hz)
+        return decode_dicom(path, video_id, counts, options)
     return decode_container(path, video_id, counts, options)
 
 

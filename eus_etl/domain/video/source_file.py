@@ -4,10 +4,15 @@ Containers are opened by an open file, not by a name: no name is taken for a pro
 names other files (playlists, lists, image sequences) is on no list, and protocols are off.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from io import SEEK_CUR, SEEK_END, SEEK_SET
+from itertools import accumulate
 from pathlib import Path
+from typing import Protocol
 
 import av
 from av.container import InputContainer
@@ -54,8 +59,71 @@ def tell_reads_to(on_read: Callable[[], None]) -> Iterator[None]:
         _on_read.reset(token)
 
 
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A stream that lies in fragments within a file.
+
+    Attributes:
+        path: the file.
+        fragments: offset and length of each.
+        suffix: the ending of a file that held the stream alone.
+    """
+
+    path: Path
+    fragments: tuple[tuple[int, int], ...]
+    suffix: str
+
+    @property
+    def size(self) -> int:
+        """Length of the stream in bytes."""
+        return sum(length for _, length in self.fragments)
+
+    def open(self) -> "_Bytes":
+        """The stream as a file."""
+        return _Fragments(self)
+
+
+class _Bytes(Protocol):
+    def read(self, size: int, /) -> bytes | None: ...
+
+    def seek(self, offset: int, whence: int, /) -> int: ...
+
+    def tell(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class _Fragments:
+    def __init__(self, stream: Embedded) -> None:
+        self._file = stream.path.open("rb", buffering=0)
+        self._fragments = stream.fragments
+        self._starts = [0, *accumulate(length for _, length in stream.fragments)]
+        self._place = 0
+
+    def read(self, size: int, /) -> bytes | None:
+        number = bisect_right(self._starts, self._place) - 1
+        if number >= len(self._fragments):
+            return b""
+        offset, length = self._fragments[number]
+        skipped = self._place - self._starts[number]
+        self._file.seek(offset + skipped)
+        content = self._file.read(min(size, length - skipped))
+        self._place += len(content or b"")
+        return content
+
+    def seek(self, offset: int, whence: int, /) -> int:
+        self._place = offset + {SEEK_SET: 0, SEEK_CUR: self._place, SEEK_END: self._starts[-1]}[whence]
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def close(self) -> None:
+        self._file.close()
+
+
 @contextmanager
-def open_container(path: Path, video_id: str, remedy: str) -> Iterator[InputContainer]:
+def open_container(path: Path | Embedded, video_id: str, remedy: str) -> Iterator[InputContainer]:
     """Open a video file, or a photo, by its content.
 
     Raises:
@@ -89,11 +157,15 @@ def _opened(file: "SourceFile", video_id: str, remedy: str) -> InputContainer:
 class SourceFile:
     """The file as FFmpeg reads it; one that is read over and over again ends."""
 
-    def __init__(self, path: Path, video_id: str, remedy: str) -> None:
+    def __init__(self, path: Path | Embedded, video_id: str, remedy: str) -> None:
         ending = path.suffix[1:].lower()
         self.name = f"video.{ending}" if ending in _ENDINGS else "video"
-        self._file = path.open("rb", buffering=0)
-        self._left = path.stat().st_size * _READINGS + _FREE_BYTES
+        self._file: _Bytes
+        if isinstance(path, Embedded):
+            self._file, size = path.open(), path.size
+        else:
+            self._file, size = path.open("rb", buffering=0), path.stat().st_size
+        self._left = size * _READINGS + _FREE_BYTES
         self._stuck = VideoUnreadableError(video_id, "reading it gets nowhere", remedy, "no_progress")
 
     def read(self, size: int) -> bytes:
