@@ -54,7 +54,13 @@ def describe(paths: StudyPaths, outputs: Iterable[Path]) -> dict[str, Trace | No
 def lost(paths: StudyPaths, outputs: Outputs) -> str | None:
     """The first of these outputs, below the root, that is missing or changed; None where all are there."""
     root = f"{paths.root}/"
-    return next((path for path, trace in outputs.items() if not _is_there(root + path, trace)), None)
+    made = ((path, trace) for path, trace in outputs.items() if trace is not None)
+    return next((path for path, trace in made if not _is_there(root + path, trace)), None)
+
+
+def not_made(outputs: Outputs) -> str | None:
+    """The first of these outputs, below the root, that could not be made; None where all could."""
+    return next((path for path, trace in outputs.items() if trace is None), None)
 
 
 def count_files(folder: Path) -> int:
@@ -80,9 +86,7 @@ def _trace(path: Path, *, looked_through: bool) -> Trace | None:
     return Trace(kind="folder", files=count_files(path), size=0, mtime_ns=found.st_mtime_ns)
 
 
-def _is_there(path: str, trace: Trace | None) -> bool:
-    if trace is None:
-        return False
+def _is_there(path: str, trace: Trace) -> bool:
     try:
         found = os.stat(path)  # noqa: PTH116 - a Path of each of many thousands takes longer than the look
     except (FileNotFoundError, NotADirectoryError):

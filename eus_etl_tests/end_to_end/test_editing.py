@@ -160,6 +160,25 @@ def test_an_empty_mount_point_and_a_sheet_of_headers_alone_change_nothing(hospit
     assert contents(hospital.paths.root) == before
 
 
+def test_a_picture_that_could_not_be_drawn_is_drawn_by_the_next_run(
+    hospital: TinyHospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise MemoryError
+
+    timeline = hospital.paths.timeline_picture(ONE)
+    hospital.paths.sync_csv.write_text(SYNC)
+    with monkeypatch.context() as patch:
+        patch.setattr("eus_etl.steps.previews.visit.draw_timeline", fail)
+        assert "frame_table" in made(run(hospital), ONE)
+    assert not timeline.exists()
+    report = run(hospital)
+    assert made(report, ONE) == {"frame_table"}
+    assert made(report) == set()
+    assert timeline.is_file()
+    assert run(hospital).made == []
+
+
 def test_an_edit_of_sync_reads_no_image(hospital: TinyHospital) -> None:
     hospital.paths.sync_csv.write_text(SYNC)
     with illegible(hospital.paths.frames_of_patient(ONE)):

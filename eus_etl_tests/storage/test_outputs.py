@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.storage.outputs import count_files, describe, lost
+from eus_etl.storage.outputs import count_files, describe, lost, not_made
 
 TABLE = "master-dataset/Data/labels.csv"
 IMAGES = "master-dataset/Frames/p/v"
@@ -75,6 +75,8 @@ def test_a_folder_in_the_place_of_a_file_is_a_loss_and_the_reverse(
     assert lost(paths, describe(paths, whole)) is None
 
 
-def test_what_could_not_be_made_counts_as_lost(paths: StudyPaths) -> None:
+def test_what_could_not_be_made_is_told_from_what_was_lost(paths: StudyPaths) -> None:
     picture = paths.timeline_picture("p")
-    assert lost(paths, describe(paths, [picture])) == paths.relative(picture)
+    traces = describe(paths, [paths.root / TABLE, picture])
+    assert not_made(traces) == paths.relative(picture)
+    assert lost(paths, traces) is None

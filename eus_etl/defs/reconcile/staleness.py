@@ -13,7 +13,7 @@ import dagster as dg
 from eus_etl.defs.keys import DATA_VERSION_TAG
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.steps.result import version_of
-from eus_etl.storage.outputs import lost
+from eus_etl.storage.outputs import lost, not_made
 from eus_etl.storage.provenance import STUDY, Entry, read_page
 
 
@@ -51,6 +51,7 @@ class Why(StrEnum):
     OUTPUT_LOST = "output lost"  # what was made is not what lies on the disk
     CONFIGURATION_CHANGED = "configuration changed"
     INPUTS_CHANGED = "inputs changed"
+    NOT_DRAWN = "not drawn"  # a picture of it could not be drawn; what follows it does not wait for that
     BLOCKED = "blocked"  # something before it is not current, so nobody can tell
 
 
@@ -194,7 +195,10 @@ class StudyState:
         changed = {
             name for name in {*inputs, *entry.inputs} if inputs.get(name, "") != entry.inputs.get(name, "")
         }
-        return Reason(Why.INPUTS_CHANGED, tuple(sorted(changed))) if changed else None
+        if changed:
+            return Reason(Why.INPUTS_CHANGED, tuple(sorted(changed)))
+        undrawn = not_made(entry.outputs)
+        return Reason(Why.NOT_DRAWN, (undrawn,)) if undrawn else None
 
     def _is_lost(self, node: Node, partition: str | None, entry: Entry, version: str) -> bool:
         """Whether what the event log tells of is not what lies on the disk."""

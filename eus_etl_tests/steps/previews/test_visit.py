@@ -22,7 +22,7 @@ from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 from eus_etl.steps.previews.safe_images import shown_frames
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
-from eus_etl.storage.outputs import describe, lost
+from eus_etl.storage.outputs import describe, not_made
 from eus_etl.storage.tables.parts import load_part, write_part
 
 MOVING, STILL = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
@@ -107,11 +107,11 @@ def test_a_timeline_whose_images_are_damaged_is_left_for_when_they_are_made_agai
     without = frame_table(visit)
     assert without.version == whole.version
     assert without.metadata["timeline not drawn"] == "FramesMissingError"
-    assert lost(paths, describe(paths, without.outputs)) == paths.relative(paths.timeline_picture(PATIENT))
+    assert not_made(describe(paths, without.outputs)) == paths.relative(paths.timeline_picture(PATIENT))
     preprocess_patient(visit, PATIENT)
     drawn = frame_table(visit)
     assert drawn.pictures == whole.pictures
-    assert lost(paths, describe(paths, drawn.outputs)) is None
+    assert not_made(describe(paths, drawn.outputs)) is None
 
 
 def test_regions_that_are_only_lit_are_shown_once_reviewed(visit: StudyConfig) -> None:
