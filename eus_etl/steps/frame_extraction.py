@@ -47,7 +47,7 @@ class VideoPass:
     """What one pass made.
 
     Attributes:
-        frames: a row a kept frame: ``stem, frame_index, pts, time_base, video_s, segment, grid_row,
+        frames: one row per kept frame: ``stem, frame_index, pts, time_base, video_s, segment, grid_row,
             synthetic_time, decode_error, dhash`` as in ``tables.EXTRACTED``; ``stem`` names its image.
         counts: what was decoded, and what could not be.
         image_bytes: bytes of all images.
