@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from eus_etl.defs.assets.external import UNASSIGNED, observed_specs
+from eus_etl.defs.assets.external import observed_specs
 from eus_etl.defs.assets.factory import StepSpec, build_asset
 from eus_etl.defs.assets.patient import patient_assets
 from eus_etl.defs.assets.study import study_assets
@@ -14,7 +14,7 @@ from eus_etl.defs.keys import asset_key
 from eus_etl.defs.reconcile.staleness import Node
 from eus_etl.errors import ConfigError
 from eus_etl.settings import StudyConfig, load_study
-from eus_etl.steps.observation.snapshot import SOURCES
+from eus_etl.steps.observation.snapshot import SOURCES, TEXT_READER, UNASSIGNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ def study_graph(study: StudyConfig) -> StudyGraph:
 def graph_of(study: StudyConfig, specs: Sequence[StepSpec]) -> StudyGraph:
     """The graph of these assets, which stand in topological order, after the sources."""
     nodes: dict[dg.AssetKey, Node] = {}
-    for source in (*SOURCES, UNASSIGNED):
+    for source in (*SOURCES, UNASSIGNED, TEXT_READER):
         key = asset_key(study.study, source)
-        nodes[key] = Node(key, (), None, per_patient=source != UNASSIGNED)
+        nodes[key] = Node(key, (), None, per_patient=source in SOURCES)
     for spec in specs:
         key = asset_key(study.study, spec.name)
         deps = tuple(asset_key(study.study, dep) for dep in spec.deps)

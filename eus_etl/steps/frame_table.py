@@ -1,7 +1,6 @@
 """The frame table of a visit: ``Frames/<patient_id>.csv`` and its Parquet twin.
 
-Reads what earlier steps stored (rows, cell grids, layouts, intervals); opens no video, and no image but the
-few preprocessed ones that the timeline picture shows.
+Reads what earlier steps stored (rows, cell grids, layouts, intervals); opens no image and no video.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,7 +26,6 @@ from eus_etl.domain.tables.catalog import EXTRACTED, FRAMES, LABELS, LAYOUTS, VI
 from eus_etl.domain.timeline import needs_sync, recording_length
 from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.observation.snapshot import RefusedRow
-from eus_etl.steps.previews.visit import timeline_of_visit
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos
 from eus_etl.storage.files.checksums import file_sha256
@@ -93,7 +91,6 @@ def make_frame_table(
     recording_s = recording_length(videos)
     sync_needed = bool(doubted) or needs_sync(recording_s, procedure_s, all_synced, study.timeline)
     seconds = labelled_seconds(table, videos, list(study.families))
-    drawn = timeline_of_visit(study, patient_id, table, intervals)
     return StepResult(
         version=version_of(file_sha256(file), recorded.to_dicts()),
         metadata={
@@ -106,9 +103,7 @@ def make_frame_table(
             "corrections_rejected": recorded.height,
             "images_read": 0,
             "videos_decoded": 0,
-            **drawn.notes,
         },
-        pictures=drawn.pictures,
         checks=(
             Check(
                 "frames_equal_rows",
@@ -125,7 +120,6 @@ def make_frame_table(
         outputs=(
             file,
             file.with_suffix(".parquet"),
-            paths.timeline_picture(patient_id),
             *part_outputs(paths, STAGE, patient_id),
         ),
     )

@@ -8,11 +8,11 @@ from eus_etl.domain.labels.item_keys import procedure_end_s
 from eus_etl.domain.labels.items import intervals_from_item
 from eus_etl.domain.labels.problems import PROBLEMS
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables.catalog import LABELS
+from eus_etl.domain.tables.catalog import LABELS, PROCEDURE_ENDS
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import Check, StepResult, version_of
-from eus_etl.storage.tables.parts import part_outputs, write_part, write_rejected
+from eus_etl.storage.tables.parts import load_part, part_outputs, write_part, write_rejected
 
 STAGE = "labels"
 
@@ -30,6 +30,8 @@ def make_labels(study: StudyConfig, patient_id: str, attributes: Mapping[str, ob
     doubtful = intervals.filter(pl.col("status") != "ok")
     recorded = write_rejected(paths, STAGE, patient_id, [_record(row) for row in doubtful.to_dicts()])
     end_s = procedure_end_s(item)
+    end = PROCEDURE_ENDS.frame([{"patient_id": patient_id, "procedure_s": end_s}])
+    write_part(paths, PROCEDURE_ENDS, patient_id, end)
     counts = {status: _count(intervals, status) for status in ("ok", "suspect", "rejected")}
     return StepResult(
         # the frame table takes the labels' uncertainty from Stop Procedure
@@ -37,8 +39,18 @@ def make_labels(study: StudyConfig, patient_id: str, attributes: Mapping[str, ob
         metadata={"intervals": intervals.height, **counts}
         | ({} if end_s is None else {"procedure_s": end_s}),
         checks=(_no_problem_unseen(intervals, recorded),),
-        outputs=part_outputs(paths, STAGE, patient_id, LABELS),
+        outputs=part_outputs(paths, STAGE, patient_id, LABELS, PROCEDURE_ENDS),
     )
+
+
+def procedure_end_of(paths: StudyPaths, patient_id: str) -> float | None:
+    """Time of Stop Procedure, as the visit's labels were made with it, in seconds; None where it is missing.
+
+    Raises:
+        OutputLostError: it was made, and is missing or cannot be read.
+    """
+    found = load_part(paths, PROCEDURE_ENDS, patient_id)["procedure_s"].to_list()
+    return found[0] if found else None
 
 
 def _count(intervals: pl.DataFrame, status: str) -> int:

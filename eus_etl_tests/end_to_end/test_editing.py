@@ -97,7 +97,7 @@ def test_a_label_edit_reads_no_video_and_no_image_and_touches_no_other_visit(hos
     hospital.write_items()
     with illegible(paths.raw_data, paths.frames_of_patient(ONE), paths.frames_of_patient(TWO)):
         report = run(hospital)
-    assert made(report, ONE) == {"labels", "patients", "frame_table"}
+    assert made(report, ONE) == {"labels", "patients", "frame_table", "timeline"}
     assert made(report, TWO) == set()
     assert made(report) == {"labels_csv", "preprocess_metadata_csv", "rejected_csv", "dataset"}
     assert report.videos_decoded == 0
@@ -183,7 +183,7 @@ def test_an_edit_of_sync_reads_no_image(hospital: TinyHospital) -> None:
     hospital.paths.sync_csv.write_text(SYNC)
     with illegible(hospital.paths.frames_of_patient(ONE)):
         report = run(hospital)
-    assert made(report, ONE) == {"frame_table"}
+    assert made(report, ONE) == {"frame_table", "timeline"}
 
 
 def test_a_threshold_makes_the_frame_tables_and_reads_no_image(hospital: TinyHospital) -> None:
@@ -192,7 +192,7 @@ def test_a_threshold_makes_the_frame_tables_and_reads_no_image(hospital: TinyHos
     with illegible(paths.raw_data, paths.frames_of_patient(ONE), paths.frames_of_patient(TWO)):
         report = run(hospital)
     for patient in (ONE, TWO):
-        assert made(report, patient) == {"frame_table"}
+        assert made(report, patient) == {"frame_table", "timeline"}
         assert frames(hospital, patient)["reasons"].str.contains("no_signal").all()
     assert made(report) == {"preprocess_metadata_csv", "rejected_csv", "dataset"}
     assert report.videos_decoded == 0
@@ -202,7 +202,7 @@ def test_a_recipe_makes_preprocessed_frames_and_no_frame_table(hospital: TinyHos
     hospital.configure(preprocess={"recipes": {"small": {"version": 2, "size_px": 48}}})
     with illegible(hospital.paths.raw_data):
         report = run(hospital)
-    assert made(report, ONE) == made(report, TWO) == {"preprocessed_frames"}
+    assert made(report, ONE) == made(report, TWO) == {"preprocessed_frames", "timeline"}
     assert report.videos_decoded == 0
     images = list((hospital.paths.preprocessed / "small").rglob("*.png"))
     assert len(images) == 2 * KEPT
@@ -305,7 +305,7 @@ def test_a_remembered_screen_makes_the_visits_that_show_it_once(hospital: TinyHo
     hospital.paths.regions_csv.write_text(text.format(signature))
     with illegible(hospital.paths.raw_data):
         report = run(hospital)
-    assert made(report, ONE) == {"regions", "frame_table", "preprocessed_frames"}
+    assert made(report, ONE) == {"regions", "frame_table", "preprocessed_frames", "timeline"}
     assert report.videos_decoded == 0
     layouts = table(hospital, catalog.LAYOUTS)
     assert layouts.filter(pl.col("patient_id") == ONE)["signed_off"].all()

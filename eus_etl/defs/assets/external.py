@@ -15,10 +15,11 @@ from eus_etl.steps.observation.snapshot import (
     PATIENT_ROWS,
     REGION_ROWS,
     SYNC_ROWS,
+    TEXT_READER,
+    UNASSIGNED,
     unassigned_version,
 )
-
-UNASSIGNED = "unassigned"
+from eus_etl.steps.text_check.tesseract import installed
 
 _DESCRIPTIONS: Mapping[str, str] = {
     DRIVE_VIDEOS: "The videos that the source holds of a visit; one listing gives a version a patient.",
@@ -31,25 +32,24 @@ ABSENT = "absent"
 """Version of a patient whom a source held once and holds no more."""
 
 
+_OF_THE_STUDY: Mapping[str, str] = {
+    UNASSIGNED: "Files, items and rows that fit no visit, or several; listed in rejected.csv.",
+    TEXT_READER: "The program that looks for text in preprocessed frames: whether it was ever there.",
+}
+
+
 def observed_specs(study: str) -> list[dg.AssetSpec]:
-    """The external assets of a study: five sources a patient, and what belongs to nobody."""
-    specs = [
+    """The external assets of a study: five sources per visit, and what is observed once for all."""
+    return [
         dg.AssetSpec(
             asset_key(study, source),
             description=description,
             group_name=study,
             kinds={"source"},
-            partitions_def=patients_of(study),
+            partitions_def=patients_of(study) if source in _DESCRIPTIONS else None,
         )
-        for source, description in _DESCRIPTIONS.items()
+        for source, description in {**_DESCRIPTIONS, **_OF_THE_STUDY}.items()
     ]
-    unassigned = dg.AssetSpec(
-        asset_key(study, UNASSIGNED),
-        description="Files, items and rows that could be given to no patient; listed in rejected.csv.",
-        group_name=study,
-        kinds={"source"},
-    )
-    return [*specs, unassigned]
 
 
 def changed_versions(state: StudyState, study: str, observation: Observation) -> dict[str, str]:
@@ -75,10 +75,17 @@ def events(study: str, source: str, versions: Mapping[str, str]) -> Iterator[dg.
         )
 
 
-def unassigned_event(state: StudyState, study: StudyConfig) -> dg.AssetMaterialization | None:
-    """The event that what belongs to nobody has changed; None where it has not."""
-    key = asset_key(study.study, UNASSIGNED)
-    version = unassigned_version(StudyPaths(study.root))
-    if state.version(key, None) == version:
-        return None
-    return dg.AssetMaterialization(key, tags={DATA_VERSION_TAG: version})
+def study_events(state: StudyState, study: StudyConfig) -> list[dg.AssetMaterialization]:
+    """The events of what is observed once for the study and has changed."""
+    seen = {UNASSIGNED: unassigned_version(StudyPaths(study.root)), TEXT_READER: _text_reader(study)}
+    return [
+        dg.AssetMaterialization(asset_key(study.study, source), tags={DATA_VERSION_TAG: version})
+        for source, version in seen.items()
+        if version is not None and state.version(asset_key(study.study, source), None) != version
+    ]
+
+
+def _text_reader(study: StudyConfig) -> str | None:
+    """Where it is installed on one machine and not on another, what it read holds: its absence is no news."""
+    used = study.preprocess.text_check.enabled != "never"
+    return "installed" if used and installed() else None

@@ -42,7 +42,6 @@ class StepSpec:
         kinds: shown as icons in the page.
         checks: names of the checks that its step reports.
         per_patient: whether it is partitioned by patient.
-        last: whether it waits for all others that are made in the same run, to show what they made.
     """
 
     name: str
@@ -53,7 +52,6 @@ class StepSpec:
     kinds: frozenset[str]
     checks: Mapping[str, str]
     per_patient: bool = True
-    last: bool = False
 
 
 def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, Node]) -> dg.AssetsDefinition:
@@ -88,7 +86,6 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
             )
         ],
         check_specs=checks,
-        op_tags={"dagster/priority": "-1" if spec.last else "0"},
         retry_policy=_RETRIES,
         can_subset=True,  # else Dagster asks for the checks of what is left alone
     )

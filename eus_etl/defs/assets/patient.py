@@ -3,12 +3,11 @@
 import dagster as dg
 
 from eus_etl.defs.assets.factory import StepSpec
-from eus_etl.domain.labels.item_keys import procedure_end_s
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.frames import extract_patient
-from eus_etl.steps.labels import make_labels
+from eus_etl.steps.labels import make_labels, procedure_end_of
 from eus_etl.steps.observation.connect import connect_videos
 from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
@@ -16,6 +15,7 @@ from eus_etl.steps.observation.snapshot import (
     PATIENT_ROWS,
     REGION_ROWS,
     SYNC_ROWS,
+    TEXT_READER,
     attributes_of,
     observed_files,
     refused_sync_rows_of,
@@ -31,22 +31,25 @@ from eus_etl.steps.raw_videos.step import fetch_videos
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.steps.text_check import check as text_check
+from eus_etl.steps.timeline import make_timeline
 from eus_etl.storage import extraction_store as extractions
 
 RAW_VIDEOS, LABELS, PATIENTS, FRAMES = "raw_videos", "labels", "patients", "frames"
 REGIONS_ASSET, FRAME_TABLE, PREPROCESSED = "regions", "frame_table", "preprocessed_frames"
+TIMELINE = "timeline"
 
-CHAIN = (RAW_VIDEOS, LABELS, PATIENTS, FRAMES, REGIONS_ASSET, FRAME_TABLE, PREPROCESSED)
+CHAIN = (RAW_VIDEOS, LABELS, PATIENTS, FRAMES, REGIONS_ASSET, FRAME_TABLE, PREPROCESSED, TIMELINE)
 """What one run of a new or changed visit makes."""
 
 FORMATS = {
     RAW_VIDEOS: 2,
-    LABELS: 1,
+    LABELS: 2,
     PATIENTS: 1,
     FRAMES: extractions.FORMAT,
     REGIONS_ASSET: 2,
     FRAME_TABLE: 2,
     PREPROCESSED: (preprocessed_job.FORMAT, text_check.FORMAT),
+    TIMELINE: 1,
 }
 """Raised when a step makes something else of equal inputs and configuration, so that it is made anew."""
 
@@ -76,12 +79,15 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
         return find_regions(study, patient, region_rows_of(paths, patient))
 
     def frame_table(_: dg.AssetExecutionContext, patient: str) -> StepResult:
-        end_s = procedure_end_s(attributes_of(paths, patient) or {})
+        end_s = procedure_end_of(paths, patient)
         refused = refused_sync_rows_of(paths, patient)
         return make_frame_table(study, patient, sync_rows_of(paths, patient), end_s, refused)
 
     def preprocessed_frames(context: dg.AssetExecutionContext, patient: str) -> StepResult:
         return preprocess_patient(study, patient, progress=context.log.info)
+
+    def timeline(_: dg.AssetExecutionContext, patient: str) -> StepResult:
+        return make_timeline(study, patient)
 
     spellings = {family: [x.model_dump() for x in found] for family, found in study.families.items()}
     families = version_of(
@@ -158,21 +164,26 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
                 "labels_inside_recording": "no label lies outside the recording",
                 "synchronised": "recording and procedure agree, or sync.csv says how they relate",
             },
-            last=True,  # its picture shows preprocessed frames; the table itself needs none
         ),
         StepSpec(
             PREPROCESSED,
             preprocessed_frames,
-            (FRAMES, REGIONS_ASSET),
-            # where a program that reads is installed later on, the visits are looked at then
-            version_of(
-                FORMATS[PREPROCESSED], study.preprocess.fingerprint(), text_check.why_no_text_check(study)
-            ),
+            (FRAMES, REGIONS_ASSET, TEXT_READER),
+            version_of(FORMATS[PREPROCESSED], study.preprocess.fingerprint()),
             "Frames masked to the ultrasound region, cropped and resized, for each recipe.",
             frozenset({"png"}),
             {
                 "images_equal_rows": "as many images on the disk as rows",
                 text_check.CHECK: "no text is read in a sample of the images, or a person let it pass",
             },
+        ),
+        StepSpec(
+            name=TIMELINE,
+            step=timeline,
+            deps=(LABELS, FRAME_TABLE, PREPROCESSED),
+            code_version=version_of(FORMATS[TIMELINE], families, list(study.preprocess.recipes)),
+            description="A picture of the visit: labels and status over time, with a few masked frames.",
+            kinds=frozenset({"png"}),
+            checks={},
         ),
     ]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from eus_etl.defs.assets.external import UNASSIGNED
 from eus_etl.defs.assets.factory import StepSpec
 from eus_etl.defs.assets.patient import (
     FRAME_TABLE,
@@ -15,6 +14,7 @@ from eus_etl.defs.assets.patient import (
 )
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.dataset import make_dataset
+from eus_etl.steps.observation.snapshot import UNASSIGNED
 from eus_etl.steps.result import StepResult
 from eus_etl.steps.study_tables import (
     assemble_labels,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from eus_etl.defs.assets.external import changed_versions, events, unassigned_event
+from eus_etl.defs.assets.external import changed_versions, events, study_events
 from eus_etl.defs.keys import patients_of
 from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.defs.root import take_root
@@ -62,8 +62,8 @@ def observe_study(study: StudyConfig, state: StudyState, *, relist: bool = False
             instance.report_runless_asset_event(event)
         state.assume(dg.AssetKey([study.study, observation.source]), changed)
         seen.changes += len(changed)
-    if unassigned := unassigned_event(state, study):
-        instance.report_runless_asset_event(unassigned)
-        state.refresh(None)
+    for event in study_events(state, study):
+        instance.report_runless_asset_event(event)
         seen.changes += 1
+    state.refresh(None)
     return seen

@@ -134,7 +134,7 @@ class StudyState:
             if dep.per_patient and not node.per_patient:
                 found[dep.name] = self._all_counted(dep)
             else:
-                found[dep.name] = self._counted(dep, partition)
+                found[dep.name] = self._counted(dep, partition if dep.per_patient else None)
         return found
 
     def entry(self, node: Node, partition: str | None) -> Entry | None:

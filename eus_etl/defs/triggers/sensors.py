@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import BaseModel
 
-from eus_etl.defs.assets.external import changed_versions, events, unassigned_event
+from eus_etl.defs.assets.external import changed_versions, events, study_events
 from eus_etl.defs.graph import StudyGraph, graph_now
 from eus_etl.defs.keys import patients_of
 from eus_etl.defs.reconcile.plan import due_plans, visits_in
@@ -217,8 +217,7 @@ def _look_at_records(
         state.assume(graph.key(source), taken)
         found.events += events(study.study, source, taken)
         found.patients |= taken.keys()
-    unassigned = unassigned_event(state, study)
-    found.events += [unassigned] if unassigned else []
+    found.events += study_events(state, study)
     return found
 
 

@@ -8,7 +8,7 @@ from eus_etl.domain.tables.preprocessed import PREPROCESSED, preprocess_metadata
 from eus_etl.domain.tables.rejection import REJECTED
 from eus_etl.domain.tables.screens import LAYOUTS, REGIONS, TEXT_CHECKS
 from eus_etl.domain.tables.videos import DECODED, EXTRACTED, VIDEOS
-from eus_etl.domain.tables.visits import LABELS, PATIENTS, SYNC, patients
+from eus_etl.domain.tables.visits import LABELS, PATIENTS, PROCEDURE_ENDS, SYNC, patients
 
 __all__ = [
     "DATASET",
@@ -19,6 +19,7 @@ __all__ = [
     "LAYOUTS",
     "PATIENTS",
     "PREPROCESSED",
+    "PROCEDURE_ENDS",
     "REGIONS",
     "REJECTED",
     "SYNC",

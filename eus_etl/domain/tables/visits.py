@@ -38,6 +38,13 @@ LABELS = Table(
 )
 
 
+PROCEDURE_ENDS = Table(
+    "procedure_ends",
+    "a visit whose labels are made (internal: read by the frame table)",
+    (PATIENT, Column("procedure_s", NUMBER, "time of Stop Procedure", "s of procedure time")),
+)
+
+
 PATIENTS = Table(
     "patients",
     "a patient's visit",

@@ -25,6 +25,9 @@ SYNC_ROWS, REGION_ROWS = "sync_rows", "region_rows"
 SOURCES = (LABEL_ITEMS, DRIVE_VIDEOS, PATIENT_ROWS, SYNC_ROWS, REGION_ROWS)
 """Observed in this order: aliases are known from the items."""
 
+UNASSIGNED, TEXT_READER = "unassigned", "text_reader"
+"""What is observed once for the whole study."""
+
 
 class ObservedFile(BaseModel):
     """A file as the last observation of the videos' source stored it.

@@ -17,13 +17,15 @@ GRAPH = {
     "sync_rows": set(),
     "region_rows": set(),
     "unassigned": set(),
+    "text_reader": set(),
     "raw_videos": {"drive_videos"},
     "labels": {"label_items"},
     "patients": {"label_items", "patient_rows"},
     "frames": {"raw_videos"},
     "regions": {"frames", "region_rows"},
     "frame_table": {"raw_videos", "frames", "regions", "labels", "sync_rows"},
-    "preprocessed_frames": {"frames", "regions"},
+    "preprocessed_frames": {"frames", "regions", "text_reader"},
+    "timeline": {"labels", "frame_table", "preprocessed_frames"},
     "labels_csv": {"labels"},
     "patients_csv": {"patients"},
     "videos_csv": {"raw_videos", "frames"},
@@ -54,7 +56,7 @@ CHECKS = {
     ("preprocessed_frames", "images_equal_rows"),
     ("preprocessed_frames", "no_readable_text"),
 }
-WHOLE_STUDY = {name for name in GRAPH if name.endswith("_csv")} | {"dataset", "unassigned"}
+WHOLE_STUDY = {name for name in GRAPH if name.endswith("_csv")} | {"dataset", "unassigned", "text_reader"}
 
 
 def assert_graph(definitions: dg.Definitions, study: str) -> None:

@@ -538,7 +538,7 @@ def test_an_edit_is_two_runs_its_visit_and_then_the_tables(
     edit(hospital, "00:00:02")
     tick = busy_daemon.tick(EDITS)
     assert [event.partition for event in tick.asset_events] == [ONE]
-    assert plans(tick) == {ONE: {"labels", "patients", "frame_table"}}
+    assert plans(tick) == {ONE: {"labels", "patients", "frame_table", "timeline"}}
     assert busy_daemon.runs(ONE)[0].tags[WHY_TAG] == "label edit"
     assert asked(busy_daemon.tick(EDITS)) == {}  # while it is under way
     busy_daemon.end(busy_daemon.runs(ONE)[0], DONE)
@@ -556,7 +556,7 @@ def test_another_configuration_asks_for_what_depends_on_it(
 ) -> None:
     hospital.configure(quality={"no_signal_brightness": 250})
     tick = busy_daemon.tick(EDITS)  # nobody loads the definitions anew
-    assert plans(tick) == {ONE: {"frame_table"}, TWO: {"frame_table"}}
+    assert plans(tick) == {ONE: {"frame_table", "timeline"}, TWO: {"frame_table", "timeline"}}
     assert list(tick.asset_events) == []
 
 
@@ -565,7 +565,10 @@ def test_what_runs_make_by_another_configuration_is_not_asked_for_by_the_loaded_
 ) -> None:
     hospital.configure(preprocess={"recipes": {"small": {"version": 1, "size_px": 96}}})
     workers = Daemon(hospital.study, busy_daemon.instance)  # they read the file
-    for tables in ({"preprocessed_frames"}, {"preprocess_metadata_csv", "rejected_csv", "dataset"}):
+    for tables in (
+        {"preprocessed_frames", "timeline"},
+        {"preprocess_metadata_csv", "rejected_csv", "dataset"},
+    ):
         tick = busy_daemon.tick(EDITS)
         assert set().union(*plans(tick).values()) == tables
         workers.finish()
@@ -599,7 +602,7 @@ def test_an_edit_that_comes_while_its_asset_is_made_is_found_afterwards(
     busy_daemon.end(run, DONE)
     for node, inputs in zip(nodes, begun_with, strict=True):
         make(state, node, ONE, inputs=inputs)  # made last, of the inputs of before
-    assert plans(busy_daemon.tick(EDITS)) == {ONE: {"labels", "patients", "frame_table"}}
+    assert plans(busy_daemon.tick(EDITS)) == {ONE: {"labels", "patients", "frame_table", "timeline"}}
 
 
 def test_a_failed_edit_is_not_tried_again_with_the_same_inputs(
@@ -621,7 +624,7 @@ def test_what_did_not_fail_for_good_is_not_given_up_with_what_did(
     edit(hospital, "00:00:02")
     busy_daemon.tick(EDITS)
     busy_daemon.fail(busy_daemon.runs(ONE)[0], "labels")
-    assert plans(busy_daemon.tick(EDITS))[ONE] == {"labels", "patients", "frame_table"}
+    assert plans(busy_daemon.tick(EDITS))[ONE] == {"labels", "patients", "frame_table", "timeline"}
 
 
 @pytest.mark.parametrize("permanent", [True, False])
@@ -687,7 +690,7 @@ def test_a_lost_output_is_made_again_with_what_follows_it(
     part.unlink()
     hour = time.time() + 3600
     monkeypatch.setattr("time.time", lambda: hour)
-    assert plans(busy_daemon.tick(EDITS)) == {ONE: {"labels", "frame_table"}}
+    assert plans(busy_daemon.tick(EDITS)) == {ONE: {"labels", "frame_table", "timeline"}}
     reasons = busy_daemon.state().reasons(ONE)
     assert str(reasons[key]) == f"output lost: {hospital.paths.relative(part)}"
     assert [str(reason) for reason in reasons.values()][1:] == ["inputs changed: labels"]
@@ -724,7 +727,7 @@ def test_new_videos_an_edit_and_a_recipe_are_one_run(hospital: TinyHospital, bus
     edit(hospital, "00:00:02")
     hospital.configure(preprocess={"recipes": {"small": {"version": 2, "size_px": 48}}})
     tick = busy_daemon.tick(EDITS)
-    assert plans(tick) == {ONE: set(CHAIN), TWO: {"preprocessed_frames"}}
+    assert plans(tick) == {ONE: set(CHAIN), TWO: {"preprocessed_frames", "timeline"}}
     why = busy_daemon.runs(ONE)[0].tags[WHY_TAG]
     assert why == "other videos; label edit; configuration changed: preprocessed_frames"
 
@@ -745,7 +748,7 @@ def test_a_sheet_out_of_reach_keeps_no_edit_of_an_item_back(
 ) -> None:
     hospital.write_rows("No,Headers\n1,2\n")
     edit(hospital, "00:00:02")
-    assert plans(busy_daemon.tick(EDITS)) == {ONE: {"labels", "patients", "frame_table"}}
+    assert plans(busy_daemon.tick(EDITS)) == {ONE: {"labels", "patients", "frame_table", "timeline"}}
     assert "sources.patient_rows" in str(busy_daemon.tick(EDITS).skip_message)
     versions = busy_daemon.state().versions(busy_daemon.graph.key("patient_rows"))
     assert set(versions) == {ONE, TWO}
@@ -767,7 +770,7 @@ def test_a_source_that_stalls_keeps_no_edit_of_another_back(
     hasty = Daemon(hospital.study, busy_daemon.instance)
     hospital.write_rows(f"Patient,Cancer type\n{ONE},none\n{ALIAS_TWO},none\n")
     edit(hospital, "00:00:02")
-    assert plans(hasty.tick(EDITS)) == {ONE: {"labels", "patients", "frame_table"}}
+    assert plans(hasty.tick(EDITS)) == {ONE: {"labels", "patients", "frame_table", "timeline"}}
     assert "patient_rows: reading it takes longer" in str(hasty.tick(EDITS).skip_message)
     answered.set()
     assert set(plans(hasty.tick(EDITS))) == {TWO}

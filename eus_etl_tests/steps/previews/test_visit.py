@@ -22,6 +22,7 @@ from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 from eus_etl.steps.previews.safe_images import shown_frames
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
+from eus_etl.steps.timeline import make_timeline
 from eus_etl.storage.outputs import describe, not_made
 from eus_etl.storage.tables.parts import load_part, write_part
 
@@ -53,8 +54,9 @@ def halve(file: Path) -> None:
     os.truncate(file, file.stat().st_size // 2)
 
 
-def frame_table(study: StudyConfig) -> StepResult:
-    return make_frame_table(study, PATIENT, SYNC.empty(), None)
+def timeline(study: StudyConfig) -> StepResult:
+    make_frame_table(study, PATIENT, SYNC.empty(), None)
+    return make_timeline(study, PATIENT)
 
 
 def shown_videos(study: StudyConfig) -> set[str]:
@@ -71,7 +73,7 @@ def rewrite(study: StudyConfig, **columns: pl.Expr) -> None:
 def test_a_visit_is_shown_by_a_timeline_and_a_sheet_that_lie_beside_the_tables(visit: StudyConfig) -> None:
     paths = StudyPaths(visit.root)
     sheet = preprocess_patient(visit, PATIENT)
-    table = frame_table(visit)
+    table = timeline(visit)
     assert sheet.pictures == {
         f"contact sheet {RECIPE}": paths.visit_contact_sheet(PATIENT, RECIPE).read_bytes()
     }
@@ -83,12 +85,12 @@ def test_a_visit_is_shown_by_a_timeline_and_a_sheet_that_lie_beside_the_tables(v
 
 def test_the_timeline_needs_no_image_at_all(visit: StudyConfig) -> None:
     shutil.rmtree(StudyPaths(visit.root).frames / PATIENT)
-    without = frame_table(visit)
+    without = timeline(visit)
     put_video(visit, MOVING, [screens(0)])
     put_video(visit, STILL, [screens(1)[:1] * FRAMES])
     preprocess_patient(visit, PATIENT)
-    with_thumbnails = frame_table(visit)
-    assert without.version == with_thumbnails.version
+    with_thumbnails = timeline(visit)
+    assert without.version != with_thumbnails.version
     heights = [
         Image.open(io.BytesIO(result.pictures["timeline"])).height for result in (with_thumbnails, without)
     ]
@@ -100,16 +102,15 @@ def test_a_timeline_whose_images_are_damaged_is_left_for_when_they_are_made_agai
     visit: StudyConfig, damage: Callable[[Path], object]
 ) -> None:
     preprocess_patient(visit, PATIENT)
-    whole = frame_table(visit)
+    whole = timeline(visit)
     paths = StudyPaths(visit.root)
     for file in paths.preprocessed.rglob("*.png"):
         damage(file)
-    without = frame_table(visit)
-    assert without.version == whole.version
+    without = timeline(visit)
     assert without.metadata["timeline not drawn"] == "FramesMissingError"
     assert not_made(describe(paths, without.outputs)) == paths.relative(paths.timeline_picture(PATIENT))
     preprocess_patient(visit, PATIENT)
-    drawn = frame_table(visit)
+    drawn = timeline(visit)
     assert drawn.pictures == whole.pictures
     assert not_made(describe(paths, drawn.outputs)) is None
 
@@ -127,7 +128,7 @@ def test_images_of_an_older_mask_are_not_shown(visit: StudyConfig) -> None:
     preprocess_patient(visit, PATIENT)
     rewrite(visit, polygon=pl.lit("70,60 250,60 250,180 70,180"))
     assert shown_videos(visit) == set()
-    assert len(frame_table(visit).pictures) == 1
+    assert len(timeline(visit).pictures) == 1
     preprocess_patient(visit, PATIENT)
     assert shown_videos(visit) == {MOVING}
 
@@ -144,7 +145,7 @@ def test_a_picture_that_cannot_be_drawn_or_kept_fails_nothing(visit: StudyConfig
     paths = StudyPaths(visit.root)
     paths.pictures.mkdir(parents=True, exist_ok=True)
     paths.visit_pictures(PATIENT).parent.write_text("a file where a folder should be")
-    table, sheets = frame_table(visit), preprocess_patient(visit, PATIENT)
+    table, sheets = timeline(visit), preprocess_patient(visit, PATIENT)
     assert not {**table.pictures, **sheets.pictures}
     assert {"timeline not drawn", f"contact sheet {RECIPE} not drawn"} <= {*table.metadata, *sheets.metadata}
     assert all(check.passed for check in sheets.checks)

@@ -1,0 +1,30 @@
+"""The picture of a visit: what its labels, its frame table and its preprocessed frames show together."""
+
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables import catalog
+from eus_etl.settings import StudyConfig
+from eus_etl.steps.previews.visit import timeline_of_visit
+from eus_etl.steps.result import StepResult, version_of
+from eus_etl.steps.study_tables import load_frame_columns
+from eus_etl.storage.files.checksums import sha256_of
+from eus_etl.storage.tables.parts import load_part
+
+
+def make_timeline(study: StudyConfig, patient_id: str) -> StepResult:
+    """Draw the visit's timeline from its tables, with a few masked images where there are any.
+
+    Opens no extracted frame. A timeline that cannot be drawn fails nothing: the metadata say why, and a later
+    run draws it.
+
+    Raises:
+        OutputLostError: a table of the visit was made, and is missing or cannot be read.
+    """
+    paths = StudyPaths(study.root)
+    table = load_frame_columns(study, [patient_id], catalog.frame_table(study.families).names)
+    drawn = timeline_of_visit(study, patient_id, table, load_part(paths, catalog.LABELS, patient_id))
+    return StepResult(
+        version=version_of([sha256_of(png) for png in drawn.pictures.values()]),
+        metadata={"videos_decoded": 0, "images_read": 0, **drawn.notes},
+        pictures=drawn.pictures,
+        outputs=(paths.timeline_picture(patient_id),),
+    )
