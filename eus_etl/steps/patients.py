@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-import polars as pl
-
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.patients import patient_row
 from eus_etl.domain.tables import catalog
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.result import Check, StepResult, version_of
+from eus_etl.steps.result import StepResult, version_of
 from eus_etl.storage.tables.parts import part_outputs, write_part, write_rejected
 
 STAGE = "patients"
@@ -35,7 +33,6 @@ def make_patient(
     row, rejected = patient_row(patient_id, attributes, rows, study.patients)
     part = write_part(paths, table, patient_id, table.frame([row | {"subject_id": subject_id}]))
     recorded = write_rejected(paths, STAGE, patient_id, rejected)
-    without = recorded.filter(pl.col("reason").fill_null("") == "").height
     return StepResult(
         version=version_of(part.to_dicts(), recorded.to_dicts()),
         metadata={
@@ -43,12 +40,5 @@ def make_patient(
             "sheet_rows": len(rows),
             "rejected": recorded.height,
         },
-        checks=(
-            Check(
-                "rejections_have_reasons",
-                without == 0,
-                f"{recorded.height} rejected, {without} without a reason",
-            ),
-        ),
         outputs=part_outputs(paths, STAGE, patient_id, table),
     )

@@ -114,7 +114,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
                 elif todo.entry is None or _by_hand(context.run):
                     yield _made(context, patient, state)
                 else:
-                    yield confirmed(state, nodes[key], patient, todo.entry, context.run.run_id)
+                    yield confirmed(state, nodes[key], patient, todo.entry, context.run.run_id, spec.checks)
         except Exception as error:
             permanent, told = isinstance(error, PermanentError), _without_paths(error, spec.name, patient)
             if permanent or by_command:
@@ -147,7 +147,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
         return dg.MaterializeResult(
             metadata={**result.metadata, **_pictures(result)},
             data_version=dg.DataVersion(result.version),
-            check_results=check_results(entry),
+            check_results=check_results(entry, spec.checks),
         )
 
     return asset

@@ -53,8 +53,6 @@ FORMATS = {
 }
 """Raised when a step makes something else of equal inputs and configuration, so that it is made anew."""
 
-_REASONS = "nothing is rejected without a reason"
-
 
 def patient_assets(study: StudyConfig) -> list[StepSpec]:
     """The partitioned assets of a study, in topological order."""
@@ -106,10 +104,7 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
             ),
             "Verified local copies of the visit's videos, probed and placed in time.",
             frozenset({"video"}),
-            {
-                "videos_open": "each raw video opens and its first frame decodes",
-                "rejections_have_reasons": _REASONS,
-            },
+            {"videos_open": "each raw video opens and its first frame decodes"},
         ),
         StepSpec(
             LABELS,
@@ -127,7 +122,7 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
             version_of(FORMATS[PATIENTS], study.patients.fingerprint()),
             "Facts of the patient, joined from the label item and the sheet.",
             frozenset({"parquet"}),
-            {"rejections_have_reasons": _REASONS},
+            {},
         ),
         StepSpec(
             FRAMES,
@@ -136,10 +131,7 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
             version_of(FORMATS[FRAMES], study.extraction.fingerprint(), study.reading.fingerprint()),
             "Images and cell statistics of every kept frame: the only place that decodes video.",
             frozenset({"video", "jpeg"}),
-            {
-                "images_equal_rows": "as many images on the disk as rows",
-                "rejections_have_reasons": _REASONS,
-            },
+            {"images_equal_rows": "as many images on the disk as rows"},
         ),
         StepSpec(
             REGIONS_ASSET,

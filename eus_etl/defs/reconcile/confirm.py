@@ -1,6 +1,6 @@
 """Within a run, before each asset: is it to be made, or is it current and only to be confirmed?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -56,7 +56,7 @@ def what_to_do(state: StudyState, node: Node, patient: str | None, run_id: str) 
 
 
 def confirmed(
-    state: StudyState, node: Node, patient: str | None, entry: Entry, run_id: str
+    state: StudyState, node: Node, patient: str | None, entry: Entry, run_id: str, checks: Collection[str]
 ) -> dg.MaterializeResult[None]:
     """The event that an asset is current: its version, checks and pictures of before.
 
@@ -74,12 +74,15 @@ def confirmed(
     return dg.MaterializeResult(
         metadata={CONFIRMED: True, MADE_BY: dg.MetadataValue.dagster_run(entry.made_by), **pictures},
         data_version=dg.DataVersion(entry.version),
-        check_results=check_results(entry),
+        check_results=check_results(entry, checks),
     )
 
 
-def check_results(entry: Entry) -> Sequence[dg.AssetCheckResult]:
-    """What the asset's checks said when it was made."""
+def check_results(entry: Entry, checks: Collection[str]) -> Sequence[dg.AssetCheckResult]:
+    """What these checks of the asset said when it was made.
+
+    An entry may name a check that has been dropped since; Dagster fails on the result of an unknown check.
+    """
     return [
         dg.AssetCheckResult(
             passed=outcome.passed,
@@ -88,6 +91,7 @@ def check_results(entry: Entry) -> Sequence[dg.AssetCheckResult]:
             severity=dg.AssetCheckSeverity.WARN,
         )
         for name, outcome in entry.checks.items()
+        if name in checks
     ]
 
 

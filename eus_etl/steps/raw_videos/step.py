@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import polars as pl
-
 from eus_etl.domain.container_length import missing_bytes
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import VIDEOS
@@ -93,22 +91,12 @@ def fetch_videos(
             "bytes": int(part["bytes"].sum()),
             "duration_s": round(float(part["duration_s"].sum()), 3),
         },
-        checks=(
-            Check("videos_open", unreadable == 0, f"{unreadable} of {len(wanted)} files do not open"),
-            _reasons_check(recorded),
-        ),
+        checks=(Check("videos_open", unreadable == 0, f"{unreadable} of {len(wanted)} files do not open"),),
         outputs=(
             *part_outputs(paths, STAGE, patient_id, VIDEOS),
             memory_of(paths, patient_id),
             *([paths.raw_folder(patient_id)] if brought.copies else []),
         ),
-    )
-
-
-def _reasons_check(recorded: pl.DataFrame) -> Check:
-    without = recorded.filter(pl.col("reason").fill_null("") == "").height
-    return Check(
-        "rejections_have_reasons", without == 0, f"{recorded.height} rejected, {without} without a reason"
     )
 
 

@@ -44,11 +44,8 @@ GRAPH = {
 }
 CHECKS = {
     ("raw_videos", "videos_open"),
-    ("raw_videos", "rejections_have_reasons"),
     ("labels", "no_problem_unseen"),
-    ("patients", "rejections_have_reasons"),
     ("frames", "images_equal_rows"),
-    ("frames", "rejections_have_reasons"),
     ("regions", "every_layout_has_a_region"),
     ("frame_table", "frames_equal_rows"),
     ("frame_table", "labels_inside_recording"),
