@@ -46,8 +46,8 @@ def make_frame_table(
 ) -> StepResult:
     """Make the visit's frame table from stored rows and grids.
 
-    Rows of ``sync.csv`` that cannot be used, also because they name a video that the visit does not have, are
-    recorded. Labels of videos that they may have meant count as uncertain.
+    Rows of ``sync.csv`` that cannot be used, such as those that name a video of no or another visit, are
+    recorded. Labels of videos that they may have concerned count as uncertain.
 
     Args:
         study: the study.
@@ -113,7 +113,7 @@ def make_frame_table(
             Check(
                 "labels_inside_recording",
                 outside == 0,
-                f"{outside} used intervals lie completely outside the recording",
+                f"{outside} used intervals are completely outside the recording",
             ),
             Check("synchronised", not sync_needed, _compared(recording_s, procedure_s, all_synced, doubted)),
         ),
@@ -128,8 +128,8 @@ def make_frame_table(
 def _assess(extracted: list[ExtractedVideo], layouts: pl.DataFrame, config: QualityConfig) -> pl.DataFrame:
     """Scores and reasons of all frames of a visit, one row per ``frame_id``.
 
-    All stretches of a segment that show one screen are scored together: what sharpness is usual depends on
-    the screen, and a short stretch has too few frames to tell.
+    All stretches of a segment that show one screen are scored together: the usual sharpness depends on the
+    screen, and a short stretch has too few frames to estimate it.
     """
     schema = {name: FRAMES.schema[name] for name in ("frame_id", *SCORES, "reasons")}
     assessed = [pl.DataFrame(schema=schema)]
@@ -157,7 +157,7 @@ def _assess(extracted: list[ExtractedVideo], layouts: pl.DataFrame, config: Qual
 
 
 def _cells_of(grid: CellGrid, rows: NDArray[np.intp]) -> CellGrid:
-    """These rows of a grid; not a copy where they are all of it."""
+    """These rows of a grid; the grid itself if they are all of it."""
     return grid if len(rows) == grid.frames else replace(grid, codes=grid.codes[rows])
 
 

@@ -53,12 +53,12 @@ def extract_patient(
     Args:
         study: the study's configuration.
         patient_id: the visit.
-        progress: told of each extracted video in a sentence, with ids only.
-        on_frames: told how many more frames were decoded.
+        progress: called with a sentence for each extracted video, with ids only.
+        on_frames: called with the number of frames decoded since the last call.
 
     Raises:
-        SourceUnavailableError: a raw video that is to be extracted is not there.
-        DiskFullError: no room; videos extracted so far are kept.
+        SourceUnavailableError: a raw video that has to be extracted is missing.
+        DiskFullError: the disk is full; videos extracted so far are kept.
     """
     started = time.monotonic()
     paths = StudyPaths(study.root)
@@ -138,7 +138,7 @@ def _extract(video: _Video, study: StudyConfig, on_frames: FramesDecoded | None)
     extraction = study.extraction
     if not video.source.is_file():
         raise SourceUnavailableError(
-            video.video_id, "its raw video is not in raw_data", "bring raw_data back or run raw_videos again"
+            video.video_id, "its raw video is not in raw_data", "restore raw_data, or run raw_videos again"
         )
     with folder_beside(video.images) as images, folder_beside(video.state) as state:
         try:

@@ -34,7 +34,7 @@ def make_labels(study: StudyConfig, patient_id: str, attributes: Mapping[str, ob
     write_part(paths, PROCEDURE_ENDS, patient_id, end)
     counts = {status: _count(intervals, status) for status in ("ok", "suspect", "rejected")}
     return StepResult(
-        # the frame table takes the labels' uncertainty from Stop Procedure
+        # Stop Procedure decides how certain the labels of the frame table are
         version=version_of(intervals.to_dicts(), end_s),
         metadata={"intervals": intervals.height, **counts}
         | ({} if end_s is None else {"procedure_s": end_s}),

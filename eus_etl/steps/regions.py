@@ -34,7 +34,7 @@ from eus_etl.storage.tables.parts import load_part, part_outputs, write_part, wr
 STAGE = "regions"
 
 _MIN_MOVING = 8
-"""With this many moving pictures still ones are left out: a region is found by what moves."""
+"""With at least this many moving pictures, still ones are left out: a region is found by its motion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def _decide(
     written: Sequence[Mapping[str, object]],
     rejected: list[Rejection],
 ) -> _Decision:
-    """The region of a screen: from the first row that fits, else found in all layouts that show it.
+    """The region of a screen: from the first usable row, else found in all layouts that show it.
 
     Problems are recorded under the first of these layouts. A page with a hand-written polygon is not a
     report.
@@ -181,7 +181,7 @@ def _decide(
             rejected.append(_bad_polygon(first.layout_id, str(error)))
         else:
             shown: Screen = "split" if screen == "split" else "ultrasound"
-            # only marks that are to be painted over must be found: else a hand-written polygon reads no image
+            # marks are needed only to paint over them: otherwise a hand-written polygon needs no image
             pictures = _read_pictures(paths, alike, study) if study.regions.marks == "inpaint" else []
             marks = find_marks(pictures, region.polygon)
             return _Decision(region, shown, bool(row["signed_off"]), len(pictures), marks)
@@ -257,7 +257,7 @@ def _no_region(layout_id: str) -> Rejection:
     return Rejection(
         item=layout_id,
         reason="no_region",
-        detail="too little moves or is lit to tell the ultrasound picture from the rest of the screen",
+        detail="too little moves or is bright to tell the ultrasound picture from the rest of the screen",
         remedy="write the region's polygon into regions.csv; until then its frames are not preprocessed",
     )
 
@@ -275,7 +275,7 @@ def _unknown_videos(rows: int) -> Rejection:
     return Rejection(
         item="regions.csv",
         reason="unknown_video",
-        detail=f"{rows} of the visit's rows name a video that it does not have, or has no more",
+        detail=f"{rows} of the visit's rows name a video that it does not have, or no longer has",
         remedy="if the video was uploaded again, write the new video_id of videos.csv",
     )
 

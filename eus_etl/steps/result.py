@@ -25,8 +25,8 @@ class StepResult:
         metadata: counts and other facts for the page; no names, no pixels that are not masked.
         checks: outcomes of the asset's checks.
         pictures: small PNG files for the page, by title; masked pictures and charts only.
-        outputs: files and folders that were made. Where one is lost or changed, or is not there even now, the
-            asset counts as stale.
+        outputs: files and folders that were made. If one is lost, changed or was not made at all, the asset
+            counts as stale.
     """
 
     version: str

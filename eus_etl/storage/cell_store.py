@@ -1,9 +1,9 @@
-"""The cell grids of one video on disk: small, written while decoding goes on, equal for equal input.
+"""The cell grids of one video on disk: small, written during decoding, the same bytes for the same input.
 
-``grid.bin`` holds blocks of at most 256 frames of one segment: the change of each byte to the frame before
-(recordings stand still in most of the screen), packed by Zstandard: of noise its lowest level leaves less
-than zlib does, in a tenth of the time. ``grid.json`` says which block is what. What cells mean belongs to
-``domain.grid``.
+``grid.bin`` holds blocks of at most 256 frames of one segment. A block stores how each byte differs from the
+frame before, as most of the screen does not change, and is compressed with Zstandard: on noise its lowest
+level compresses better than zlib, in a tenth of the time. ``grid.json`` lists the blocks.
+``domain.cells.statistics`` says what cells mean.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ _INDEX = "grid.json"
 class GridWriter:
     """Writes the grids of one video into a folder, frame by frame; memory holds one block.
 
-    The folder counts as whole once the writer is closed without an error; publishing it is the caller's.
+    The folder is complete once the writer is closed without an error; the caller publishes it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -87,14 +87,14 @@ def save_grids(folder: Path, grids: Iterable[CellGrid]) -> None:
 
 
 def load_grids(folder: Path) -> list[CellGrid]:
-    """The grids of one video, a segment each, in order.
+    """The grids of one video, one per segment, in order.
 
     Args:
         folder: ``StudyPaths.extracted_folder`` of the video.
 
     Raises:
-        FileNotFoundError: the folder holds no grid.
-        DamagedStateError, ZstdError: what it holds is damaged.
+        FileNotFoundError: the folder has no grids.
+        DamagedStateError, ZstdError: the grids are damaged.
     """
     index = read_checked(folder / _INDEX)
     assert isinstance(index, dict)  # noqa: S101 - written by GridWriter only

@@ -1,6 +1,6 @@
-"""What the extraction of each video left on the disk: manifest, rows, images.
+"""What the extraction of each video wrote to the disk: manifest, rows, images.
 
-The cell grids that lie beside the rows are ``grids``'; what is extracted, and when, is ``steps.frames``'.
+``cell_store`` writes the cell grids beside the rows; ``steps.frames`` decides what is extracted, and when.
 """
 
 import shutil
@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from eus_etl.domain.cells.statistics import CellGrid
 from eus_etl.domain.images.codec import decode_image
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import DECODED, EXTRACTED
 from eus_etl.domain.tables.rejection import Rejection
@@ -31,18 +30,18 @@ from eus_etl.storage.tables.parts import load_part
 from eus_etl.storage.tables.table_files import write_parquet
 from eus_etl.storage.vouched import content_of
 
-FORMAT = 4  # raise it when images, rows or grids of an equal configuration come out different
+FORMAT = 4  # raise it when the same configuration gives other images, rows or grids
 _MANIFEST = "manifest.json"
 _ROWS = "extracted.parquet"
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What the extraction of one video made; a video without one is not extracted.
+    """The result of one video's extraction; a video without a manifest is not extracted.
 
     Attributes:
         extraction: fingerprint of the configuration.
-        reading: fingerprint of the reader's limits, where the video was rejected under them.
+        reading: fingerprint of the reader's limits, if the video was rejected under them.
         frames_decoded: frames decoded.
         frames_skipped: frames left undecoded, because no kept frame needs them.
         decode_errors: of what was decoded: packets or frames that could not be.
@@ -81,19 +80,19 @@ _MANIFESTS = TypeAdapter(Manifest)
 
 
 def write_manifest(state: Path, manifest: Manifest) -> None:
-    """Write the manifest into a video's state folder that is whole but for it, and not published yet."""
+    """Write the manifest, the last file of a video's state folder before that is published."""
     sizes = {file.name: file.stat().st_size for file in state_files(state) if file.name != _MANIFEST}
     write_checked(state / _MANIFEST, asdict(replace(manifest, state_bytes=sizes)))
 
 
 def load_manifest(state: Path, images: Path, extraction: str, reading: str | None = None) -> Manifest | None:
-    """The manifest of a video that is extracted with this configuration; None: it is to be extracted.
+    """The manifest of a video extracted with this configuration; None if it has to be extracted.
 
     Args:
-        state: the video's state folder; where a file of it is gone or cut, the video counts as not extracted.
-        images: its images; where some are gone the video counts as not extracted.
+        state: the video's state folder; if a file of it is gone or cut, the video counts as not extracted.
+        images: its images; if some are gone, the video counts as not extracted.
         extraction: fingerprint of the configuration.
-        reading: fingerprint of the reader's limits: what was rejected under others is tried again.
+        reading: fingerprint of the reader's limits: videos rejected under other limits are tried again.
     """
     manifest = read_manifest(state)
     if manifest is None or (manifest.format, manifest.extraction) != (FORMAT, extraction):
@@ -104,7 +103,7 @@ def load_manifest(state: Path, images: Path, extraction: str, reading: str | Non
 
 
 def read_manifest(state: Path) -> Manifest | None:
-    """The manifest of a video's state folder; None where it is missing or damaged, or a file beside it is."""
+    """The manifest of a video's state folder; None if it or a file beside it is missing or damaged."""
     try:
         manifest = _MANIFESTS.validate_python(read_checked(state / _MANIFEST))
         sizes = {name: (state / name).stat().st_size for name in manifest.state_bytes}
@@ -114,12 +113,12 @@ def read_manifest(state: Path) -> Manifest | None:
 
 
 def remove_manifest(state: Path) -> None:
-    """Have a video count as not extracted: before what its manifest vouches for is touched."""
+    """Make a video count as not extracted, before the files that its manifest describes are changed."""
     (state / _MANIFEST).unlink(missing_ok=True)
 
 
 def remove_extraction(state: Path, images: Path) -> None:
-    """Remove what was extracted of one video, the manifest first."""
+    """Remove all that was extracted from one video, the manifest first."""
     remove_manifest(state)
     for folder in (state, images):
         if folder.is_dir():
@@ -127,7 +126,7 @@ def remove_extraction(state: Path, images: Path) -> None:
 
 
 def state_files(state: Path) -> list[Path]:
-    """The files of a video's published state folder: manifest, and rows and grids where it has frames."""
+    """The files of a video's published state folder: manifest, and rows and grids if it has frames."""
     return sorted(file for file in state.iterdir() if not file.name.startswith("."))
 
 
@@ -160,7 +159,7 @@ def folder_beside(final: Path) -> Iterator[Path]:
     """An empty folder to fill, beside ``final``; gone afterwards unless it was published.
 
     Raises:
-        DiskFullError: what was written in the block found no room.
+        DiskFullError: the disk became full in the block.
     """
     partial = final.with_name(f".{final.name}{PARTIAL}")
     try:
@@ -190,15 +189,15 @@ class ExtractedVideo:
 
     @property
     def manifest(self) -> Path:
-        """Says how the video was extracted; a video without it is not extracted."""
+        """Describes how the video was extracted; without it, a video is not extracted."""
         return self.folder / "manifest.json"
 
     def fingerprint(self) -> str:
-        """Changes when the video was extracted in another way: its images may be others."""
+        """Changes when the video is extracted differently: its images may have changed."""
         return file_sha256(self.manifest)
 
     def grids(self) -> list[CellGrid]:
-        """The cell grids, a segment each, in order.
+        """The cell grids, one per segment, in order.
 
         Raises:
             OutputLostError: they are gone or damaged; the video counts as not extracted.
@@ -218,7 +217,7 @@ def extracted_videos(paths: StudyPaths, patient_id: str) -> list[ExtractedVideo]
     """The extracted videos of a visit that have frames, by video id.
 
     Raises:
-        OutputLostError: one was extracted and is not whole any more; it counts as not extracted.
+        OutputLostError: an extracted one is no longer complete; it counts as not extracted.
     """
     decoded = load_part(paths, DECODED, patient_id)
     return [
@@ -238,11 +237,11 @@ def _extracted_video(paths: StudyPaths, patient_id: str, video_id: str) -> Extra
 
 
 def _whole(state: Path, name: str) -> AbstractContextManager[None]:
-    """Read a file of a video's state folder; where that fails, the video counts as not extracted."""
+    """Read a file of a video's state folder; if that fails, the video counts as not extracted."""
     return content_of(state / name, forget=partial(remove_manifest, state))
 
 
-def read_image(paths: StudyPaths, frame_id: str, path: str, *, grey: bool = False) -> NDArray[np.uint8]:
+def read_image(paths: StudyPaths, frame_id: str, path: str, *, grey: bool = False) -> Picture:
     """One extracted image: BGR uint8 (height, width, 3), or grey (height, width).
 
     Args:

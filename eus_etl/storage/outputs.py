@@ -1,8 +1,8 @@
-"""What an asset left on the disk, and whether it is still there.
+"""What an asset wrote to the disk, and whether it is still there.
 
-A check costs one look at each file and folder and reads nothing: a file is compared by its size, a folder by
-the number of its files, which are counted only where the folder's time has changed. A changed byte that
-leaves the size as it was is not seen here.
+A check costs one `stat` per file and folder and reads nothing: a file is compared by its size, a folder by
+the number of its files, which are counted only if the folder's time has changed. A change that keeps the
+size is not noticed here.
 """
 
 import os
@@ -22,10 +22,10 @@ class Trace(BaseModel):
     """What is known of one output.
 
     Attributes:
-        kind: ``copies`` is a folder whose files are looked at one by one each time: raw videos.
+        kind: ``copies`` is a folder of raw videos, whose files are checked one by one each time.
         files: number of files of a folder; 1 for a file.
         size: bytes of the file, or of all copies; 0 for other folders.
-        mtime_ns: when it was changed. Another time alone is no loss: backups set times of their own.
+        mtime_ns: when it was changed. A different time alone is not a loss: backups set their own times.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,13 +37,13 @@ class Trace(BaseModel):
 
 
 Outputs = Mapping[str, Trace | None]
-"""Paths below the root to what is known of them; None for what could not be made, and is to be."""
+"""Paths below the root to what is known of them; None for what could not be made and still has to be."""
 
 
 def describe(paths: StudyPaths, outputs: Iterable[Path]) -> dict[str, Trace | None]:
-    """What the files and folders of an asset are like now that it is made.
+    """Describe the files and folders of an asset that was just made.
 
-    Copies have uploaded names, which are written nowhere else: their folder is described as a whole.
+    Copies have uploaded names, which must not be recorded: their folder is described as a whole.
     """
     return {
         paths.relative(path): _trace(path, looked_through=path.is_relative_to(paths.raw_data))
@@ -52,7 +52,7 @@ def describe(paths: StudyPaths, outputs: Iterable[Path]) -> dict[str, Trace | No
 
 
 def lost(paths: StudyPaths, outputs: Outputs) -> str | None:
-    """The first of these outputs, below the root, that is missing or changed; None where all are there."""
+    """The first of these outputs, below the root, that is missing or changed; None if all are there."""
     root = f"{paths.root}/"
     made = ((path, trace) for path, trace in outputs.items() if trace is not None)
     return next((path for path, trace in made if not _is_there(root + path, trace)), None)
@@ -64,7 +64,7 @@ def not_made(outputs: Outputs) -> str | None:
 
 
 def count_files(folder: Path) -> int:
-    """Number of files directly in ``folder``, without what computers leave there; 0 for no such folder."""
+    """Number of files directly in ``folder``, without clutter of the system; 0 if there is no folder."""
     return sum(1 for _ in _files(folder))
 
 
@@ -88,7 +88,7 @@ def _trace(path: Path, *, looked_through: bool) -> Trace | None:
 
 def _is_there(path: str, trace: Trace) -> bool:
     try:
-        found = os.stat(path)  # noqa: PTH116 - a Path of each of many thousands takes longer than the look
+        found = os.stat(path)  # noqa: PTH116 - for many thousands, a Path takes longer than the call
     except (FileNotFoundError, NotADirectoryError):
         return False
     if stat.S_ISDIR(found.st_mode) != (trace.kind != "file"):

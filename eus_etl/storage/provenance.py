@@ -1,7 +1,7 @@
 """Provenance: what each asset of a visit was last made from, what came out, and what its checks said.
 
-It lies beside the data. Dagster's event log knows versions but not, for thousands of partitions at once, what
-they were made from. A page is written after the data and before the event, so that a version that the event
+It is kept beside the data. Dagster's event log knows versions, but cannot say for thousands of partitions at
+once what they were made from. A page is written after the data and before the event: a version that the event
 log does not have counts as not made.
 """
 
@@ -14,11 +14,11 @@ from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.outputs import Outputs
 
 STUDY = "_study"
-"""Stands for the patient's id where an asset is of the whole study; no safe id begins so."""
+"""Used as the id for assets of the whole study; no safe id begins with an underscore."""
 
 
 class CheckOutcome(BaseModel):
-    """What one check said when its asset was made."""
+    """The result of one check when its asset was made."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,12 +31,12 @@ class Entry(BaseModel):
 
     Attributes:
         inputs: names of its inputs to the versions that it was made from; None for an input that was missing.
-        configuration: fingerprint of the configuration that it was made by.
-        version: the data version that came out.
+        configuration: fingerprint of the configuration it was made with.
+        version: its data version.
         made_by: id of the run that made it.
         settled_by: id of the run that last made it, or found that it need not be made.
-        checks: names of its checks to what they said.
-        outputs: what it left on the disk.
+        checks: names of its checks to their results.
+        outputs: what it wrote to the disk.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,9 +54,9 @@ _PAGE = TypeAdapter(dict[str, Entry])
 
 
 def read_page(paths: StudyPaths, patient_id: str) -> dict[str, Entry]:
-    """Asset names to what they were last made from; nothing for a visit that was never worked on.
+    """Asset names to what they were last made from; empty for a visit that was never processed.
 
-    A page that cannot be read tells nothing: all that stood on it is made again.
+    A page that cannot be read counts as empty: all its assets are made again.
     """
     try:
         return _PAGE.validate_json(paths.ledger(patient_id).read_bytes())

@@ -1,4 +1,4 @@
-"""Whose a root is: data that this package did not make is never overwritten."""
+"""Which study a root belongs to: data that this package did not make is never overwritten."""
 
 import json
 from collections.abc import Callable
@@ -15,31 +15,33 @@ FORMAT = 1
 def claim_root(
     paths: StudyPaths, study: str, *, known: Callable[[], bool] = lambda: False, new: bool = False
 ) -> None:
-    """Check that the root is the study's, or mark it where it is free; from then on writers watch it.
+    """Check that the root is the study's, or mark it if it is free; from then on it is watched.
 
     Hand-written ``sync.csv`` and ``regions.csv`` do not make a root foreign.
 
     Args:
         paths: the study's paths.
         study: its name.
-        known: whether the study has a root already, as far as the Dagster instance knows; asked only where
-            the root has no mark.
-        new: a person says that an empty root is meant, or that a root whose mark was lost is the study's.
+        known: whether the study already has a root according to the Dagster instance; called only if the
+            root has no mark.
+        new: a person confirms that an empty root is intended, or that a root without its mark is the study's.
 
     Raises:
         ForeignRootError: the root holds tables, frames or videos without our mark, belongs to another
             study, or was written in another format.
-        RootUnavailableError: the root has no mark, and the study has a root already.
+        RootUnavailableError: the root has no mark, but the study already has a root.
     """
     if not is_ours(paths, study, new=new):
         if known() and not new:
-            raise root_unavailable(study, "the root has no mark, though its visits were worked on before")
+            raise root_unavailable(
+                study, "the root has no mark, although the study's visits were processed before"
+            )
         mark_root(paths, study)
     watch_root(paths, study)
 
 
 def is_ours(paths: StudyPaths, study: str, *, new: bool = False) -> bool:
-    """Whether the root bears the study's mark; False where it may be marked. Writes nothing.
+    """Whether the root has the study's mark; False if it is free. Writes nothing.
 
     Raises:
         ForeignRootError: as ``claim_root``.
@@ -52,7 +54,7 @@ def is_ours(paths: StudyPaths, study: str, *, new: bool = False) -> bool:
             raise ForeignRootError(
                 study,
                 f"the root belongs to study {owner.get('study')!r}, format {owner.get('format')!r}",
-                "give each study a root of its own in its configuration",
+                "give each study its own root in its configuration",
             )
     if (has_pages := paths.pages.is_dir()) and new:
         return False
@@ -60,32 +62,32 @@ def is_ours(paths: StudyPaths, study: str, *, new: bool = False) -> bool:
         raise ForeignRootError(
             study,
             f"the root's mark, {paths.relative(paths.owner_file)}, is missing or cannot be read",
-            "bring it back from a backup; where the root is this study's for certain, "
-            "`eus-etl run --new-root` writes it again",
+            "restore it from a backup; if you are sure that the root is this study's, "
+            "`eus-etl run --new-root` writes the mark again",
         )
     for foreign in _foreign(paths):
         raise ForeignRootError(
             study,
-            # the entry's own name may be an uploaded one
-            f"the root's {paths.relative(foreign.parent)} holds what this package did not make",
-            "name an empty folder as root in the configuration, or take the root over with `eus-etl adopt`",
+            # the entry's own name may be an upload's
+            f"the root's {paths.relative(foreign.parent)} holds files that this package did not make",
+            "set an empty folder as root in the configuration, or take this one over with `eus-etl adopt`",
         )
     return False
 
 
 def is_claimed(paths: StudyPaths) -> bool:
-    """Whether the root bears the mark of any study."""
+    """Whether the root has the mark of any study."""
     return paths.owner_file.is_file()
 
 
 def mark_root(paths: StudyPaths, study: str) -> None:
-    """Mark the root as ours whatever it holds: only for who has just settled that."""
+    """Mark the root as the study's, whatever it holds: the caller has checked that it is."""
     forget_root(paths)
     write_atomically(paths.owner_file, json.dumps(_mark(study)).encode())
 
 
 def _read_mark(paths: StudyPaths) -> dict[str, object] | None:
-    """What the mark says; None where it cannot be read."""
+    """The mark's content; None if it cannot be read."""
     try:
         found = json.loads(paths.owner_file.read_bytes())
     except ValueError:

@@ -1,10 +1,10 @@
-"""What the last observation of each source found, a file a patient, with a version each.
+"""What the last observation of each source found: one file per visit, each with a version.
 
 An observation is written here before its versions are reported, so that a step reads exactly the item,
-rows and files whose version made it run, and no step reads a whole source again. A snapshot bears its version
-in its name: none is ever written over, so the index never speaks of another content than the snapshot has.
+rows and files whose version made it run, and no step reads a whole source again. A snapshot's name contains
+its version and no snapshot is ever overwritten, so index and snapshot always agree.
 
-What is lost or damaged is never taken for a source that holds nothing. The next observation writes it again.
+A lost or damaged snapshot never counts as an empty source. The next observation writes it again.
 """
 
 import os
@@ -28,7 +28,7 @@ class Inventory:
 
     Args:
         paths: the study's paths.
-        source: the source's asset name, ``label_items`` for one.
+        source: the source's asset name, such as ``label_items``.
     """
 
     def __init__(self, paths: StudyPaths, source: str) -> None:
@@ -37,12 +37,12 @@ class Inventory:
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """Patient ids to the version of what the source holds of them."""
+        """Patient ids to the version of what the source has about them."""
         return self._versions
 
     @property
     def is_whole(self) -> bool:
-        """Whether index and snapshots are all there; looks at each, reads none."""
+        """Whether index and snapshots are all there; compares sizes, and reads none of the snapshots."""
         present = _sizes(self._folder)
         return self._has_index and all(
             present.get(self._snapshot(patient_id, version).name) == size
@@ -50,7 +50,7 @@ class Inventory:
         )
 
     def mark(self) -> str:
-        """Changes whenever the observation is replaced by another; costs no reading."""
+        """Changes whenever the observation is replaced; reads no file."""
         index = self._folder / _INDEX
         if not index.is_file():
             return ""
@@ -58,7 +58,7 @@ class Inventory:
         return f"{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_size}"
 
     def load(self, patient_id: str) -> dict[str, object] | None:
-        """What the source holds of one patient, None for nothing.
+        """What the source has about one visit; None if it has nothing.
 
         Raises:
             SnapshotLostError: its snapshot is missing or damaged; a damaged one is removed.
@@ -75,10 +75,10 @@ class Inventory:
         return loaded
 
     def require(self, patient_id: str) -> None:
-        """Check what is stored of a patient of whom the source is known to have held something.
+        """Check that the snapshot of a visit exists about which the source is known to have had something.
 
         Raises:
-            SnapshotLostError: it is missing or damaged, so that nobody can tell what the source holds.
+            SnapshotLostError: it is missing or damaged, so that what the source has is unknown.
         """
         if self.load(patient_id) is None and not self._has_index:
             raise self._lost(patient_id)
@@ -101,7 +101,7 @@ class Inventory:
         self._read(index)
 
     def _read(self, index: _Index | None) -> None:
-        """Take an index for the stored one; None where it is missing or damaged."""
+        """Use this index as the stored one; None if that is missing or damaged."""
         self._has_index = index is not None
         self._index = _index_of_snapshots(self._folder) if index is None else index
         self._versions = {patient_id: version for patient_id, (version, _) in self._index.items()}
@@ -112,14 +112,14 @@ class Inventory:
     def _lost(self, patient_id: str) -> SnapshotLostError:
         return SnapshotLostError(
             patient_id,
-            f"what {self._folder.name} held of it at the last look is missing or damaged",
-            "run again: the next look at the source writes it again",
+            f"what {self._folder.name} had about it when last observed is missing or damaged",
+            "run again: the next observation writes it again",
         )
 
 
 @lru_cache(maxsize=32)
 def _stored_index(path: Path, mark: str) -> _Index | None:
-    """The index, read once as long as its mark stands: every visit's step asks for it."""
+    """The index, read again only when its mark changes: every visit's steps ask for it."""
     if not mark:
         return None
     try:
@@ -131,7 +131,7 @@ def _stored_index(path: Path, mark: str) -> _Index | None:
 
 
 def _index_of_snapshots(folder: Path) -> _Index:
-    """What the snapshots themselves say: of each patient the one that was written last."""
+    """An index made from the snapshots themselves: the latest of each visit."""
     found: dict[str, tuple[str, int]] = {}
     for file in sorted(folder.glob("*-*.json"), key=lambda file: file.stat().st_mtime_ns):
         patient_id, _, version = file.stem.rpartition("-")
@@ -140,7 +140,7 @@ def _index_of_snapshots(folder: Path) -> _Index:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    """Names of the files in ``folder`` to their bytes; none where there is no such folder."""
+    """Names of the files in ``folder`` to their bytes; empty if the folder is missing."""
     try:
         with os.scandir(folder) as entries:
             return {entry.name: entry.stat().st_size for entry in entries}

@@ -28,7 +28,7 @@ from eus_etl.storage.files.checksums import sha256_of
 from eus_etl.storage.tables.table_files import read_part, write_parquet
 
 _THREADS = 2
-# in ultrasound, deflate finds little but runs of equal bytes: half the time of zlib's level 1, and smaller
+# ultrasound compresses by little but runs of equal bytes: half the time of zlib's level 1, and smaller
 _PNG_OPTIONS = (
     cv2.IMWRITE_PNG_COMPRESSION,
     1,
@@ -71,7 +71,7 @@ def make_images(job: Job) -> int:
 
 
 def _copy(job: Job, row: Mapping[str, object], partial: Path) -> bool:
-    """Bring a finished image along; False where it is not the one that was made."""
+    """Copy a finished image; False if it is not the one that was made."""
     image = job.paths.root / str(row["path"])
     data = image.read_bytes() if image.is_file() else b""
     if sha256_of(data) != row["sha256"]:
@@ -81,7 +81,7 @@ def _copy(job: Job, row: Mapping[str, object], partial: Path) -> bool:
 
 
 def _kept(job: Job) -> dict[str, dict[str, object]]:
-    """Rows of existing images that would come out the same, as their layout did not change, by frame id."""
+    """Rows of existing images that would be the same again, as their layout did not change, by frame id."""
     if not (job.manifest_file.is_file() and job.is_whole()):
         return {}
     try:
@@ -112,12 +112,14 @@ def _tasks(job: Job) -> Iterator[_Task]:
 def _make_image(job: Job, partial: Path, task: _Task) -> dict[str, object]:
     """Write one image into ``partial``; returns its row."""
     frame_id, preprocessor = task.frame_id, task.preprocessor
-    # an image read as grey is its luma: neither upsampled nor converted to color and back
+    # reading as grey gives the luma, without upsampling or converting to color and back
     picture = read_image(job.paths, frame_id, task.path, grey=job.recipe.grey)
     try:
         prepared = preprocessor.apply(picture)
     except ValueError as error:
-        raise FramesMissingError(frame_id, str(error), "make the asset regions of this visit again") from None
+        raise FramesMissingError(
+            frame_id, str(error), "materialize the asset regions of this visit again"
+        ) from None
     data = encode_png(prepared.picture, _PNG_OPTIONS)
     name = Path(task.path).with_suffix(".png").name
     (partial / name).write_bytes(data)

@@ -50,11 +50,11 @@ class Job:
         return self.manifest_file.with_suffix(".parquet")
 
     def outputs(self) -> tuple[Path, ...]:
-        """What a finished job left: no folder where no frame has a region."""
+        """The outputs of a finished job; without the folder if no frame has a region."""
         return (self.manifest_file, self.rows_file, *([self.folder] if self.folder.is_dir() else []))
 
     def facts(self) -> dict[str, object]:
-        """All that the images depend on."""
+        """Everything that the images depend on."""
         return {
             "format": FORMAT,
             "recipe": self.recipe.fingerprint(),
@@ -81,7 +81,7 @@ class Job:
 
 
 def forget(manifest: Path) -> None:
-    """Remove a manifest for good before the images it describes change."""
+    """Remove a manifest durably, before the images it describes change."""
     if manifest.is_file():
         manifest.unlink()
         sync_folder(manifest.parent)

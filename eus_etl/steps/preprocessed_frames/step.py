@@ -27,7 +27,7 @@ from eus_etl.storage.tables.table_files import read_part
 def preprocess_patient(
     study: StudyConfig, patient_id: str, progress: Callable[[str], None] | None = None
 ) -> StepResult:
-    """Make the images and the visit's part of ``preprocess_metadata.csv`` by all recipes.
+    """Make the images, by all recipes, and the visit's part of ``preprocess_metadata.csv``.
 
     A video is processed again only if its extraction or the recipe changed, one of its layouts only if its
     stretch or its region did. Frames of a layout without a region are left out. Images of videos and recipes
@@ -36,7 +36,7 @@ def preprocess_patient(
     Raises:
         FramesMissingError: an extracted image is gone or damaged.
         TextReaderError: the text check is required, and its program is missing or fails.
-        DiskFullError: no room; finished images stay.
+        DiskFullError: the disk is full; finished images are kept.
     """
     require_reader(study)
     paths = StudyPaths(study.root)

@@ -1,6 +1,6 @@
 """Sheets of masked thumbnails: of the dataset, one row per label; of a visit, one row per layout.
 
-Which images may be shown, and reading them, belongs to ``safe_images``.
+``safe_images`` decides which images may be shown, and reads them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -47,7 +47,7 @@ def in_small(png: bytes) -> bytes:
     """A sheet of the dataset, reduced for the page."""
     sheet = decode_image(png)
     if sheet is None:
-        raise ValueError("the sheet is no PNG file")
+        raise ValueError("the sheet is not a PNG file")
     height, width = (length * _SHOWN_TILE_PX // _TILE_PX for length in sheet.shape[:2])
     return small_png(np.asarray(cv2.resize(sheet, (width, height), interpolation=cv2.INTER_AREA), np.uint8))
 
@@ -119,7 +119,7 @@ def _read(paths: StudyPaths, chosen: Iterable[str]) -> list[Picture]:
 
 
 def _sheet(rows: Sequence[Row], columns: int, tile_px: int) -> Picture:
-    """BGR: a caption and at most ``columns`` pictures a row."""
+    """BGR: a caption and at most ``columns`` pictures per row."""
     tiles: list[Picture] = []
     for caption, pictures in rows:
         row = [_caption(caption), *pictures[:columns]]

@@ -1,7 +1,7 @@
 """Chooses and reads the preprocessed images that may be shown to people, in the page and beside the tables.
 
-Only masked ones, and only where the mask can be trusted: an extracted frame is never read here. How they are
-arranged belongs to ``contact_sheets`` and ``domain.plots``.
+Only masked ones, and only where the mask can be trusted: an extracted frame is never read here.
+``contact_sheets`` and ``domain.plots`` arrange them.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The pictures of one visit, drawn for the page and kept beside the tables.
 
-A picture is a convenience: one that cannot be drawn is named in the metadata and fails nothing. What they
-show, and from which images, belongs to ``domain.plots.timeline``, ``contact_sheets`` and ``safe_images``.
+A picture is a convenience: one that cannot be drawn is named in the metadata and fails nothing.
+``domain.plots.timeline`` and ``contact_sheets`` draw them, from images that ``safe_images`` chooses.
 """
 
 from collections.abc import Callable, Mapping

@@ -32,7 +32,7 @@ class _Copy(BaseModel):
 
 
 class _Copies(BaseModel):
-    """What ``raw_data`` holds of a visit.
+    """The copies of a visit in ``raw_data``, as remembered.
 
     Attributes:
         names: verified copies by file name.
@@ -45,13 +45,13 @@ class _Copies(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What ``raw_data`` holds of a visit now.
+    """The copies of a visit in ``raw_data`` now.
 
     Attributes:
         copies: MD5 sums to verified copies; files that neither source nor folder holds are not among them.
         fetched: how many were fetched just now.
-        refused: MD5 sums to why their source holds them back.
-        unfinished: MD5 sums of unfinished copies to those of the whole files, which are used instead.
+        refused: MD5 sums to the reason why the source does not release the file.
+        unfinished: MD5 sums of unfinished copies to those of the complete files, which are used instead.
     """
 
     copies: Mapping[str, Path]
@@ -108,7 +108,7 @@ def bring_copies(
     unfinished = _find_unfinished(wanted, held, before.unfinished)
     wanted = [file for file in wanted if file.md5 not in unfinished]
     names = file_names(wanted)
-    # renames come first: they free names that fetched files may want
+    # rename first: this frees names that fetched files may need
     copies = _renamed(folder, names, held)
     for md5, name in names.items():
         target = folder / name
@@ -140,7 +140,7 @@ def bring_copies(
         if not isinstance(error, DownloadRefusedError):
             raise error  # what was fetched is kept; the visit waits for the rest
     for part in folder.glob(f".*{PART}"):
-        part.unlink()  # begun for an upload that was replaced since
+        part.unlink()  # a partial download of an upload that has been replaced
     refused = {md5: failures[file.source_id] for md5, (file, _) in targets.items() if md5 not in fetched}
     return Brought(copies, len(fetched), refused, unfinished)
 
@@ -194,7 +194,7 @@ def _glance(path: Path, size: int) -> bytes:
 
 
 def _remembered(memory: Path) -> _Copies | None:
-    """The verified copies; None where nothing, or nothing legible, is remembered."""
+    """The remembered copies; None if the memory is missing or unreadable."""
     try:
         return _Copies.model_validate(read_checked(memory))
     except (FileNotFoundError, ValueError):

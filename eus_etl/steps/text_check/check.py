@@ -140,7 +140,7 @@ def check_text(
 
 
 def blocked_patients(study: StudyConfig) -> frozenset[str]:
-    """The visits kept out of releases: text was found in their frames, and nobody has signed it off."""
+    """The visits kept out of releases: text was found in their frames, and no one has signed it off."""
     rows = scan_parts(study, TEXT_CHECKS).filter("blocks").select("patient_id").collect()
     return frozenset(rows["patient_id"])
 

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all: write beside, fsync, rename."""
+"""Files and folders that appear whole or not at all: write beside them, fsync, rename."""
 
 import ctypes
 import errno
@@ -23,7 +23,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         DiskFullError: the disk is full; nothing is left behind.
     """
     make_folder(path.parent)
-    # threads of one process may write to one path at once: two sensors are threads
+    # two threads of one process, such as two sensors, may write to one path at once
     partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{PARTIAL}")
     try:
         yield partial
@@ -41,7 +41,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, data: bytes) -> bool:
-    """Write ``data`` to ``path`` whole or not at all; returns False where the file already holds it."""
+    """Write ``data`` to ``path`` whole or not at all; returns False if the file already holds it."""
     if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
         return False
     with atomic_path(path) as partial:
@@ -50,7 +50,7 @@ def write_atomically(path: Path, data: bytes) -> bool:
 
 
 def publish_folder(partial: Path, final: Path) -> None:
-    """Make a finished folder visible under its final name, after all of its files are on the disk.
+    """Show a finished folder under its final name, once all its files are on the disk.
 
     An older ``final`` is replaced. Both must be on one file system.
     """
@@ -63,7 +63,7 @@ def publish_folder(partial: Path, final: Path) -> None:
 
 
 def remove_partials(folder: Path) -> int:
-    """Remove what interrupted writers left directly in ``folder``; returns how many entries.
+    """Remove what interrupted writers left directly in ``folder``; returns the number of entries removed.
 
     Only for folders that no other process writes to at the same time.
     """
@@ -86,7 +86,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file_system(folder: Path) -> None:
-    """Flush everything written to ``folder``'s file system: one call for thousands of images."""
+    """Flush everything written to ``folder``'s file system, in one call for thousands of images."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
@@ -105,4 +105,4 @@ def raise_if_full(error: OSError, folder: Path) -> None:
         where = "/".join(folder.parts[-2:])
         raise DiskFullError(
             where, "no space left on the disk", "free space and run again; finished work is kept"
-        ) from None  # its message holds a path, and that an uploaded name
+        ) from None  # the original message holds a path, which may contain an uploaded name

@@ -1,7 +1,7 @@
-"""State files that show when they were damaged: JSON behind its own checksum.
+"""State files that reveal damage: JSON with its own checksum in front.
 
-A state file decides what is made and what is kept. One that was cut or has a bit turned must read as damaged,
-never as another state.
+A state file decides what is made and what is kept. If it was cut short or a bit has flipped, it must read as
+damaged, never as another state.
 """
 
 import json
@@ -15,12 +15,12 @@ _START = len(_HEAD) + 64 + len(_MIDDLE)
 
 
 class DamagedStateError(ValueError):
-    """A state file is there and is not what was written."""
+    """A state file exists, but is not what was written."""
 
 
 def encode_checked(value: object) -> bytes:
     """``value`` as a state file holds it; equal for equal values."""
-    # ASCII escapes also carry names that are no valid UTF-8
+    # ASCII escapes also hold names that are not valid UTF-8
     text = json.dumps(value, sort_keys=True).encode()
     return _HEAD + sha256_of(text).encode() + _MIDDLE + text + _TAIL
 
@@ -34,7 +34,7 @@ def read_checked(path: Path) -> object:
     """The value of a state file.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no such file.
         DamagedStateError: it is damaged, or was written before state files had checksums.
     """
     data = path.read_bytes()

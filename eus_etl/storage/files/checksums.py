@@ -8,13 +8,13 @@ _CHUNK_BYTES = 1 << 20
 
 
 def md5_of(path: Path) -> str:
-    """MD5 of a file in hex: the identity of a video, not a protection."""
+    """MD5 of a file in hex: it identifies a video, and protects nothing."""
     with path.open("rb") as file:
         return md5_of_open(file)
 
 
 def md5_of_open(file: BufferedReader) -> str:
-    """MD5 in hex of an open file, from where it stands to its end."""
+    """MD5 in hex of an open file, from its current position to its end."""
     return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 

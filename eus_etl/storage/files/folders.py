@@ -1,7 +1,7 @@
-"""Making folders below a study's root, and never the root itself: a disk that is gone is not made again.
+"""Makes folders below a study's root, but never the root itself: its disk may just be gone.
 
-A root that this process has taken stays watched. Whoever makes a folder or publishes a file below it first
-looks for the root's mark, so that nothing is written below an empty mount point or into another root.
+A root that this process works on is watched. Before a folder is made or a file published below it, the root's
+mark is checked, so that nothing is written below an empty mount point or into another root.
 """
 
 import os
@@ -11,16 +11,16 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import RootUnavailableError
 
 _WATCHED: dict[Path, tuple[str, os.stat_result]] = {}
-"""Roots to their study and what the file of their mark was like when it was last found right."""
+"""Roots to their study and the mark file's state when the root was taken."""
 
 
 def watch_root(paths: StudyPaths, study: str) -> None:
-    """From now on have writers below the root look for the mark that it has now."""
+    """From now on, have writers below the root check that it still has today's mark."""
     _WATCHED[paths.root] = study, paths.owner_file.stat()
 
 
 def forget_root(paths: StudyPaths) -> None:
-    """Watch a root no longer: it is about to get another mark."""
+    """Stop watching a root: it is about to get another mark."""
     _WATCHED.pop(paths.root, None)
 
 
@@ -28,7 +28,7 @@ def require_root(paths: StudyPaths) -> None:
     """Check that a watched root is still there.
 
     Raises:
-        RootUnavailableError: its mark is gone, or another root lies in its place.
+        RootUnavailableError: its mark is gone, or another root is in its place.
     """
     study, mark = _WATCHED.get(paths.root, ("", None))
     if mark is None:
@@ -36,16 +36,16 @@ def require_root(paths: StudyPaths) -> None:
     try:
         found = paths.owner_file.stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise root_unavailable(study, "the root has lost its mark while it was worked on") from None
+        raise root_unavailable(study, "the root lost its mark during the work") from None
     if not os.path.samestat(found, mark):
-        raise root_unavailable(study, "another root has taken its place while it was worked on")
+        raise root_unavailable(study, "another root took its place during the work")
 
 
 def make_folder(folder: Path) -> None:
     """Make a folder, and those above it, where they are missing.
 
     Raises:
-        RootUnavailableError: it lies below a watched root that is gone.
+        RootUnavailableError: it is below a watched root that is gone.
     """
     for root in tuple(_WATCHED):
         if folder.is_relative_to(root):
@@ -56,16 +56,16 @@ def make_folder(folder: Path) -> None:
 
 
 def root_unavailable(study: str, cause: str) -> RootUnavailableError:
-    """A root that was there once is not there now."""
+    """The error for a root that existed and is not there now."""
     return RootUnavailableError(
         study,
         cause,
-        "mount its disk or bring it back; where a new and empty root is meant, `eus-etl run --new-root`",
+        "mount its disk or restore it; if a new, empty root is intended, `eus-etl run --new-root`",
     )
 
 
 def _make_below(root: Path, folder: Path) -> None:
-    """Make the folders between ``root`` and ``folder``; fails where ``root`` itself has gone by now."""
+    """Make the folders between ``root`` and ``folder``; fails if ``root`` itself is gone by now."""
     if folder.is_dir():
         return
     if folder != root:

@@ -1,4 +1,4 @@
-"""Locks that the kernel frees when their process dies, however it dies."""
+"""Locks that the kernel releases when their process dies, however it dies."""
 
 import fcntl
 import os
@@ -22,7 +22,7 @@ def work_lock(paths: StudyPaths, name: str) -> Iterator[None]:
 
 @contextmanager
 def file_lock(file: Path) -> Iterator[None]:
-    """Hold a file's lock for the block; the file is made, its folder is not."""
+    """Hold a file's lock for the block; creates the file, but not its folder."""
     with file.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -30,10 +30,10 @@ def file_lock(file: Path) -> Iterator[None]:
 
 @contextmanager
 def run_lock(folder: Path, run_id: str) -> Iterator[None]:
-    """Say for the block that this process works on a run.
+    """Declare, for the block, that this process works on a run.
 
     Args:
-        folder: where the runs of one instance have their locks.
+        folder: the locks of one instance's runs.
         run_id: id of the run.
     """
     hold_to_the_end(folder, run_id)
@@ -46,7 +46,7 @@ def run_lock(folder: Path, run_id: str) -> Iterator[None]:
 
 
 def hold_to_the_end(folder: Path, run_id: str) -> None:
-    """Say until this process ends that it works on a run; see ``run_lock``."""
+    """Declare until this process ends that it works on a run; see ``run_lock``."""
     file = folder / run_id
     while file not in _HELD:
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,19 +54,19 @@ def hold_to_the_end(folder: Path, run_id: str) -> None:
         fcntl.flock(handle, fcntl.LOCK_SH)
         if _is_at(file, handle):
             _HELD[file] = handle
-        else:  # it was swept away in between
+        else:  # swept in the meantime
             os.close(handle)
 
 
 def sweep(folder: Path) -> None:
-    """Remove the files that no process holds: their runs are over."""
+    """Remove the lock files that no process holds: their runs are over."""
     if folder.is_dir():
         for file in folder.iterdir():
             is_worked_on(folder, file.name)
 
 
 def is_worked_on(folder: Path, run_id: str) -> bool:
-    """Whether any process says that it works on a run; a file that is left of one is removed."""
+    """Whether any process works on a run; removes the file that a finished one left."""
     file = folder / run_id
     try:
         handle = os.open(file, os.O_RDONLY)
@@ -84,7 +84,7 @@ def is_worked_on(folder: Path, run_id: str) -> bool:
 
 
 def _is_at(file: Path, handle: int) -> bool:
-    """Whether the file of that name is still the one that was opened."""
+    """Whether the file at this path is still the one that was opened."""
     try:
         return os.path.samestat(file.stat(), os.fstat(handle))
     except FileNotFoundError:
@@ -92,4 +92,4 @@ def _is_at(file: Path, handle: int) -> bool:
 
 
 _HELD: dict[Path, int] = {}
-"""Locks of runs to this process's handles of them."""
+"""Lock files of runs to this process's handles on them."""

@@ -1,4 +1,4 @@
-"""Renames that overwrite nothing: what was there stays there."""
+"""Renames that overwrite nothing."""
 
 import errno
 import os
@@ -9,15 +9,15 @@ from eus_etl.storage.files.folders import make_folder
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename ``source`` to ``target``, whose folder is made where it is missing.
+    """Rename ``source`` to ``target``, and make its folder if it is missing.
 
     Raises:
-        FileExistsError: there is something at ``target``.
-        OSError: the two lie on different disks, or may not be changed.
+        FileExistsError: ``target`` exists.
+        OSError: the two are on different disks, or permission is missing.
     """
     make_folder(target.parent)
     if os.path.lexists(target):
-        raise FileExistsError(errno.EEXIST, "its place is taken")
+        raise FileExistsError(errno.EEXIST, "the name is taken")
     source.rename(target)
 
 
@@ -31,7 +31,7 @@ def free_name(target: Path, taken: Iterable[Path] = ()) -> Path:
 
 
 def remove_empty_folders(folder: Path) -> None:
-    """Remove every folder below ``folder`` that holds nothing but empty folders."""
+    """Remove every folder below ``folder`` that contains no files at any depth."""
     for inner in (Path(name) for name, _, _ in os.walk(folder, topdown=False)):
         if inner != folder and not any(inner.iterdir()):
             inner.rmdir()

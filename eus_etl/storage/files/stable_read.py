@@ -1,4 +1,4 @@
-"""Reading files that people and programs write in place, without any sign of when they are done."""
+"""Reads files that people and programs write in place, without a sign of when they are done."""
 
 import os
 import time
@@ -14,7 +14,7 @@ _LOOK_AGAIN_S = 0.1
 
 
 def read_settled(path: Path, subject: str) -> bytes:
-    """The content of a file that stood still for a second, and while it was read.
+    """The content of a file that did not change for a second, nor while it was read.
 
     Args:
         path: the file.
@@ -27,7 +27,7 @@ def read_settled(path: Path, subject: str) -> bytes:
     begun = time.monotonic()
     while time.monotonic() - begun < _PATIENCE_S:
         before = path.stat()
-        # a date ahead of the clock by more than that was set on purpose, and says nothing of writing
+        # a date further in the future was set on purpose, and does not mean that the file is being written
         if not -QUIET_S < time.time() - before.st_mtime < QUIET_S:
             content = path.read_bytes()
             if _state(before) == _state(path.stat()):

@@ -1,6 +1,6 @@
-"""Cells of CSV files that people and their programs write: encoding and separator as they come.
+"""Cells of CSV files written by people and their programs, in any usual encoding and with any separator.
 
-Messages name lines alone: what stands in a cell may name somebody.
+Messages give line numbers only: a cell may contain a name.
 """
 
 import codecs
@@ -28,8 +28,8 @@ class CsvCells:
     Attributes:
         header: the first row.
         rows: the others, by number, the header being 1.
-        surplus: numbers of rows with something behind the last column: a separator too many, as in a
-            decimal comma, moves all cells after it.
+        surplus: numbers of rows with something after the last column: an extra separator, as from a
+            decimal comma, shifts all cells after it.
     """
 
     header: tuple[str, ...]
@@ -42,14 +42,14 @@ def read_cells(raw: bytes, headers: Collection[str]) -> CsvCells:
 
     Args:
         raw: the file.
-        headers: headers that the file should have; the separator is the one by which it has most of them.
+        headers: headers that the file should have; the separator that yields most of them is used.
 
     Raises:
-        ValueError: it is no such file; says why and in which line.
+        ValueError: it is not such a file; says why, and in which line.
     """
     text = _decoded(raw)
     first, _, rest = text.partition("\n")
-    if re.fullmatch(r"sep=.\r?", first, re.IGNORECASE):  # for Excel alone
+    if re.fullmatch(r"sep=.\r?", first, re.IGNORECASE):  # a line only for Excel
         separator, text = first[4], rest
     else:
         separator = _separator(text, {" ".join(header.split()) for header in headers})
@@ -68,7 +68,7 @@ def _decoded(raw: bytes) -> str:
         raise ValueError(f"line {line} is not UTF-8") from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise ValueError(f"line {line} is not UTF-8: it holds zero bytes, as UTF-16 does") from None
+        raise ValueError(f"line {line} is not UTF-8: it contains zero bytes, as UTF-16 does") from None
     return text
 
 
@@ -84,14 +84,14 @@ def _separator(text: str, headers: Collection[str]) -> str:
 
 
 def _rows(text: str, separator: str) -> Iterator[list[str]]:
-    # strict: a quote left open must not swallow the rows after it
+    # strict: an unclosed quote must not swallow the rows after it
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     while True:
         begins = reader.line_num + 1
         try:
             row = next(reader, None)
         except csv.Error:
-            raise ValueError(f"line {begins} is no valid CSV") from None
+            raise ValueError(f"line {begins} is not valid CSV") from None
         if row is None:
             return
         yield row

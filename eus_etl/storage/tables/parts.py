@@ -1,4 +1,4 @@
-"""Parts: one small Parquet file a patient and table, from which the study tables are assembled."""
+"""Parts: one small Parquet file per visit and table, from which the study's tables are assembled."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,18 +14,18 @@ from eus_etl.storage.tables.table_files import read_part, write_parquet
 from eus_etl.storage.vouched import require_unmade
 
 NOBODY = "_nobody"
-"""Stands for the patient's id where the patient is not known; no safe id begins so."""
+"""Used as the id where the visit is unknown; no safe id begins with an underscore."""
 
 
 def write_part(paths: StudyPaths, table: Table, patient_id: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """Write one patient's rows of ``table`` whole; returns them as written."""
+    """Write one visit's rows of ``table``, whole or not at all; returns them as written."""
     rows = table.conform(frame)
     write_parquet(rows, paths.part(table.name, patient_id))
     return rows
 
 
 def load_part(paths: StudyPaths, table: Table, patient_id: str) -> pl.DataFrame:
-    """One patient's rows of ``table``; no rows where its part was never made.
+    """One visit's rows of ``table``; no rows if its part was never made.
 
     Raises:
         OutputLostError: the part was made, and is missing or cannot be read.
@@ -37,7 +37,7 @@ def load_part(paths: StudyPaths, table: Table, patient_id: str) -> pl.DataFrame:
 
 
 def remembered_part(paths: StudyPaths, table: Table, patient_id: str) -> pl.DataFrame:
-    """What a step itself made of ``table`` when it last ran; no rows where that is lost."""
+    """What a step wrote to ``table`` in its last run; no rows if that is lost."""
     try:
         return read_part(paths.part(table.name, patient_id), table)
     except OutputLostError:
@@ -59,12 +59,12 @@ def write_rejected(
 
 
 def part_outputs(paths: StudyPaths, stage: str, patient_id: str, *tables: Table) -> tuple[Path, ...]:
-    """What a stage vouches for of one patient: parts of these tables, and what it recorded as rejected."""
+    """A stage's outputs for one visit: the parts of these tables, and its rejections if any."""
     rejected = rejected_part(paths, stage, patient_id)
     parts = [paths.part(table.name, patient_id) for table in tables]
     return (*parts, *([rejected] if rejected.is_file() else []))
 
 
 def rejected_part(paths: StudyPaths, stage: str, patient_id: str) -> Path:
-    """Where ``stage`` records what it could not use of one patient."""
+    """Where ``stage`` records what it could not use of one visit."""
     return paths.part(f"{REJECTED.name}/{stage}", patient_id)

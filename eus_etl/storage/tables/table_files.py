@@ -32,19 +32,19 @@ class WrittenTable:
 
 
 _FORMULA = r"^'*[=+\-@]"
-"""A spreadsheet runs a cell that begins so; one that begins with ``'`` it shows as text."""
+"""A spreadsheet runs a cell that matches, unless it begins with ``'``, which marks text."""
 
 
 def write_csv(frame: pl.DataFrame, path: Path) -> bool:
-    """Write a CSV of the data contract; returns False where the file already held these rows."""
+    """Write a CSV of the data contract; returns False if the file already held these rows."""
     safe = frame.select(without_formulas(frame.schema))
     return write_atomically(path, safe.write_csv(include_header=True, line_terminator="\n").encode())
 
 
 def without_formulas(schema: Mapping[str, pl.DataType]) -> list[pl.Expr]:
-    """All columns as a CSV holds them: text that a spreadsheet would run begins with ``'``.
+    """All columns as a CSV holds them: text that a spreadsheet would run gets a leading ``'``.
 
-    So does text that begins with ``'`` and would be one without: ``plain_text`` gives all back.
+    So does text that already has one before such a formula: ``plain_text`` restores both.
     """
     return [
         _without_formulas(pl.col(name)) if dtype == pl.String else pl.col(name)
@@ -53,7 +53,7 @@ def without_formulas(schema: Mapping[str, pl.DataType]) -> list[pl.Expr]:
 
 
 def plain_text(cell: str) -> str:
-    """What a cell of a CSV stands for: a ``'`` before what would be a formula is no part of it."""
+    """A CSV cell's text, without the ``'`` that keeps a formula from being run."""
     return cell[1:] if cell.startswith("'") and re.match(_FORMULA, cell) else cell
 
 
@@ -62,17 +62,17 @@ def _without_formulas(text: pl.Expr) -> pl.Expr:
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> bool:
-    """Write a Parquet file; returns False where the file already held these rows."""
+    """Write a Parquet file; returns False if the file already held these rows."""
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd")
     return write_atomically(path, buffer.getvalue())
 
 
 def read_part(path: Path, table: Table) -> pl.DataFrame:
-    """One part file, or no rows where there is none; columns as ``scan_tables`` has them.
+    """One part file, or no rows if it does not exist; columns as ``scan_tables`` has them.
 
     Raises:
-        OutputLostError: it cannot be read, and is removed.
+        OutputLostError: it could not be read, and was removed.
     """
     if not path.is_file():
         return table.empty()
@@ -83,8 +83,8 @@ def read_part(path: Path, table: Table) -> pl.DataFrame:
 def scan_tables(files: Sequence[Path], table: Table) -> pl.LazyFrame:
     """The rows of Parquet files, file by file.
 
-    A file may have been written before the table got its present columns: those that it lacks are null, and
-    those that the table has no more are left out.
+    A file may be older than the table's present columns: columns that it lacks are null, and those that the
+    table no longer has are left out.
     """
     if not files:
         return table.empty().lazy()
@@ -96,7 +96,7 @@ def readable(folder: Path) -> Iterator[None]:
     """Stream from Parquet files below ``folder`` in the block.
 
     Raises:
-        OutputLostError: one of them cannot be read, and is removed.
+        OutputLostError: one of them could not be read, and was removed.
     """
     try:
         yield
@@ -108,11 +108,11 @@ def readable(folder: Path) -> Iterator[None]:
 
 
 def read_correction(path: Path, table: Table) -> WrittenTable | None:
-    """A hand-written CSV (sync, regions); None where there is no file, or nothing in it.
+    """A hand-written CSV (sync, regions); None if there is no file, or it is empty.
 
     Raises:
-        ConfigError: it is no CSV, or its columns are not the table's.
-        SourceUnavailableError: somebody keeps writing to it.
+        ConfigError: it is not a CSV file, or its columns are not the table's.
+        SourceUnavailableError: it keeps changing.
     """
     if not path.is_file():
         return None
@@ -126,7 +126,7 @@ def read_correction(path: Path, table: Table) -> WrittenTable | None:
     header = [cell.strip() for cell in found.header]
     if not any(header):
         return None
-    # by place: a row without headers holds what somebody wrote of a visit
+    # by position: a file without headers begins with a row about a visit
     if unknown := [str(at) for at, name in enumerate(header, start=1) if name and name not in table.names]:
         raise ConfigError(path.name, f"the headers of columns {', '.join(unknown)} are unknown", remedy)
     if twice := [name for name in table.names if header.count(name) > 1]:

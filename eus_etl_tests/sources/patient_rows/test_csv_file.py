@@ -87,8 +87,8 @@ def test_a_sheet_without_rows(read: Read) -> None:
         ),
         ("", "0 columns 'Patient' among its 0"),
         ("Patient,CAP score,Stiffness\nGröße,1,2\n".encode("cp1252"), "not UTF-8"),
-        ('Patient,CAP score,Stiffness\na,"1,2\nb,3,4\n', "no valid CSV"),
-        ("Patient,CAP score,Stiffness\na," + "9" * 200_000 + ",2\n", "no valid CSV"),
+        ('Patient,CAP score,Stiffness\na,"1,2\nb,3,4\n', "not valid CSV"),
+        ("Patient,CAP score,Stiffness\na," + "9" * 200_000 + ",2\n", "not valid CSV"),
     ],
 )
 def test_what_is_not_the_sheet_is_an_error(read: Read, content: str | bytes, cause: str) -> None:

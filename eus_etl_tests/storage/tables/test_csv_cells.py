@@ -30,8 +30,8 @@ def test_rows_with_more_cells_than_headers_are_told() -> None:
     [
         ("Patient,CAP score\na,1\nZQGröße,2\n".encode("cp1252"), "line 3 is not UTF-8"),
         ("Patient,CAP score\nZQ,2\n".encode("utf-16-le"), "zero bytes"),
-        (b'Patient,CAP score\n"ZQ\nJane,1\n', "line 2 is no valid CSV"),
-        (b'Patient,CAP score\na,1\n"ZQ"x,1\n', "line 3 is no valid CSV"),
+        (b'Patient,CAP score\n"ZQ\nJane,1\n', "line 2 is not valid CSV"),
+        (b'Patient,CAP score\na,1\n"ZQ"x,1\n', "line 3 is not valid CSV"),
     ],
 )
 def test_what_cannot_be_read_is_named_by_its_line(raw: bytes, cause: str) -> None:

@@ -100,7 +100,7 @@ def test_correction_with_fewer_columns_is_filled_with_nulls(tmp_path: Path) -> N
         ("patient_id,ZQofset\np1,2\n", "the headers of columns 2 are unknown"),
         ("ZQJane,2\n", "the headers of columns 1, 2 are unknown"),
         ("patient_id,offset_s,offset_s\np1,1,2\n", "several columns offset_s"),
-        ('patient_id,offset_s\na,1\n"ZQQUOTE Jane,1\nx,2', "line 3 is no valid CSV"),
+        ('patient_id,offset_s\na,1\n"ZQQUOTE Jane,1\nx,2', "line 3 is not valid CSV"),
     ],
 )
 def test_a_wrong_correction_is_named_by_line_and_column_alone(tmp_path: Path, text: str, cause: str) -> None:
