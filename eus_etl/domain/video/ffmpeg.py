@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain, count, islice, pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import av
@@ -27,14 +27,14 @@ from eus_etl.domain.video.orientation import Orientation, orientation_of
 from eus_etl.domain.video.packet_index import (
     PacketTimes,
     VideoPacket,
+    numbered,
     packet_times,
     read_stamps,
-    time_stamp,
     walk_packets,
 )
 from eus_etl.domain.video.selective_decode import decode_wanted, wanted_pts
 from eus_etl.domain.video.source_file import PHOTO_BRANDS, STILL_FORMATS, Embedded, open_container
-from eus_etl.domain.video.stretches import LOOK_AHEAD
+from eus_etl.domain.video.stretches import LOOK_AHEAD, UNTIMED
 from eus_etl.domain.video.timestamps import FrameClock, lost_before_first
 from eus_etl.domain.video.types import DecodeCounts, DecodedFrame, DecodeOptions, Luma, Picture, VideoFacts
 from eus_etl.errors import VideoUnreadableError
@@ -100,20 +100,19 @@ def decode_container(
     counts.missing = times.missing
     counts.clock_restarts = max(0, len(times.stretches) - 1)
     if wanted is None:
-        frames = _all_frames(path, video_id, counts, options)
+        frames = _all_frames(path, video_id, counts, options, number=not times.told_by_pts)
     else:
         frames = _wanted_frames(path, video_id, wanted, times, options)
     first, frames, lost = _first(_counted(frames, counts), times)
     early = counts.errors
-    origin = times.origin(None if first is None else time_stamp(first, times.decode_times_only), lost)
+    origin = times.origin(None if first is None else first.dts, lost)
     clock = FrameClock(times.time_base, times.step, times.held, counts, origin)
     sampler = Sampler(options.rate_hz)
     shape, orientation = (0, 0, 0), Orientation()
     del first
     for place, raw in enumerate(deinterlaced(frames) if options.deinterlace else frames, lost):
-        number = raw.opaque if isinstance(raw.opaque, int) else None
-        pts = place if times.synthetic else time_stamp(raw, times.decode_times_only)
-        stamp = clock.stamp(None if number in times.strays else pts, place, times.shift(number))
+        number = None if times.told_by_pts else raw.pts
+        stamp = clock.stamp(_pts(raw, number, place, times), place, times.shift(number))
         if place == lost:
             counts.before_key = stamp.frame_index
         if not sampler.keeps(stamp.time_s):
@@ -141,6 +140,28 @@ def decode_container(
         counts.errors = max(counts.errors - min(early, counts.before_key), not_seen - counts.before_key)
     else:
         counts.skipped = not_seen
+
+
+def _pts(frame: VideoFrame, number: int | None, place: int, times: PacketTimes) -> int | None:
+    """A frame's pts, or what stands for it; None where nothing does.
+
+    Args:
+        frame: from the decoder.
+        number: place of its packet in the order of decoding, where that is what its pts says.
+        place: how many frames are shown before it.
+        times: what the packets say.
+    """
+    if times.synthetic:
+        return place
+    if times.told_by_pts:
+        return frame.dts if frame.pts is None else frame.pts
+    if not times.decode_times_only and number is not None:
+        stated = int(times.stated[number])
+        if stated != UNTIMED:
+            return stated
+        if times.damaged:
+            return None
+    return frame.dts
 
 
 def _times(path: Path | Embedded, video_id: str, options: DecodeOptions) -> PacketTimes:
@@ -193,13 +214,20 @@ def _is_photo(container: InputContainer) -> bool:
 
 
 def _all_frames(
-    path: Path | Embedded, video_id: str, counts: DecodeCounts, options: DecodeOptions
+    path: Path | Embedded,
+    video_id: str,
+    counts: DecodeCounts,
+    options: DecodeOptions,
+    number: bool = False,
 ) -> Iterator[VideoFrame]:
+    """All frames; with ``number``, the pts of each is its packet's place in the order of decoding."""
     with _opened(path, video_id, options) as (container, stream):
         _use_threads(stream, options.threads)
-        stream.codec_context.copy_opaque = True
-        packets = _numbered(walk_packets(container, stream, counts))
-        for packet in chain(packets, (None,)):  # None has the decoder give what it still holds
+        packets = walk_packets(container, stream, counts)
+        end: tuple[VideoPacket | None] = (None,)
+        for packet in chain(
+            numbered(packets) if number else packets, end
+        ):  # None has the decoder give what it still holds
             try:
                 frames = stream.decode(packet)
             except av.FFmpegError as error:
@@ -210,22 +238,13 @@ def _all_frames(
             yield from frames
 
 
-def _numbered(packets: Iterator[VideoPacket]) -> "Iterator[VideoPacket | None]":
-    """The packets; each frame that is to be shown will bear, as ``opaque``, its place in this order."""
-    numbers = count()
-    for packet in packets:
-        if not packet.is_discard:
-            packet.opaque = next(numbers)
-        yield packet
-
-
 def _first(
     frames: Iterator[VideoFrame], times: PacketTimes
 ) -> tuple[VideoFrame | None, Iterator[VideoFrame], int]:
     """The first frame, all frames, and how many before it are lost; 0 where its pts tells."""
     ahead = list(islice(frames, 1 if len(times.held) else LOOK_AHEAD))
-    numbers = [frame.opaque for frame in ahead if isinstance(frame.opaque, int)]
-    lost = 0 if len(times.held) or not numbers else lost_before_first(numbers)
+    numbers = [] if len(times.held) else [frame.pts for frame in ahead if frame.pts is not None]
+    lost = lost_before_first(numbers) if numbers else 0
     return ahead[0] if ahead else None, chain(ahead, frames), lost
 
 

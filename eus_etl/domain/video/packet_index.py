@@ -8,13 +8,13 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count
 from typing import TypeAlias
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -42,8 +42,9 @@ class PacketTimes:
             index of QuickTime and MP4 is exact, elsewhere 0.
         laid: the frames' times, sorted, in units of ``time_base``; shorter than ``packets`` where some have
             none.
+        stated: each packet's pts in the order of decoding, ``UNTIMED`` where it has none or a damaged one.
         stretches: the stretches of the clock, in order; none where no packet has a time.
-        strays: places in the order of decoding of frames whose time is not to be believed.
+        damaged: some packets' pts are damaged.
         rate: the nominal rate in Hz, None where none is stated.
         time_base: unit of pts in seconds; one frame at the nominal rate where no packet has a pts.
         decode_times_only: the stream has no presentation times, only an order of decoding.
@@ -53,8 +54,9 @@ class PacketTimes:
     discarded: int
     missing: int
     laid: NDArray[np.int64]
+    stated: NDArray[np.int64]
     stretches: tuple[Stretch, ...]
-    strays: frozenset[int]
+    damaged: bool
     rate: Fraction | None
     time_base: Fraction
     decode_times_only: bool
@@ -76,6 +78,11 @@ class PacketTimes:
         return self.laid if distinct and not self.decode_times_only else self.laid[:0]
 
     @property
+    def told_by_pts(self) -> bool:
+        """Whether a frame's pts alone says which frame it is."""
+        return len(self.held) > 0 and len(self.stretches) == 1 and not self.damaged
+
+    @property
     def first(self) -> int:
         """Time of the first frame held, in units of ``time_base``."""
         return self.stretches[0].first if self.stretches else 0
@@ -84,7 +91,8 @@ class PacketTimes:
         """What to add to a frame's pts to have it laid out, by the frame's place in the order of decoding."""
         if number is None or len(self.stretches) < 2:
             return 0
-        return self.stretches[bisect_right(self.stretches, number, key=lambda s: s.start) - 1].shift
+        later = bisect_right(self.stretches, number, key=lambda stretch: stretch.start)
+        return self.stretches[max(0, later - 1)].shift
 
     def origin(self, first_given: int | None, lost: int) -> int | None:
         """Time of the first frame held, from which times in the video count.
@@ -121,8 +129,8 @@ def packet_times(stamps: PacketStamps, decode_times_only: bool) -> PacketTimes:
     """What packets say, once it is settled whether their presentation times are to be believed."""
     times = stamps.dts if decode_times_only else np.where(stamps.pts == UNTIMED, stamps.dts, stamps.pts)
     starts, strays = ((0,), frozenset[int]()) if decode_times_only else clock_starts(stamps)
-    times = times.copy()
-    times[list(strays)] = UNTIMED
+    times, stated = times.copy(), stamps.pts.copy()
+    times[list(strays)] = stated[list(strays)] = UNTIMED
     base = stamps.time_base if (times != UNTIMED).any() else 1 / (stamps.rate or _FALLBACK_RATE_HZ)
     step = 1 / ((stamps.rate or _FALLBACK_RATE_HZ) * base)
     stretches = tuple(laid_out(times, stamps.durations, starts, step, stamps.rate is not None))
@@ -137,8 +145,9 @@ def packet_times(stamps: PacketStamps, decode_times_only: bool) -> PacketTimes:
         discarded=stamps.discarded,
         missing=stamps.missing,
         laid=np.sort(np.concatenate([np.empty(0, np.int64), *laid])),
+        stated=stated,
         stretches=stretches,
-        strays=strays,
+        damaged=bool(strays),
         rate=stamps.rate,
         time_base=base,
         decode_times_only=decode_times_only,
@@ -182,6 +191,14 @@ def walk_packets(
         counts.errors += 1
 
 
-def time_stamp(timed: "VideoPacket | VideoFrame", decode_times_only: bool) -> int | None:
-    """The pts of a packet or frame, or what stands for it."""
-    return timed.dts if decode_times_only or timed.pts is None else timed.pts
+def numbered(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
+    """The packets; the pts of each that is to be shown is its place in this order.
+
+    Decoders hand a packet's pts on to its frame and look at it no further, so the frame says which packet it
+    comes from. PyAV's ``opaque`` would say so too, but the decoder's threads free it, and equal small
+    numbers of two decoders are one thing to it.
+    """
+    numbers = count()
+    for packet in packets:
+        packet.pts = None if packet.is_discard else next(numbers)
+        yield packet

@@ -55,7 +55,7 @@ def wanted_pts(stream: VideoStream, times: PacketTimes, options: DecodeOptions) 
         or options.deinterlace  # a deinterlaced picture is made of its neighbours too
         or stream.codec_context.name not in READABLE_CODECS
         or times.discarded
-        or times.strays
+        or times.damaged
         or len(times.stretches) > 1
         or len(held) == 0
     ):

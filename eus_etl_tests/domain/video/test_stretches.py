@@ -1,5 +1,6 @@
 """Clocks that start anew, times that are only those of decoding, and files of which a part is missing."""
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +30,7 @@ def numbers(frames: list[DecodedFrame]) -> list[int]:
 
 def join(folder: Path, ending: str, *starts: int) -> Path:
     """Parts of 40 numbered frames end to end, each with its own start on the clock, in frames."""
+    folder.mkdir(exist_ok=True)
     parts = []
     for part, start in enumerate(starts):
         mpeg2 = ending == "vob"
@@ -84,6 +86,14 @@ def test_frames_of_both_parts_keep_the_pts_of_their_stream(tmp_path: Path) -> No
     frames = read(join(tmp_path, "ts", 0, 0))
     assert [frame.pts for frame in frames[:40]] == [frame.pts for frame in frames[40:]]
     assert [frame.repeat for frame in frames] == [0] * 40 + [1] * 40
+
+
+def test_several_videos_decoded_at_once_keep_their_frames_apart(tmp_path: Path) -> None:
+    paths = [join(tmp_path / f"{n}", "ts", 0, 0) for n in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        for frames in threads.map(read, paths * 3):
+            assert [frame.time_s * 25 for frame in frames] == list(range(80))
+            assert [frame.frame_index for frame in frames] == list(range(80))
 
 
 def stamps(dts: list[int]) -> PacketStamps:
