@@ -46,7 +46,7 @@ def put_records(hospital: TinyHospital, visits: list[str]) -> None:
     """Items, rows and videos of further visits; nothing looks into the videos."""
     of_one = hospital.items[ONE]
     for number, visit in enumerate(visits):
-        hospital.items[visit] = {**of_one, "pseudo_name": f"Alias-{number}"}
+        hospital.items[visit] = {**of_one, "pseudo_name": f"{visit[:6]}-{number}"}
         video = hospital.videos / visit / "first.mp4"
         video.parent.mkdir()
         video.write_text(visit)

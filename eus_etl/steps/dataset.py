@@ -28,7 +28,6 @@ from eus_etl.storage.tables.table_files import readable
 
 _DISTURBED = pl.col("status") == "disturbed"
 _GREY_SUMS = {"recipe": pl.String(), "frames": pl.Int64(), "levels": pl.Float64(), "squares": pl.Float64()}
-_NO_FRAMES = {"frames": 0, "levels": 0.0, "squares": 0.0}
 
 
 def make_dataset(study: StudyConfig) -> StepResult:
@@ -38,7 +37,9 @@ def make_dataset(study: StudyConfig) -> StepResult:
     """
     paths = StudyPaths(study.root)
     recipes = list(study.preprocess.recipes)
-    index = assemble(study, catalog.dataset(study.families, recipes), _index(study, recipes), twin=True)
+    levels = _GreyLevels()
+    rows = _index(study, recipes, levels)
+    index = assemble(study, catalog.dataset(study.families, recipes), rows, twin=True)
     written = pl.scan_parquet(paths.table("dataset").with_suffix(".parquet"))
     sheets = [
         draw(
@@ -49,7 +50,7 @@ def make_dataset(study: StudyConfig) -> StepResult:
         for recipe in recipes
     ]
     pictures = {title: in_small(png) for sheet in sheets for title, png in sheet.pictures.items()}
-    statistics = _statistics(study, written)
+    statistics = _statistics(study, written, levels)
     text = json.dumps(statistics, indent=2, sort_keys=True) + "\n"
     write_atomically(paths.statistics, text.encode())
     return StepResult(
@@ -65,7 +66,7 @@ def make_dataset(study: StudyConfig) -> StepResult:
     )
 
 
-def _index(study: StudyConfig, recipes: list[str]) -> pl.LazyFrame:
+def _index(study: StudyConfig, recipes: list[str], levels: "_GreyLevels") -> pl.LazyFrame:
     paths, table = StudyPaths(study.root), catalog.dataset(study.families, recipes)
     people = scan_parts(study, catalog.patients(study.patients.columns))
     with readable(paths.all_parts):
@@ -76,6 +77,7 @@ def _index(study: StudyConfig, recipes: list[str]) -> pl.LazyFrame:
     def rows_of(patients: Visits) -> pl.DataFrame:
         frames = load_frame_columns(study, patients, of_frames)
         made = load_parts(paths, catalog.PREPROCESSED, patients)
+        levels.add(patients, frames, made)
         for recipe in recipes:
             images = made.filter(pl.col("recipe") == recipe)
             images = images.select("frame_id", pl.col("path").alias(f"path_{recipe}"))
@@ -86,7 +88,7 @@ def _index(study: StudyConfig, recipes: list[str]) -> pl.LazyFrame:
     return joined_by_batch(table, batches_in(paths, paths.frames), rows_of)
 
 
-def _statistics(study: StudyConfig, index: pl.LazyFrame) -> Mapping[str, object]:
+def _statistics(study: StudyConfig, index: pl.LazyFrame, levels: "_GreyLevels") -> Mapping[str, object]:
     counts = index.select(
         pl.len().alias("frames"),
         _DISTURBED.sum().alias("disturbed"),
@@ -97,7 +99,7 @@ def _statistics(study: StudyConfig, index: pl.LazyFrame) -> Mapping[str, object]
         "study": study.study,
         **counts.collect(engine="streaming").row(0, named=True),
         "frames_per_label": {family: _frames_per_label(index, family) for family in study.families},
-        "recipes": _grey_levels(study),
+        "recipes": {recipe: levels.of(recipe) for recipe in study.preprocess.recipes},
     }
 
 
@@ -118,20 +120,23 @@ def _frames_per_label(index: pl.LazyFrame, family: str) -> Mapping[str, Mapping[
     return {row.pop(family): row for row in counts.to_dicts()}
 
 
-def _grey_levels(study: StudyConfig) -> Mapping[str, Mapping[str, float | int | None]]:
+class _GreyLevels:
     """Mean and deviation inside the mask over undisturbed frames, per recipe, in grey levels 0 to 255.
 
     Every frame has the same weight, whatever the size of its region: the total variance is the mean of the
-    frames' variances plus the variance of their means.
+    frames' variances plus the variance of their means. Summed while the index is joined, which reads all that
+    is needed.
     """
-    paths = StudyPaths(study.root)
-    mean, std = pl.col("mean"), pl.col("std")
-    sums = [pl.DataFrame(schema=_GREY_SUMS)]
-    for patients in batches_in(paths, paths.parts(catalog.PREPROCESSED.name)):
-        fit = load_frame_columns(study, patients, ["frame_id", "disturbed"]).filter(~pl.col("disturbed"))
-        of_batch = (
-            load_parts(paths, catalog.PREPROCESSED, patients)
-            .join(fit, on="frame_id", how="semi")
+
+    def __init__(self) -> None:
+        self._sums: dict[str, pl.DataFrame] = {}
+
+    def add(self, patients: Visits, frames: pl.DataFrame, images: pl.DataFrame) -> None:
+        """Count the images of some visits; once, however often they are read."""
+        mean, std = pl.col("mean"), pl.col("std")
+        fit = frames.filter(~_DISTURBED).select("frame_id")
+        self._sums[patients[0]] = (
+            images.join(fit, on="frame_id", how="semi")
             .group_by("recipe")
             .agg(
                 pl.len().cast(pl.Int64).alias("frames"),
@@ -139,10 +144,12 @@ def _grey_levels(study: StudyConfig) -> Mapping[str, Mapping[str, float | int | 
                 (std.pow(2) + mean.pow(2)).sum().alias("squares"),
             )
         )
-        sums.append(of_batch)
-    total = pl.concat(sums).group_by("recipe").sum()
-    found = {row.pop("recipe"): row for row in total.to_dicts()}
-    return {recipe: _moments(**found.get(recipe, _NO_FRAMES)) for recipe in study.preprocess.recipes}
+
+    def of(self, recipe: str) -> Mapping[str, float | int | None]:
+        """``frames``, ``mean`` and ``std`` of a recipe; null where it has no frame."""
+        sums = pl.concat([pl.DataFrame(schema=_GREY_SUMS), *self._sums.values()])
+        of_recipe = sums.filter(pl.col("recipe") == recipe).drop("recipe").sum()
+        return _moments(**of_recipe.row(0, named=True))
 
 
 def _moments(frames: int, levels: float, squares: float) -> Mapping[str, float | int | None]:

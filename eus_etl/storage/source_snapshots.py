@@ -38,7 +38,7 @@ class Inventory:
     @property
     def versions(self) -> Mapping[str, str]:
         """Patient ids to the version of what the source has about them."""
-        return self._versions
+        return {patient_id: version for patient_id, (version, _) in self._index.items()}
 
     @property
     def is_whole(self) -> bool:
@@ -63,9 +63,9 @@ class Inventory:
         Raises:
             SnapshotLostError: its snapshot is missing or damaged; a damaged one is removed.
         """
-        if patient_id not in self._versions:
+        if patient_id not in self._index:
             return None
-        snapshot = self._snapshot(patient_id, self._versions[patient_id])
+        snapshot = self._snapshot(patient_id, self._index[patient_id][0])
         try:
             loaded = read_checked(snapshot)
         except (FileNotFoundError, DamagedStateError):
@@ -104,7 +104,6 @@ class Inventory:
         """Use this index as the stored one; None if that is missing or damaged."""
         self._has_index = index is not None
         self._index = _index_of_snapshots(self._folder) if index is None else index
-        self._versions = {patient_id: version for patient_id, (version, _) in self._index.items()}
 
     def _snapshot(self, patient_id: str, version: str) -> Path:
         return self._folder / f"{patient_id}-{version}.json"

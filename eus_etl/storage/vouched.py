@@ -5,9 +5,11 @@ stale: the file is missing, or is removed because its content is damaged. The ne
 """
 
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from glob import glob
 from pathlib import Path
 
 import polars as pl
@@ -33,23 +35,37 @@ def require_unmade(paths: StudyPaths, patient_id: str, path: Path) -> None:
     Raises:
         OutputLostError: it was made, or the page of provenance cannot be read.
     """
-    if paths.relative(path) in _vouched(paths.ledger(patient_id)):
+    if path.name in _vouched(str(paths.ledger(patient_id))).get(paths.relative(path.parent), ()):
         raise lost_output(path, "is missing")
 
 
 def vouched_files(paths: StudyPaths, folder: Path, pattern: str = "*.parquet") -> list[Path]:
     """The files in ``folder`` that match ``pattern``, sorted; all that the visits' pages list must exist.
 
+    Args:
+        paths: the study's paths.
+        folder: the folder.
+        pattern: ``*.parquet``, or ``*/*.parquet`` for the folders in it.
+
     Raises:
         OutputLostError: one is missing, or a page cannot be read.
     """
-    found = set(folder.glob(pattern))
-    prefix = f"{paths.relative(folder)}/"
-    for page in sorted(paths.pages.glob("[!_]*.json")):  # no visit's id begins with _
-        for name in _vouched(page):
-            if name.startswith(prefix) and name.endswith(".parquet") and paths.root / name not in found:
-                raise lost_output(paths.root / name, "is missing")
-    return sorted(found)
+    # names, not paths: of thousands of visits, making and comparing paths takes longer than reading the files
+    found: dict[str, set[str]] = {}
+    for name in glob(pattern, root_dir=folder):  # noqa: PTH207
+        below, _, file = name.rpartition("/")
+        found.setdefault(below, set()).add(file)
+    own = paths.relative(folder)
+    nested = "/" in pattern
+    # no visit's id begins with _
+    for page in sorted(glob("[!_]*.json", root_dir=paths.pages)):  # noqa: PTH207
+        for at, names in _vouched(f"{paths.pages}/{page}").items():
+            if at != own and not (nested and at.rpartition("/")[0] == own):
+                continue
+            missing = names - found.get(at[len(own) + 1 :], set())
+            for name in sorted(name for name in missing if name.endswith(".parquet")):
+                raise lost_output(paths.root / at / name, "is missing")
+    return [folder / below / name for below in sorted(found) for name in sorted(found[below])]
 
 
 @contextmanager
@@ -82,19 +98,23 @@ def lost_output(path: Path, how: str) -> OutputLostError:
     )
 
 
-def _vouched(page: Path) -> frozenset[str]:
+def _vouched(page: str) -> Mapping[str, frozenset[str]]:
     try:
-        stat = page.stat()
+        stat = os.stat(page)  # noqa: PTH116 - one for each of thousands of visits
     except FileNotFoundError:
-        return frozenset()
+        return {}
     return _vouched_at(page, stat.st_ino, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=1 << 16)
-def _vouched_at(page: Path, *_mark: int) -> frozenset[str]:
-    """Paths below the root that a page lists."""
+def _vouched_at(page: str, *_mark: int) -> Mapping[str, frozenset[str]]:
+    """What a page lists: folders below the root to names in them."""
+    found: dict[str, set[str]] = {}
     try:
-        entries = json.loads(page.read_bytes())
-        return frozenset(name for entry in entries.values() for name in entry.get("outputs") or {})
+        for entry in json.loads(Path(page).read_bytes()).values():
+            for path in entry.get("outputs") or {}:
+                folder, _, name = path.rpartition("/")
+                found.setdefault(folder, set()).add(name)
     except (ValueError, AttributeError):
-        raise lost_output(page, "cannot be read") from None
+        raise lost_output(Path(page), "cannot be read") from None
+    return {folder: frozenset(names) for folder, names in found.items()}

@@ -4,6 +4,7 @@ Dagster records some hundred events a second; here the rows of one event are mul
 """
 
 import sqlite3
+import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +21,7 @@ from eus_etl.storage.provenance import Entry, write_entry
 
 def visit_ids(number: int) -> list[str]:
     """Ids of so many visits."""
-    return [f"66666666-aaaa-4aaa-8aaa-{visit:012d}" for visit in range(number)]
+    return [str(uuid.uuid5(uuid.NAMESPACE_OID, str(visit))) for visit in range(number)]
 
 
 def record_versions(

@@ -177,9 +177,7 @@ def _observe_videos(
         max_share=max_loss_share,
     )
     # a visit whose files have all moved keeps an entry, so that its tables are made again without them
-    files: dict[str, list[ObservedFile]] = {
-        patient: _kept(known, listing) for patient, known in before.items()
-    }
+    files = _kept(before, listing)
     rejected = [not_taken(file, match.of_path(file.parts)) for file in (*listing.waiting, *listing.left_out)]
     holders = {_place(file): patient for patient, known in before.items() for file in known}
     for file in listing.files:
@@ -203,8 +201,8 @@ def _place(file: ObservedFile) -> tuple[object, ...]:
     return file.source_id, file.parts, file.md5
 
 
-def _kept(known: Sequence[ObservedFile], listing: Listing) -> list[ObservedFile]:
-    """Of the files known before, those that are no longer listed but are kept all the same.
+def _kept(before: Mapping[str, Sequence[ObservedFile]], listing: Listing) -> dict[str, list[ObservedFile]]:
+    """Of each visit's files known before, those that are no longer listed but are kept all the same.
 
     A file that waits stays as it was, and so does everything below a folder that waits. One whose content is
     listed elsewhere has moved, and one whose place holds other content was replaced: these are dropped. So is
@@ -216,14 +214,15 @@ def _kept(known: Sequence[ObservedFile], listing: Listing) -> list[ObservedFile]
     waiting = {file.source_id for file in listing.waiting}
     folders = {file.parts for file in listing.waiting}
     left = waiting | {file.source_id for file in listing.left_out}
-    kept = []
-    for file in known:
-        if file.source_id in places or file.md5 in contents:
-            continue
-        if file.source_id in left and why_not_taken(file.parts):
-            continue
-        waits = file.source_id in waiting or is_below(file, folders)
-        kept.append(file if waits else file.model_copy(update={"gone": True}))
+    kept: dict[str, list[ObservedFile]] = {patient: [] for patient in before}
+    for patient, known in before.items():
+        for file in known:
+            if file.source_id in places or file.md5 in contents:
+                continue
+            if file.source_id in left and why_not_taken(file.parts):
+                continue
+            waits = file.source_id in waiting or is_below(file, folders)
+            kept[patient].append(file if waits else file.model_copy(update={"gone": True}))
     return kept
 
 
