@@ -96,7 +96,7 @@ def test_a_lost_snapshot_is_an_error_for_its_visit_alone_and_is_written_again(
     damage(stored.inventory / "label_items" / "p1-v1.json", how)
     found = Inventory(stored, "label_items")
     for look in (found.load, found.require):
-        with pytest.raises(SnapshotLostError, match=r"p1: what label_items held"):
+        with pytest.raises(SnapshotLostError, match=r"p1: what label_items had"):
             look("p1")
     assert not found.is_whole
     assert found.load("p2") == {"a": 2}
