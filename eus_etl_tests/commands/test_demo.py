@@ -63,8 +63,8 @@ def test_the_command_status_shows_every_visit_as_done(demo: Demo) -> None:
     visits = study.truth("visits")
     for patient, alias, videos in visits.select("patient_id", "pseudo_name", "videos").iter_rows():
         (row,) = (line for line in done.output.splitlines() if patient in line)
-        assert row.count("done") == (7 if videos else 2), row
-        assert row.count("no video") == (0 if videos else 5), row
+        assert row.count("done") == (8 if videos else 2), row
+        assert row.count("no video") == (0 if videos else 6), row
         assert alias is None or alias in row
         assert "FAILED" not in row
         assert "stale" not in row

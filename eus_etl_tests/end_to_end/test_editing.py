@@ -173,7 +173,7 @@ def test_a_picture_that_could_not_be_drawn_is_drawn_by_the_next_run(
         assert "frame_table" in made(run(hospital), ONE)
     assert not timeline.exists()
     report = run(hospital)
-    assert made(report, ONE) == {"frame_table"}
+    assert made(report, ONE) == {"timeline"}
     assert made(report) == set()
     assert timeline.is_file()
     assert run(hospital).made == []

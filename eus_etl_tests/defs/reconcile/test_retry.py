@@ -12,6 +12,8 @@ from eus_etl.defs.instance import open_instance
 from eus_etl.defs.keys import CONSUMED_TAG, PARENT_TAG, PARTITION_TAG, SCOPE_TAG, STUDY_TAG, VISIT
 from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl.defs.reconcile.retry import AT_ONCE, FIRST_WAIT_S, LONGEST_WAIT_S, NEVER, due_at
+from eus_etl.errors import OverlapError, SourceUnavailableError
+from eus_etl.steps.result import StepResult
 
 TAGS = {STUDY_TAG: "eusml", SCOPE_TAG: VISIT, CONSUMED_TAG: "these inputs"}
 OF_THE_VISIT = {**TAGS, PARTITION_TAG: ONE}
@@ -89,8 +91,15 @@ def test_a_run_that_ended_in_the_future_holds_nothing_up(instance: dg.DagsterIns
     assert due(instance, time.time() - 3600) == AT_ONCE
 
 
-def test_what_may_pass_is_told_from_what_will_not(tmp_path: Path) -> None:
-    """An image that is lost stays lost; raw videos that are away may come back."""
+def test_what_may_pass_is_told_from_what_will_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only an edit can fix is not tried again; raw videos that are away may come back."""
+
+    def fail(*_: object) -> StepResult:
+        raise OverlapError(ONE, "it fails whenever it is made of this", "edit something")
+
+    def away(*_: object, **__: object) -> StepResult:
+        raise SourceUnavailableError(ONE, "its raw video is away", "mount its disk")
+
     hospital = TinyHospital(tmp_path)
 
     def due_now(session: StudySession) -> float:
@@ -102,16 +111,17 @@ def test_what_may_pass_is_told_from_what_will_not(tmp_path: Path) -> None:
     with open_instance(hospital.home) as instance:
         session = StudySession(hospital.study, instance)
         assert not session.run([ONE]).failed
-        for image in hospital.paths.frames_of_patient(ONE).rglob("*.jpg"):
-            image.unlink()
         hospital.configure(regions={"sample_frames": 12})
-        session = StudySession(hospital.study, instance)
-        failed = session.run([ONE]).failed
+        with monkeypatch.context() as patch:
+            patch.setattr("eus_etl.defs.assets.patient.find_regions", fail)
+            session = StudySession(hospital.study, instance)
+            failed = session.run([ONE]).failed
         assert "regions" in {one.asset for one in failed}
         assert due_now(session) == NEVER
         hospital.configure(extraction={"frame_rate_hz": 4})
-        hospital.paths.raw_data.rename(tmp_path / "aside")
-        session = StudySession(hospital.study, instance)
-        failed = session.run([ONE]).failed
+        with monkeypatch.context() as patch:
+            patch.setattr("eus_etl.defs.assets.patient.extract_patient", away)
+            session = StudySession(hospital.study, instance)
+            failed = session.run([ONE]).failed
         assert "frames" in {one.asset for one in failed}
         assert 0 < due_now(session) <= FIRST_WAIT_S

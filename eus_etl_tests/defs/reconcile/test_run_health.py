@@ -186,7 +186,7 @@ def test_what_is_made_already_is_told_once_more_and_not_made(
     hospital: TinyHospital, instance: dg.DagsterInstance
 ) -> None:
     session = StudySession(hospital.study, instance)
-    asked = dg.AssetRecordsFilter(dg.AssetKey(["eusml", "frame_table"]), asset_partitions=[ONE])
+    asked = dg.AssetRecordsFilter(dg.AssetKey(["eusml", "timeline"]), asset_partitions=[ONE])
     (before,) = instance.fetch_materializations(asked, limit=1).records
     assert before.asset_materialization is not None
     told = execute(hospital, instance, **ASKED)
@@ -199,7 +199,7 @@ def test_what_is_made_already_is_told_once_more_and_not_made(
         if isinstance(value, dg.MarkdownMetadataValue)
     }
     assert pictures
-    assert pictures.items() <= told["frame_table"].items()
+    assert pictures.items() <= told["timeline"].items()
     again = execute(hospital, instance, **ASKED)
     assert again["frames"] == told["frames"]  # the one that made it, not the one that told it
     assert not any(session.state.reasons(patient) for patient in (ONE, TWO, None))
