@@ -37,7 +37,7 @@ from eus_etl.settings import ImageConfig, RecipeConfig, StudyConfig
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 from eus_etl.steps.regions import find_regions
 
-VIDEO = "aaaaaaaaaaaa"
+VIDEO = "vaaaaaaaaaaaa"
 SIZE_PX = 512
 THREADS = 2
 

@@ -67,7 +67,7 @@ def ids(patient_id: str, video_id: str, frames: int) -> pl.DataFrame:
         (pl.col("pts") / 90_000).alias("video_s"),
         pl.lit("1/90000").alias("time_base"),
         (pl.col("pts") // 3000).alias("frame_index"),
-        pl.lit("5a5a5a5a5a5a5a5a").alias("dhash"),
+        pl.lit("h5a5a5a5a5a5a5a5a").alias("dhash"),
     )
 
 
@@ -92,7 +92,7 @@ def make_long_visit(study: StudyConfig, frames: int) -> None:
     level = rng.integers(40, 120, (5, geometry.rows, geometry.cols), np.uint8)
     videos, decoded, layouts = [], [], []
     for order, start in enumerate(range(0, frames, VIDEO_FRAMES)):
-        count, video_id = min(VIDEO_FRAMES, frames - start), f"{order:012x}"
+        count, video_id = min(VIDEO_FRAMES, frames - start), f"v{order:012x}"
         folder = paths.extracted_folder(patient_id, video_id)
         folder.mkdir(parents=True)
         extracted = ids(patient_id, video_id, count).with_columns(
@@ -150,7 +150,7 @@ def make_large_study(study: StudyConfig, rows: int) -> None:
     paths, people = StudyPaths(study.root), catalog.patients(study.patients.columns)
     paths.frames.mkdir(parents=True)
     for number in range(-(-rows // VISIT_FRAMES)):
-        patient_id, video_id = patient_of(number), f"{number:012x}"
+        patient_id, video_id = patient_of(number), f"v{number:012x}"
         frames = ids(patient_id, video_id, min(VISIT_FRAMES, rows - number * VISIT_FRAMES))
         place = pl.int_range(pl.len())
         labelled = frames.with_columns(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from eus_etl.domain.frame_ids import video_id_of
 from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import ExtractionConfig, ReadingConfig
 from eus_etl.steps.frame_extraction import FramesDecoded, manifest_of
@@ -84,7 +85,7 @@ def _extract_file(
     position: int, source: Path, out: Path, extraction: ExtractionConfig, on_frames: FramesDecoded | None
 ) -> tuple[object, ...]:
     try:
-        video = _Video(source, out, md5_of(source)[:12])
+        video = _Video(source, out, video_id_of(md5_of(source)))
     except OSError as error:
         return (position, None, *_failed(f"cannot be read ({error.strerror})"))
     manifest = load_manifest(video.state, video.images, extraction.fingerprint())

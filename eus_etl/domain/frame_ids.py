@@ -1,8 +1,31 @@
-"""Names of frames: the same for the same picture, on every machine and at every frame rate."""
+"""Ids of videos, frames and hashes: the same for the same content, on every machine and at every frame rate.
+
+Bare hex digits are read back from a CSV as a number wherever they happen to be one (``012345678901``,
+``123456e78901``): an id begins with a letter that is no hex digit.
+"""
+
+import re
 
 import polars as pl
 
 PTS_DIGITS = 12
+_MD5_DIGITS = 12
+_BARE_VIDEO_ID = re.compile(f"[0-9a-f]{{{_MD5_DIGITS}}}")
+
+
+def video_id_of(md5: str) -> str:
+    """Id of the video whose file has this MD5 (hex): ``v`` and its first 12 digits."""
+    return f"v{md5[:_MD5_DIGITS]}"
+
+
+def is_bare_video_id(text: str) -> bool:
+    """Whether a text is a video id without its ``v``, as tables once showed it."""
+    return _BARE_VIDEO_ID.fullmatch(text) is not None
+
+
+def hash_id(digits: str) -> str:
+    """How a table shows a hash, given in hex."""
+    return f"h{digits}"
 
 
 def frame_stem(pts: int, repeat: int) -> str:

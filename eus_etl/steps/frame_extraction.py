@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from eus_etl.domain.cells.statistics import FrameCells, codes_with_motion, measure
-from eus_etl.domain.frame_ids import frame_stem, frame_stems
+from eus_etl.domain.frame_ids import frame_stem, frame_stems, hash_id
 from eus_etl.domain.images.codec import encode_image
 from eus_etl.domain.images.threads import one_thread_a_picture
 from eus_etl.domain.tables.rejection import Rejection
@@ -231,7 +231,7 @@ class _Rows:
         ):
             column.append(value)
         self._video_s.append(float(stored.time_s))
-        self._dhash.append(int(stored.cells.dhash, 16))
+        self._dhash.append(stored.cells.dhash)
         self._time_base = f"{stored.time_base.numerator}/{stored.time_base.denominator}"
         self.image_bytes += stored.image_bytes
         self._grid_row += 1
@@ -241,7 +241,11 @@ class _Rows:
         """All rows, as ``VideoPass.frames`` describes them."""
         counted = {name: np.array(column, np.int64) for name, column in self._columns.items()}
         return pl.DataFrame(
-            {**counted, "video_s": np.array(self._video_s), "dhash": [f"{h:016x}" for h in self._dhash]}
+            {
+                **counted,
+                "video_s": np.array(self._video_s),
+                "dhash": [hash_id(f"{h:016x}") for h in self._dhash],
+            }
         ).select(
             frame_stems(pl.col("pts"), pl.col("repeat")).alias("stem"),
             "frame_index",

@@ -30,7 +30,7 @@ from eus_etl.storage.tables.parts import load_part
 from eus_etl.storage.tables.table_files import write_parquet
 from eus_etl.storage.vouched import content_of
 
-FORMAT = 4  # raise it when the same configuration gives other images, rows or grids
+FORMAT = 5  # raise it when the same configuration gives other images, rows or grids
 _MANIFEST = "manifest.json"
 _ROWS = "extracted.parquet"
 

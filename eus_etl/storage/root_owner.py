@@ -1,7 +1,7 @@
 """Which study a root belongs to: data that this package did not make is never overwritten."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from eus_etl.domain.paths import StudyPaths
@@ -9,7 +9,8 @@ from eus_etl.errors import ForeignRootError
 from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.files.folders import forget_root, root_unavailable, watch_root
 
-FORMAT = 1
+FORMAT = 2
+"""Increased when the names of outputs change. A run makes what an older root holds again, once."""
 
 
 def claim_root(
@@ -37,6 +38,8 @@ def claim_root(
                 study, "the root has no mark, although the study's visits were processed before"
             )
         mark_root(paths, study)
+    elif _read_mark(paths) != _mark(study):
+        mark_root(paths, study)
     watch_root(paths, study)
 
 
@@ -48,14 +51,9 @@ def is_ours(paths: StudyPaths, study: str, *, new: bool = False) -> bool:
     """
     if is_claimed(paths):
         owner = _read_mark(paths)
-        if owner == _mark(study):
-            return True
         if owner is not None:
-            raise ForeignRootError(
-                study,
-                f"the root belongs to study {owner.get('study')!r}, format {owner.get('format')!r}",
-                "give each study its own root in its configuration",
-            )
+            _require_own(owner, study)
+            return True
     if (has_pages := paths.pages.is_dir()) and new:
         return False
     if has_pages or is_claimed(paths):
@@ -93,6 +91,21 @@ def _read_mark(paths: StudyPaths) -> dict[str, object] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def _require_own(owner: Mapping[str, object], study: str) -> None:
+    if owner.get("study") != study:
+        raise ForeignRootError(
+            study,
+            f"the root belongs to study {owner.get('study')!r}",
+            "give each study its own root in its configuration",
+        )
+    if owner.get("format") not in range(1, FORMAT + 1):
+        raise ForeignRootError(
+            study,
+            f"the root has format {owner.get('format')!r}, and this version writes format {FORMAT}",
+            "use the version of this package that wrote it, or a later one",
+        )
 
 
 def _mark(study: str) -> dict[str, object]:

@@ -22,7 +22,7 @@ from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 from eus_etl.steps.regions import find_regions
 from eus_etl_tests.support.hospitals.demo_run import run_command
 
-VIDEO = "aaaaaaaaaaaa"
+VIDEO = "vaaaaaaaaaaaa"
 FRAMES, BLACK, FROZEN = 60, range(5), range(20, 30)
 
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from benchmarks.support.hospitals.tiny_hospital import ONE, TinyHospital
 from eus_etl.cli import main
 from eus_etl.commands.doctor.filesystem import examine_places
+from eus_etl.defs.assets.patient import FORMATS
 from eus_etl.defs.graph import study_graph
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.reconcile.local_session import RunReport, StudySession
@@ -211,3 +212,31 @@ def test_the_mark_of_another_study_is_not_overruled(hospital: TinyHospital) -> N
     for new_root in (False, True):
         with pytest.raises(ForeignRootError, match="fatty_liver"):
             run(hospital, new_root)
+
+
+@pytest.mark.slow
+def test_a_root_with_ids_of_an_earlier_version_is_made_again_once(
+    hospital: TinyHospital, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = TinyHospital(tmp_path / "old")
+    with monkeypatch.context() as earlier:
+        for asset, version in FORMATS.items():
+            earlier.setitem(FORMATS, asset, f"before {version}")
+        earlier.setattr("eus_etl.steps.observation.snapshot.video_id_of", lambda md5: md5[:12])
+        assert run(old).complete
+    old.paths.owner_file.write_text('{"study": "eusml", "format": 1}')
+    bare = next(old.paths.frames_of_patient(ONE).iterdir()).name
+    assert len(bare) == 12
+    report = run(old)
+    assert report.complete
+    assert report.videos_decoded == 2
+    assert run(old).made == []
+    for made, clean in ((old.paths.frames, hospital.paths.frames), (old.paths.data, hospital.paths.data)):
+        assert contents(made) == contents(clean)
+    assert not [path for path in below(old.paths.root) if f"/{bare}" in path]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }

@@ -15,7 +15,7 @@ from eus_etl.errors import OverlapError
 from eus_etl.settings import TimelineConfig
 
 FAMILIES = ["station", "position"]
-ONE, TWO = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
+ONE, TWO = "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
 LABELLED = intervals(
     ("station", "Station 1", 2.0, 4.0), ("station", "Station 2", 4.0, 7.0), ("position", "D 1", 3.0, 12.0)
 )

@@ -26,7 +26,7 @@ from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.tables.parts import rejected_part, write_part
 
-VIDEO, OTHER = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
+VIDEO, OTHER = "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
 CLEAN = 30
 RECORDED_S = 2 * CLEAN / RATE_HZ
 LABELLED = intervals(("station", "Station 1", 1.0, 4.0), ("position", "D 1", 2.0, 9.0))
@@ -178,7 +178,7 @@ def test_a_correction_of_a_video_that_was_uploaded_again_is_recorded_and_makes_n
     good = SYNC.frame([{"patient_id": PATIENT, "video_id": VIDEO, "offset_s": -1.0}])
     known = make(visit, good)
     assert known.metadata["corrections_rejected"] == 0
-    old = SYNC.frame([{"patient_id": PATIENT, "video_id": "0123456789ab", "offset_s": -1.0}])
+    old = SYNC.frame([{"patient_id": PATIENT, "video_id": "v0123456789ab", "offset_s": -1.0}])
     made = make(visit, pl.concat([good, old]))
     assert made.version != known.version
     assert made.metadata["corrections_rejected"] == 1

@@ -16,7 +16,7 @@ from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 from eus_etl.steps.regions import find_regions
 from eus_etl.storage.tables.parts import load_part
 
-VIDEO = "aaaaaaaaaaaa"
+VIDEO = "vaaaaaaaaaaaa"
 CROSS = (160, 130)
 
 

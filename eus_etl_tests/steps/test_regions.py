@@ -24,7 +24,7 @@ from eus_etl.steps.regions import find_regions, sample_rows
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.tables.parts import load_part, rejected_part
 
-VIDEO, OTHER = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
+VIDEO, OTHER = "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
 BLACK: list[Picture] = [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * 4
 
 
@@ -184,6 +184,6 @@ def test_where_all_is_still_or_black_pictures_are_sampled_nevertheless() -> None
 def test_a_row_for_a_video_that_was_uploaded_again_is_recorded(tmp_path: Path) -> None:
     study = make_study(tmp_path)
     put_video(study, VIDEO, [clean()])
-    find_regions(study, PATIENT, by_hand(("0123456789ab", "1,1 9,1 9,9"), (VIDEO, "1,1 99,1 99,99")))
+    find_regions(study, PATIENT, by_hand(("v0123456789ab", "1,1 9,1 9,9"), (VIDEO, "1,1 99,1 99,99")))
     assert rejected_of(study) == [("regions.csv", "unknown_video")]
     assert layouts_of(study)["found_by"].to_list() == ["regions.csv"]

@@ -22,7 +22,7 @@ from eus_etl.steps.result import StepResult
 from eus_etl.storage.tables.parts import load_part, rejected_part
 from eus_etl_tests.domain.screen.test_layouts import clean, page, split
 
-VIDEO = "aaaaaaaaaaaa"
+VIDEO = "vaaaaaaaaaaaa"
 SCREENS = ["ultrasound", "split", "ultrasound", "report", "ultrasound"]
 LENGTHS = [20, 12, 10, 12, 16]
 DRAWN = "120,60 200,60 200,150 120,150"

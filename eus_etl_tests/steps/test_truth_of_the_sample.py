@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from benchmarks.support.hospitals.visits import make_study
+from eus_etl.domain.frame_ids import video_id_of
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.screen.region import mask, parse_polygon
 from eus_etl.domain.tables.catalog import LAYOUTS, REGIONS, SYNC, VIDEOS
@@ -51,7 +52,7 @@ def make_tables(study: StudyConfig, sample: HospitalStudy, patient_id: str, reco
         rows.append(
             {
                 "patient_id": patient_id,
-                "video_id": md5[:12],
+                "video_id": video_id_of(md5),
                 "file_name": raw.name,
                 "order": order,
                 "timeline_start_s": 100.0 * order,
@@ -67,7 +68,7 @@ def check_region(
     study: StudyConfig, sample: HospitalStudy, patient_id: str, recording: dict[str, str]
 ) -> None:
     layouts = load_part(StudyPaths(study.root), LAYOUTS, patient_id)
-    ordinary = layouts.filter(video_id=recording["md5"][:12], screen="ultrasound")
+    ordinary = layouts.filter(video_id=video_id_of(recording["md5"]), screen="ultrasound")
     (size,) = set(ordinary.select("width", "height").iter_rows())
     field = mask(parse_polygon(recording["polygon"]), *size) > 0
     found = np.zeros_like(field)
@@ -87,7 +88,7 @@ def check_reasons(
     study: StudyConfig, patient_id: str, recording: dict[str, str], truth: pl.DataFrame
 ) -> None:
     table = pl.read_parquet(StudyPaths(study.root).frame_table(patient_id).with_suffix(".parquet"))
-    frames = table.filter(pl.col("video_id") == recording["md5"][:12]).join(
+    frames = table.filter(pl.col("video_id") == video_id_of(recording["md5"])).join(
         truth.filter(pl.col("file") == recording["file"]),
         left_on="frame_index",
         right_on="number",

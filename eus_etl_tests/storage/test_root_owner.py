@@ -1,10 +1,11 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ForeignRootError
-from eus_etl.storage.root_owner import claim_root
+from eus_etl.storage.root_owner import FORMAT, claim_root
 
 
 def test_empty_root_becomes_ours_and_stays(tmp_path: Path) -> None:
@@ -42,3 +43,18 @@ def test_root_of_another_study_is_refused(tmp_path: Path) -> None:
     claim_root(StudyPaths(tmp_path), "eusml")
     with pytest.raises(ForeignRootError, match="eusml"):
         claim_root(StudyPaths(tmp_path), "fatty_liver")
+
+
+def test_a_root_of_an_earlier_version_is_taken_and_one_of_a_later_version_is_not(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path)
+    claim_root(paths, "eusml")
+    written = paths.owner_file.read_bytes()
+    paths.owner_file.write_text(json.dumps({"study": "eusml", "format": 1}))
+    claim_root(paths, "eusml")
+    assert paths.owner_file.read_bytes() == written
+    for other in (FORMAT + 1, None, "1"):
+        later = json.dumps({"study": "eusml", "format": other})
+        paths.owner_file.write_text(later)
+        with pytest.raises(ForeignRootError, match="use the version of this package that wrote it"):
+            claim_root(paths, "eusml")
+        assert paths.owner_file.read_text() == later

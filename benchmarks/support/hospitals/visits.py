@@ -64,7 +64,7 @@ def extracted_rows(study: StudyConfig, video_id: str, frames_of_segments: Sequen
                     "grid_row": grid_row,
                     "synthetic_time": False,
                     "decode_error": False,
-                    "dhash": "0" * 16,
+                    "dhash": "h" + "0" * 16,
                 }
             )
     return EXTRACTED.frame(rows)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.support.places import CONFIGS
+from eus_etl.domain.frame_ids import video_id_of
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import VIDEOS
 from eus_etl.settings import StudyConfig, load_study
@@ -32,7 +33,7 @@ def lay_out(study: StudyConfig, videos: Sequence[Path]) -> list[str]:
         rows.append(
             {
                 "patient_id": PATIENT,
-                "video_id": md5_of(video)[:12],
+                "video_id": video_id_of(md5_of(video)),
                 "file_name": video.name,
                 "order": len(rows),
             }

@@ -37,6 +37,6 @@ FOUND = _corners_of("region_polygons.json")
 
 def spread_pictures(video: Path, count: int) -> list[Picture]:
     """At most ``count`` pictures of a video, grey, evenly spread from the first to the last."""
-    frames = [cv2.cvtColor(frame.picture(), cv2.COLOR_BGR2GRAY) for frame in decode(video, "0123456789ab")]
+    frames = [cv2.cvtColor(frame.picture(), cv2.COLOR_BGR2GRAY) for frame in decode(video, "v0123456789ab")]
     places = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
     return [np.asarray(frames[place], np.uint8) for place in places]

@@ -52,7 +52,7 @@ def sample_screen(kind: FieldKind, seed: int, *, frozen: bool = False) -> Sample
         video = Path(folder) / "video"
         made = pictures(visit, recording, np.random.default_rng(seed))
         write_video(video, recording, (width, height), made, visit.started_at)
-        shown = [_stored(frame.picture()) for frame in decode(video, "0123456789ab")]
+        shown = [_stored(frame.picture()) for frame in decode(video, "v0123456789ab")]
     texts = make_screen(visit, recording).texts
     return SampleScreen(
         kind,

@@ -42,14 +42,14 @@ CHAIN = (RAW_VIDEOS, LABELS, PATIENTS, FRAMES, REGIONS_ASSET, FRAME_TABLE, PREPR
 """What one run of a new or changed visit makes."""
 
 FORMATS = {
-    RAW_VIDEOS: 2,
+    RAW_VIDEOS: 3,
     LABELS: 2,
     PATIENTS: 1,
     FRAMES: extractions.FORMAT,
-    REGIONS_ASSET: 2,
-    FRAME_TABLE: 2,
+    REGIONS_ASSET: 3,
+    FRAME_TABLE: 3,
     PREPROCESSED: (preprocessed_job.FORMAT, text_check.FORMAT),
-    TIMELINE: 1,
+    TIMELINE: 2,
 }
 """Raised when a step makes something else of equal inputs and configuration, so that it is made anew."""
 

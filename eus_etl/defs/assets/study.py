@@ -24,7 +24,7 @@ from eus_etl.steps.study_tables import (
     assemble_videos,
 )
 
-_FORMAT = "1"
+_FORMAT = "2"
 """Raised when a table's columns change, so that it is assembled anew."""
 
 

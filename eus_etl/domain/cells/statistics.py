@@ -169,13 +169,13 @@ class FrameCells:
         geometry: how the cells lie.
         grey: the grey copy, (copy height, copy width).
         codes: (5, rows, cols); motion is 0.
-        dhash: difference hash, 16 hex digits: 8 x 8 comparisons of neighbours on a 9 x 8 copy.
+        dhash: difference hash, 64 bits: 8 x 8 comparisons of neighbours on a 9 x 8 copy.
     """
 
     geometry: GridGeometry
     grey: NDArray[np.uint8]
     codes: Codes
-    dhash: str
+    dhash: int
 
 
 def measure(picture: Picture, config: GridConfig, luma: Luma | None = None) -> FrameCells:
@@ -253,6 +253,6 @@ def _code(values: NDArray[np.floating]) -> Codes:
     return np.asarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
 
 
-def _dhash(sums: Integral, geometry: GridGeometry) -> str:
+def _dhash(sums: Integral, geometry: GridGeometry) -> int:
     small = np.rint(means_of_integral(sums, cells_of_hash(geometry)))
-    return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()
+    return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes())

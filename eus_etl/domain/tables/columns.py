@@ -3,7 +3,7 @@
 from eus_etl.domain.tables.schema import BOOLEAN, INTEGER, NUMBER, TEXT, Column
 
 PATIENT = Column("patient_id", TEXT, "the visit: the label item's pk, a UUID")
-VIDEO = Column("video_id", TEXT, "first 12 hex digits of the file's MD5")
+VIDEO = Column("video_id", TEXT, "v and the first 12 hex digits of the file's MD5")
 FRAME = Column("frame_id", TEXT, "patient_id/video_id/pts, stable across machines and frame rates")
 LAYOUT = Column("layout_id", TEXT, "video_id and number of the display layout within it")
 IMAGE = Column("path", TEXT, "image below the study's root")
@@ -15,7 +15,7 @@ TIME_BASE = Column("time_base", TEXT, "unit of pts", "s, as a fraction")
 VIDEO_S = Column(
     "video_s", NUMBER, "presentation time from the first frame that the packets hold, decoded or not", "s"
 )
-DHASH = Column("dhash", TEXT, "difference hash of the picture, 16 hex digits")
+DHASH = Column("dhash", TEXT, "difference hash of the picture, h and 16 hex digits")
 FRAMES_DECODED = Column("frames_decoded", INTEGER, "frames decoded by the extraction", "frames")
 FRAMES_SKIPPED = Column(
     "frames_skipped", INTEGER, "frames left undecoded, because no kept frame needs them", "frames"

@@ -76,7 +76,7 @@ TEXT_CHECKS = Table(
         PATIENT,
         LAYOUT,
         Column("recipe", TEXT, "name of the recipe"),
-        Column("images", TEXT, "what was checked: a hash of the images' SHA-256"),
+        Column("images", TEXT, "what was checked: h and a hash of the images' SHA-256"),
         Column("engine", TEXT, "program that read, with its version"),
         Column("frames_read", INTEGER, "preprocessed frames checked", "frames"),
         Column("frames_with_words", INTEGER, "of these, frames that may show a word", "frames"),

@@ -5,9 +5,10 @@ Only reads: ``domain.sync_rows`` and ``domain.screen.region_overrides`` know wha
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from eus_etl.domain.frame_ids import is_bare_video_id
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.patient_matching import PatientMatcher
 from eus_etl.domain.screen.region_overrides import Row, has_good_signature, is_remembered
@@ -26,7 +27,7 @@ class WrittenRows:
 
     Attributes:
         of_visits: patient ids to their rows, which hold that id.
-        rejected: other rows that cannot be used.
+        rejected: other rows that cannot be used, and those that are used with doubt.
         refused: patient ids to their rows that cannot be used.
         remembered: rows for a screen in any visit.
     """
@@ -49,7 +50,7 @@ def sync_rows(paths: StudyPaths, match: PatientMatcher, *, had_rows: bool) -> Wr
         ConfigError: the file is not a table with these columns.
         SourceUnavailableError: it is gone or blank, and held rows before.
     """
-    written = _read(paths.sync_csv, SYNC, had_rows=had_rows)
+    written, bare = _read(paths.sync_csv, SYNC, had_rows=had_rows)
     of_visits, rejected = _of_visits(written.rows, match)
     used: dict[str, list[Row]] = {}
     refused: dict[str, list[RefusedRow]] = {}
@@ -67,7 +68,7 @@ def sync_rows(paths: StudyPaths, match: PatientMatcher, *, had_rows: bool) -> Wr
             RefusedRow(video_id=rows[number]["video_id"], rejection=rejection)
             for number, rejection in sorted((bad | contradicting).items())
         ]
-    return WrittenRows(used, rejected, refused)
+    return WrittenRows(used, [*rejected, *bare], refused)
 
 
 def region_rows(paths: StudyPaths, match: PatientMatcher, *, had_rows: bool) -> WrittenRows:
@@ -82,7 +83,7 @@ def region_rows(paths: StudyPaths, match: PatientMatcher, *, had_rows: bool) -> 
         ConfigError: the file is not a table with these columns.
         SourceUnavailableError: it is gone or blank, and held rows before.
     """
-    written = _read(paths.regions_csv, REGIONS, had_rows=had_rows)
+    written, bare = _read(paths.regions_csv, REGIONS, had_rows=had_rows)
     bad = {number: surplus_row(number) for number in written.rows if number in written.surplus}
     bad |= {
         number: _bad_signature(number)
@@ -96,7 +97,7 @@ def region_rows(paths: StudyPaths, match: PatientMatcher, *, had_rows: bool) -> 
         for patient_id, rows in found.items()
     }
     remembered: list[Row] = [row for row in good.values() if is_remembered(row)]
-    return WrittenRows(of_visits, [*bad.values(), *rejected], remembered=remembered)
+    return WrittenRows(of_visits, [*bad.values(), *rejected, *bare], remembered=remembered)
 
 
 def unknown_row(number: int, patients: int) -> Rejection:
@@ -109,8 +110,11 @@ def unknown_row(number: int, patients: int) -> Rejection:
     )
 
 
-def _read(path: Path, table: Table, *, had_rows: bool) -> WrittenTable:
-    """A hand-written file. One that is gone or blank may be lost; one with only its headers is meant so."""
+def _read(path: Path, table: Table, *, had_rows: bool) -> tuple[WrittenTable, list[Rejection]]:
+    """A hand-written file, and what is recorded of rows that show a video id as tables once did.
+
+    A file that is gone or blank may be lost; one with only its headers is meant so.
+    """
     written = read_correction(path, table)
     if written is None and had_rows:
         raise SourceUnavailableError(
@@ -118,7 +122,14 @@ def _read(path: Path, table: Table, *, had_rows: bool) -> WrittenTable:
             "it is gone or blank, and held corrections before; these stay in force",
             "restore it; to withdraw all corrections, keep only its row of headers",
         )
-    return written or WrittenTable({}, ())
+    if written is None:
+        return WrittenTable({}, ()), []
+    bare = {
+        number: {**row, "video_id": f"v{row['video_id']}"}
+        for number, row in written.rows.items()
+        if is_bare_video_id(row["video_id"] or "")
+    }
+    return replace(written, rows={**written.rows, **bare}), [_bare_id(number) for number in bare]
 
 
 def _of_visits(
@@ -142,6 +153,15 @@ def surplus_row(number: int) -> Rejection:
         reason="surplus_cells",
         detail="it has more cells than there are headers, so cells may be in the wrong column",
         remedy="write numbers with a decimal point, and quote cells that hold the separator",
+    )
+
+
+def _bare_id(number: int) -> Rejection:
+    return Rejection(
+        item=f"row {number}",
+        reason="bare_video_id",
+        detail="its video_id has no v in front, as earlier versions wrote it; the row is used",
+        remedy="write v before the 12 digits, as in videos.csv",
     )
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from eus_etl.domain.frame_ids import video_id_of
 from eus_etl.domain.paths import StudyPaths, is_safe_id
 from eus_etl.domain.patient_matching import PatientMatcher
 from eus_etl.domain.tables.catalog import REGIONS, SYNC
@@ -48,8 +49,8 @@ class ObservedFile(BaseModel):
 
     @property
     def video_id(self) -> str:
-        """First 12 hex digits of the MD5."""
-        return self.md5[:12]
+        """The id of the video that the file is."""
+        return video_id_of(self.md5)
 
     def as_source_file(self) -> SourceFile:
         """The file as its source listed it."""

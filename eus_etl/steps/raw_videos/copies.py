@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from eus_etl.domain.frame_ids import video_id_of
 from eus_etl.domain.paths import StudyPaths, safe_file_name
 from eus_etl.errors import DownloadRefusedError, EusEtlError
 from eus_etl.sources.videos.base import PART, VideoSource
@@ -123,7 +124,7 @@ def bring_copies(
             targets[file.md5] = (file.as_source_file(), target)
     failures = source.fetch_many(
         list(targets.values()),
-        lambda file: progress(f"fetched {file.md5[:12]}, {file.size} bytes") if progress else None,
+        lambda file: progress(f"fetched {video_id_of(file.md5)}, {file.size} bytes") if progress else None,
     )
     fetched = {md5: target for md5, (file, target) in targets.items() if file.source_id not in failures}
     copies |= fetched

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from eus_etl.domain.burned_in_text import text_pages
+from eus_etl.domain.frame_ids import hash_id
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.sampling import spread
@@ -28,7 +29,7 @@ from eus_etl.storage.tables.parts import remembered_part, write_part, write_reje
 STAGE = "preprocessed_frames"
 CHECK = "no_readable_text"
 
-FORMAT = 1
+FORMAT = 2
 """Increased when equal images have to be checked again."""
 
 _LIT_SHARE = 0.5
@@ -162,7 +163,7 @@ def _samples(study: StudyConfig, images: pl.DataFrame) -> Iterator[_Sample]:
         # a dark picture shows no text, and would hide that of the others
         lit = of_layout.filter(pl.col("mean") >= _LIT_SHARE * pl.col("mean").median())
         chosen = lit[spread(lit.height, count)]
-        version = version_of(FORMAT, chosen["sha256"].to_list())
+        version = hash_id(version_of(FORMAT, chosen["sha256"].to_list()))
         frame_ids, files = chosen["frame_id"].to_list(), chosen["path"].to_list()
         yield _Sample(str(layout_id), str(recipe), version, frame_ids, files)
 

@@ -106,7 +106,7 @@ def test_files_are_neither_read_nor_hashed_and_must_fit_the_disk(
 
 
 def test_images_are_foreseen_from_those_that_the_study_has(hospital: TinyHospital) -> None:
-    paths, made = hospital.paths, "aaaaaaaaaaaa"
+    paths, made = hospital.paths, "vaaaaaaaaaaaa"
     for folder, size in (
         (paths.frames_folder(ONE, made), 3000),
         (paths.preprocessed_folder("small", ONE, made), 4000),
@@ -114,7 +114,7 @@ def test_images_are_foreseen_from_those_that_the_study_has(hospital: TinyHospita
         folder.mkdir(parents=True)
         (folder / "000000000000.jpg").write_bytes(bytes(size))
     paths.data.mkdir(parents=True)
-    rows = {"patient_id": [ONE, TWO], "video_id": [made, "bbbbbbbbbbbb"], "bytes": [1000, 1]}
+    rows = {"patient_id": [ONE, TWO], "video_id": [made, "vbbbbbbbbbbbb"], "bytes": [1000, 1]}
     pl.DataFrame(rows).write_csv(paths.table("videos"))
     waiting = sum(path.stat().st_size for path in hospital.videos.rglob("*.mp4"))
     assert f"images about {in_units(7 * waiting)}" in look(hospital)["free disk"].found

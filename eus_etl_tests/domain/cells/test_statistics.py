@@ -148,7 +148,7 @@ def test_dhash_is_that_of_the_picture_not_of_its_scale() -> None:
     picture = speckle(7, 640, 480)
     picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), 20), np.uint8)
     small = np.asarray(cv2.resize(picture, (320, 240), interpolation=cv2.INTER_AREA), np.uint8)
-    hashes = [int(measure(p, CONFIG).dhash, 16) for p in (picture, small, speckle(8))]
+    hashes = [measure(p, CONFIG).dhash for p in (picture, small, speckle(8))]
     assert (hashes[0] ^ hashes[1]).bit_count() <= 4
     assert (hashes[0] ^ hashes[2]).bit_count() > 10
-    assert len(measure(picture, CONFIG).dhash) == 16
+    assert 0 < measure(picture, CONFIG).dhash < 1 << 64

@@ -17,7 +17,7 @@ from eus_etl.domain.screen.region_overrides import (
 )
 from eus_etl.domain.tables.catalog import REGIONS
 
-PATIENT, VIDEO, OTHER = "11111111-2222-4333-8444-555555555555", "aaaaaaaaaaaa", "bbbbbbbbbbbb"
+PATIENT, VIDEO, OTHER = "11111111-2222-4333-8444-555555555555", "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
 SIGNATURE = "480x360-" + "0f" * 16
 NEAR = "480x360-" + "0e" + "0f" * 15
 ELSEWHERE = "480x360-" + "f0" * 16

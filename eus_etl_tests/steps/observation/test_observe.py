@@ -30,6 +30,7 @@ from eus_etl.steps.observation.snapshot import (
     attributes_of,
     observed_files,
     refused_sync_rows_of,
+    region_rows_of,
     rows_of,
     subject_of,
     sync_rows_of,
@@ -342,6 +343,23 @@ def test_a_row_of_sync_that_cannot_be_used_takes_no_other_with_it(looking: Looki
         TWO: [("row 4", "surplus_cells", "b")],
     }
     assert looking.rejected(SYNC_ROWS) == {"row 5": "unknown_patient"}
+
+
+def test_a_row_with_a_video_id_as_it_once_was_is_used_and_recorded(looking: Looking) -> None:
+    bare, polygon = "123456e78901", '"1,1 9,1 9,9"'
+    looking.outside.items += (LabelItem(ONE, None, {}),)
+    looking.look(LABEL_ITEMS)
+    looking.paths.data.mkdir(parents=True)
+    looking.paths.sync_csv.write_text(
+        f"{SYNC_HEADER}{ONE},{bare},1,\n{ONE},v{'0' * 12},2,\n{ONE},1.2e+12,3,\n"
+    )
+    looking.paths.regions_csv.write_text(f"patient_id,video_id,polygon\n{ONE},{bare},{polygon}\n")
+    looking.look(SYNC_ROWS)
+    looking.look(REGION_ROWS)
+    assert sync_rows_of(looking.paths, ONE)["video_id"].to_list() == [f"v{bare}", f"v{'0' * 12}", "1.2e+12"]
+    assert region_rows_of(looking.paths, ONE)["video_id"].to_list() == [f"v{bare}"]
+    assert looking.rejected(SYNC_ROWS) == {"row 2": "bare_video_id"}
+    assert looking.rejected(REGION_ROWS) == {"row 2": "bare_video_id"}
 
 
 @pytest.mark.parametrize("source", [SYNC_ROWS, REGION_ROWS])

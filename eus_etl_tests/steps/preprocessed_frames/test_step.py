@@ -23,7 +23,7 @@ from eus_etl.steps.result import StepResult
 from eus_etl.storage.extraction_store import Manifest, write_manifest
 from eus_etl.storage.tables.parts import load_part
 
-VIDEO, OTHER = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
+VIDEO, OTHER = "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
 FRAMES = 12
 PLAIN = RecipeConfig(version=1, size_px=64)
 COLOR = RecipeConfig(version=1, size_px=96, grey=False, clahe_clip=2.0)

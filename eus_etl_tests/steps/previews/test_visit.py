@@ -26,7 +26,7 @@ from eus_etl.steps.timeline import make_timeline
 from eus_etl.storage.outputs import describe, not_made
 from eus_etl.storage.tables.parts import load_part, write_part
 
-MOVING, STILL = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
+MOVING, STILL = "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
 FRAMES = 20
 RECIPE = "small"
 

@@ -23,7 +23,7 @@ from eus_etl.steps.study_tables import assemble_preprocess_metadata
 from eus_etl.steps.text_check.check import blocked_patients, why_no_text_check
 from eus_etl.storage.tables.parts import load_part, rejected_part
 
-CLEAN, NAMED = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
+CLEAN, NAMED = "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
 FRAMES = 12
 NAME = "SCHMIDT"
 RECIPES = {"grey": RecipeConfig(version=1, size_px=384)}
