@@ -14,7 +14,8 @@ from eus_etl.defs.keys import asset_key
 from eus_etl.defs.reconcile.staleness import Node
 from eus_etl.errors import ConfigError
 from eus_etl.settings import StudyConfig, load_study
-from eus_etl.steps.observation.snapshot import SOURCES, TEXT_READER, UNASSIGNED
+from eus_etl.steps.observation.known_screens import KNOWN_SCREENS, share_of_visit
+from eus_etl.steps.observation.snapshot import OF_THE_STUDY, SOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,10 @@ def study_graph(study: StudyConfig) -> StudyGraph:
 def graph_of(study: StudyConfig, specs: Sequence[StepSpec]) -> StudyGraph:
     """The graph of these assets, which stand in topological order, after the sources."""
     nodes: dict[dg.AssetKey, Node] = {}
-    for source in (*SOURCES, UNASSIGNED, TEXT_READER):
+    for source in (*SOURCES, *OF_THE_STUDY):
         key = asset_key(study.study, source)
-        nodes[key] = Node(key, (), None, per_patient=source in SOURCES)
+        share = share_of_visit if source == KNOWN_SCREENS else None
+        nodes[key] = Node(key, (), None, per_patient=source in SOURCES, share=share)
     for spec in specs:
         key = asset_key(study.study, spec.name)
         deps = tuple(asset_key(study.study, dep) for dep in spec.deps)

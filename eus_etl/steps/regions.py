@@ -23,9 +23,10 @@ from eus_etl.domain.screen.layouts import Layout, cut_layouts
 from eus_etl.domain.screen.overlays import NO_MARKS, Marks, find_marks, format_boxes
 from eus_etl.domain.screen.region import Region, find_region, format_polygon, region_by_hand
 from eus_etl.domain.screen.region_overrides import Shown, rows_that_hold
-from eus_etl.domain.tables.catalog import LAYOUTS, VIDEOS
+from eus_etl.domain.tables.catalog import LAYOUTS, REGIONS, VIDEOS
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import QualityConfig, StudyConfig
+from eus_etl.steps.observation.known_screens import KNOWN_SCREENS, share_of_screens
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos, read_image
 from eus_etl.storage.files.atomic import write_atomically
@@ -58,7 +59,9 @@ class _Decision:
     marks: Marks = NO_MARKS
 
 
-def find_regions(study: StudyConfig, patient_id: str, corrections: pl.DataFrame) -> StepResult:
+def find_regions(
+    study: StudyConfig, patient_id: str, corrections: pl.DataFrame, screens: pl.DataFrame | None = None
+) -> StepResult:
     """Make the visit's part of ``layouts.csv`` and an outline of each region, on a blank screen.
 
     A screen's region is searched for once per video, in all layouts that show the screen. A region found
@@ -69,12 +72,15 @@ def find_regions(study: StudyConfig, patient_id: str, corrections: pl.DataFrame)
     Args:
         study: the study.
         patient_id: the visit.
-        corrections: ``tables.REGIONS`` of the visit, and the rows that apply to a screen on any visit.
+        corrections: ``tables.REGIONS`` of the visit.
+        screens: ``tables.REGIONS`` of screens that are known on any visit.
 
     Raises:
         FramesMissingError: an extracted image is gone.
     """
     paths = StudyPaths(study.root)
+    screens = REGIONS.empty() if screens is None else screens
+    by_hand = pl.concat([corrections, screens])
     rejected: list[Rejection] = []
     rows: list[dict[str, object]] = []
     images_read = 0
@@ -88,7 +94,7 @@ def find_regions(study: StudyConfig, patient_id: str, corrections: pl.DataFrame)
         for signature in dict.fromkeys(one.layout.signature for one in shown):
             alike = [one for one in shown if one.layout.signature == signature]
             unnamed = alike[0].layout.screen == "ultrasound" or len(alike) == len(shown)
-            written = rows_that_hold(corrections, Shown(video.video_id, signature, unnamed))
+            written = rows_that_hold(by_hand, Shown(video.video_id, signature, unnamed))
             decided[signature] = _decide(study, paths, alike, written, rejected)
         images_read += sum(decision.images_read for decision in decided.values())
         for one in shown:
@@ -126,6 +132,7 @@ def find_regions(study: StudyConfig, patient_id: str, corrections: pl.DataFrame)
             *part_outputs(paths, STAGE, patient_id, LAYOUTS),
             *(paths.root / overlay for overlay in part["overlay"].drop_nulls()),
         ),
+        shares={KNOWN_SCREENS: share_of_screens(screens, part["signature"])},
     )
 
 

@@ -27,6 +27,8 @@ class StepResult:
         pictures: small PNG files for the page, by title; masked pictures and charts only.
         outputs: files and folders that were made. If one is lost, changed or was not made at all, the asset
             counts as stale.
+        shares: names of inputs of which only a part concerns the patient, to the version of the part that was
+            used; None where nothing in them did.
     """
 
     version: str
@@ -34,6 +36,7 @@ class StepResult:
     checks: tuple[Check, ...] = ()
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     outputs: tuple[Path, ...] = ()
+    shares: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def version_of(*facts: object) -> str:

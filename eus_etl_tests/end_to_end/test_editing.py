@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from benchmarks.support.hospitals.tiny_hospital import ALIAS_TWO, ONE, TWO, TinyHospital
+from benchmarks.support.hospitals.tiny_hospital import ALIAS_TWO, FRAMES, ONE, TWO, TinyHospital
 from benchmarks.support.videos.pictures import read_picture
 from benchmarks.support.videos.small_videos import read_number
 from eus_etl.defs.instance import open_instance
@@ -315,6 +315,22 @@ def test_a_remembered_screen_makes_the_visits_that_show_it_once(hospital: TinyHo
     assert "regions" in made(run(hospital), ONE)  # no row holds any more
     hospital.paths.regions_csv.write_text(text.format("999x999-" + 31 * "0" + "1"))
     assert run(hospital).made == []  # nobody shows this screen
+
+
+def test_a_new_visit_with_a_known_screen_makes_its_regions_once(hospital: TinyHospital) -> None:
+    signature = table(hospital, catalog.LAYOUTS)["signature"][0]
+    hospital.paths.regions_csv.write_text(
+        f'patient_id,video_id,polygon,signature,signed_off\n,,"40,20 280,20 280,170 40,170",{signature},ab\n'
+    )
+    run(hospital)
+    new = "33333333-aaaa-4aaa-8aaa-000000000003"
+    hospital.items[new] = {"pseudo_name": "Amber-Crane-3"}
+    hospital.write_items()
+    hospital.add_video(f"{new}/first.mp4", first=0, frames=FRAMES - 5)
+    assert "regions" in made(run(hospital), new)
+    layouts = table(hospital, catalog.LAYOUTS).filter(pl.col("patient_id") == new)
+    assert set(layouts["found_by"]) == {"regions.csv"}
+    assert run(hospital).made == []
 
 
 def test_a_second_upload_of_the_same_file_is_recorded(hospital: TinyHospital) -> None:

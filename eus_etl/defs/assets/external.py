@@ -8,6 +8,7 @@ from eus_etl.defs.keys import DATA_VERSION_TAG, asset_key, patients_of
 from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
+from eus_etl.steps.observation.known_screens import KNOWN_SCREENS, known_screens_version
 from eus_etl.steps.observation.observe import Observation
 from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
@@ -26,13 +27,14 @@ _DESCRIPTIONS: Mapping[str, str] = {
     LABEL_ITEMS: "The label item of a visit as the labelling app wrote it, without free text.",
     PATIENT_ROWS: "The rows of the sheet that speak of a patient.",
     SYNC_ROWS: "Hand-written corrections of time: the visit's rows of sync.csv.",
-    REGION_ROWS: "Hand-written regions: the rows of regions.csv for the visit, and for its screens.",
+    REGION_ROWS: "Hand-written regions: the visit's rows of regions.csv.",
 }
 ABSENT = "absent"
 """Version of a patient whom a source held once and holds no more."""
 
 
 _OF_THE_STUDY: Mapping[str, str] = {
+    KNOWN_SCREENS: "Hand-written regions of screens in any visit: the rows of regions.csv without a visit.",
     UNASSIGNED: "Files, items and rows that fit no visit, or several; listed in rejected.csv.",
     TEXT_READER: "The program that looks for text in preprocessed frames: whether it was ever there.",
 }
@@ -77,7 +79,12 @@ def events(study: str, source: str, versions: Mapping[str, str]) -> Iterator[dg.
 
 def study_events(state: StudyState, study: StudyConfig) -> list[dg.AssetMaterialization]:
     """The events of what is observed once for the study and has changed."""
-    seen = {UNASSIGNED: unassigned_version(StudyPaths(study.root)), TEXT_READER: _text_reader(study)}
+    paths = StudyPaths(study.root)
+    seen = {
+        KNOWN_SCREENS: known_screens_version(paths),
+        UNASSIGNED: unassigned_version(paths),
+        TEXT_READER: _text_reader(study),
+    }
     return [
         dg.AssetMaterialization(asset_key(study.study, source), tags={DATA_VERSION_TAG: version})
         for source, version in seen.items()

@@ -128,12 +128,14 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
     ) -> dg.MaterializeResult[None]:
         inputs = state.inputs(nodes[key], patient)
         if patient:
-            observed = [node for node in nodes.values() if node.observed and node.per_patient]
-            versions = {node.name: state.version(node.key, patient) for node in observed}
+            observed = [node for node in nodes.values() if node.observed]
+            versions = {
+                node.name: state.version(node.key, patient if node.per_patient else None) for node in observed
+            }
             require_snapshots(state.paths, patient, versions)
         result = spec.step(context, patient or "")
         entry = Entry(
-            inputs=inputs,
+            inputs={**inputs, **result.shares},
             configuration=spec.code_version,
             version=result.version,
             made_by=context.run.run_id,

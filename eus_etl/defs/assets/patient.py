@@ -9,6 +9,7 @@ from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.frames import extract_patient
 from eus_etl.steps.labels import make_labels, procedure_end_of
 from eus_etl.steps.observation.connect import connect_videos
+from eus_etl.steps.observation.known_screens import KNOWN_SCREENS, known_screens
 from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
     LABEL_ITEMS,
@@ -74,7 +75,7 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
         return extract_patient(study, patient, progress=context.log.info)
 
     def regions(_: dg.AssetExecutionContext, patient: str) -> StepResult:
-        return find_regions(study, patient, region_rows_of(paths, patient))
+        return find_regions(study, patient, region_rows_of(paths, patient), known_screens(paths))
 
     def frame_table(_: dg.AssetExecutionContext, patient: str) -> StepResult:
         end_s = procedure_end_of(paths, patient)
@@ -136,7 +137,7 @@ def patient_assets(study: StudyConfig) -> list[StepSpec]:
         StepSpec(
             REGIONS_ASSET,
             regions,
-            (FRAMES, REGION_ROWS),
+            (FRAMES, REGION_ROWS, KNOWN_SCREENS),
             version_of(FORMATS[REGIONS_ASSET], study.regions.fingerprint()),
             "Display layouts and the ultrasound region of each.",
             frozenset({"parquet"}),

@@ -14,6 +14,7 @@ from eus_etl.defs.graph import StudyGraph
 from eus_etl.defs.keys import CONSUMED_TAG, PARTITION_TAG, SCOPE_TAG, STUDY_TAG, TABLES, VISIT, WHY_TAG
 from eus_etl.defs.reconcile.retry import NEVER, due_at
 from eus_etl.defs.reconcile.staleness import Node, Reason, StudyState, Why
+from eus_etl.steps.observation.known_screens import KNOWN_SCREENS
 from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
     LABEL_ITEMS,
@@ -32,6 +33,7 @@ _EDITS: Mapping[str, str] = {
     PATIENT_ROWS: "sheet edit",
     SYNC_ROWS: "edit of sync.csv",
     REGION_ROWS: "edit of regions.csv",
+    KNOWN_SCREENS: "edit of regions.csv",
     DRIVE_VIDEOS: "other videos",
 }
 

@@ -4,7 +4,7 @@ Versions are Dagster's; what an asset was made from is its provenance, which lie
 version is no proof that the bytes are there: only where both records agree does a version count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -12,6 +12,7 @@ import dagster as dg
 
 from eus_etl.defs.keys import DATA_VERSION_TAG
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.errors import SnapshotLostError
 from eus_etl.steps.result import version_of
 from eus_etl.storage.outputs import lost, not_made
 from eus_etl.storage.provenance import STUDY, Entry, read_page
@@ -26,12 +27,15 @@ class Node:
         deps: keys of its inputs.
         code_version: fingerprint of its configuration; None for observed sources.
         per_patient: whether it is partitioned.
+        share: of what is observed once for the study and concerns a visit only in part: the version of that
+            part, None where nothing does. A visit's asset is stale when its part changes.
     """
 
     key: dg.AssetKey
     deps: tuple[dg.AssetKey, ...]
     code_version: str | None
     per_patient: bool
+    share: Callable[[StudyPaths, str], str | None] | None = None
 
     @property
     def observed(self) -> bool:
@@ -133,6 +137,8 @@ class StudyState:
         for dep in (self.nodes[key] for key in node.deps):
             if dep.per_patient and not node.per_patient:
                 found[dep.name] = self._all_counted(dep)
+            elif dep.share is not None and partition is not None:
+                found[dep.name] = self._share(dep.share, dep.name, node, partition)
             else:
                 found[dep.name] = self._counted(dep, partition if dep.per_patient else None)
         return found
@@ -219,6 +225,16 @@ class StudyState:
             return version
         entry = self.entry(node, partition)
         return None if entry is None or self._is_lost(node, partition, entry, version) else version
+
+    def _share(
+        self, share: Callable[[StudyPaths, str], str | None], name: str, node: Node, partition: str
+    ) -> str | None:
+        """The version of what concerns a visit; as it was where nobody can tell now."""
+        try:
+            return share(self.paths, partition)
+        except SnapshotLostError:
+            entry = self.entry(node, partition)
+            return entry.inputs.get(name) if entry else None
 
     def _all_counted(self, node: Node) -> str:
         """One hash over the versions of all visits."""

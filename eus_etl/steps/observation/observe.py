@@ -19,9 +19,9 @@ from eus_etl.sources.videos.upload_names import why_not_taken
 from eus_etl.steps.observation.connect import Sources
 from eus_etl.steps.observation.corrections import region_rows, surplus_row, sync_rows, unknown_row
 from eus_etl.steps.observation.known_files import known_files
+from eus_etl.steps.observation.known_screens import had_known_screens, store_known_screens
 from eus_etl.steps.observation.losses import is_below, lost_files, refuse_loss
 from eus_etl.steps.observation.not_taken import not_taken, unmatched
-from eus_etl.steps.observation.region_presets import remembered_of_visits, remembered_rows, store_remembered
 from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
     LABEL_ITEMS,
@@ -30,7 +30,7 @@ from eus_etl.steps.observation.snapshot import (
     SOURCES,
     SYNC_ROWS,
     ObservedFile,
-    label_items_mark,
+    aliases_mark,
     matcher,
     subject_of,
 )
@@ -94,7 +94,7 @@ def videos_mark(study: StudyConfig, sources: Sources) -> str | None:
         return None
     # a loss changes it as well: the next observation writes again what the last one stored
     stored = Inventory(paths, DRIVE_VIDEOS).is_whole, rejected_part(paths, DRIVE_VIDEOS, NOBODY).is_file()
-    return version_of(revision, label_items_mark(paths), stored)
+    return version_of(revision, aliases_mark(paths), stored)
 
 
 def relist_videos(sources: Sources) -> int:
@@ -269,14 +269,10 @@ def _observe_sync(paths: StudyPaths, match: PatientMatcher) -> Observation:
 
 
 def _observe_regions(paths: StudyPaths, match: PatientMatcher) -> Observation:
-    had_rows = bool(Inventory(paths, REGION_ROWS).versions or remembered_rows(paths))
+    had_rows = bool(Inventory(paths, REGION_ROWS).versions) or had_known_screens(paths)
     written = region_rows(paths, match, had_rows=had_rows)
-    store_remembered(paths, written.remembered)
-    observed: dict[str, dict[str, object]] = {
-        patient_id: {"rows": held} for patient_id, held in written.of_visits.items()
-    }
-    for patient_id, held in remembered_of_visits(paths, written.remembered).items():
-        observed.setdefault(patient_id, {"rows": []})["remembered"] = held
+    store_known_screens(paths, written.remembered)
+    observed = {patient_id: {"rows": held} for patient_id, held in written.of_visits.items()}
     return _store(paths, REGION_ROWS, observed, written.rejected)
 
 

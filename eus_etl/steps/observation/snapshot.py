@@ -14,7 +14,7 @@ from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.errors import PatientUnknownError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.videos.base import SourceFile
-from eus_etl.steps.observation.region_presets import remembered_rows, require_remembered
+from eus_etl.steps.observation.known_screens import KNOWN_SCREENS, require_known_screens
 from eus_etl.steps.result import version_of
 from eus_etl.storage.files.checksums import file_sha256
 from eus_etl.storage.source_snapshots import Inventory
@@ -27,6 +27,7 @@ SOURCES = (LABEL_ITEMS, DRIVE_VIDEOS, PATIENT_ROWS, SYNC_ROWS, REGION_ROWS)
 """Observed in this order: aliases are known from the items."""
 
 UNASSIGNED, TEXT_READER = "unassigned", "text_reader"
+OF_THE_STUDY = (KNOWN_SCREENS, UNASSIGNED, TEXT_READER)
 """What is observed once for the whole study."""
 
 
@@ -101,7 +102,7 @@ def require_snapshots(paths: StudyPaths, patient_id: str, versions: Mapping[str,
     Args:
         paths: the study's paths.
         patient_id: the visit.
-        versions: names of sources to the version reported for the visit; None where none was.
+        versions: names of sources to the version reported for the visit or the study; None for none.
 
     Raises:
         SnapshotLostError: a snapshot is missing or damaged; the next observation writes it again.
@@ -109,8 +110,8 @@ def require_snapshots(paths: StudyPaths, patient_id: str, versions: Mapping[str,
     for source in SOURCES:
         if versions.get(source) is not None:
             Inventory(paths, source).require(patient_id)
-    if versions.get(REGION_ROWS) is not None:
-        require_remembered(paths)
+    if versions.get(KNOWN_SCREENS) is not None:
+        require_known_screens(paths)
 
 
 def attributes_of(paths: StudyPaths, patient_id: str) -> Mapping[str, object] | None:
@@ -125,9 +126,14 @@ def subject_of(paths: StudyPaths, patient_id: str) -> str | None:
     return None if found is None else _Item.model_validate(found).subject_id
 
 
-def label_items_mark(paths: StudyPaths) -> str:
-    """Changes whenever the stored items may have changed: aliases decide which visit a file belongs to."""
-    return Inventory(paths, LABEL_ITEMS).mark()
+def aliases_mark(paths: StudyPaths) -> str:
+    """Changes when another visit or alias is known: these decide which visit a file belongs to."""
+    return _aliases_mark_at(paths, Inventory(paths, LABEL_ITEMS).mark())
+
+
+@lru_cache(maxsize=4)
+def _aliases_mark_at(paths: StudyPaths, _mark: str) -> str:
+    return version_of(_aliases_of_items(paths))
 
 
 def rows_of(paths: StudyPaths, patient_id: str) -> Sequence[Mapping[str, str]]:
@@ -146,9 +152,8 @@ def refused_sync_rows_of(paths: StudyPaths, patient_id: str) -> Sequence[Refused
 
 
 def region_rows_of(paths: StudyPaths, patient_id: str) -> pl.DataFrame:
-    """The rows of ``regions.csv`` for a visit, and those for screens in any visit."""
-    own = _Written.model_validate(Inventory(paths, REGION_ROWS).load(patient_id) or {}).rows
-    return REGIONS.frame([*own, *remembered_rows(paths)])
+    """The rows of ``regions.csv`` for a visit; ``known_screens`` holds those for screens in any visit."""
+    return REGIONS.frame(_Written.model_validate(Inventory(paths, REGION_ROWS).load(patient_id) or {}).rows)
 
 
 def unassigned_version(paths: StudyPaths) -> str:
@@ -163,11 +168,14 @@ def aliases(study: StudyConfig) -> dict[str, str | None]:
 
 
 def _aliases(paths: StudyPaths) -> dict[str, str | None]:
-    known: dict[str, str | None] = dict.fromkeys(Inventory(paths, DRIVE_VIDEOS).versions)
+    return dict.fromkeys(Inventory(paths, DRIVE_VIDEOS).versions) | _aliases_of_items(paths)
+
+
+def _aliases_of_items(paths: StudyPaths) -> dict[str, str | None]:
     items = Inventory(paths, LABEL_ITEMS)
-    for patient_id in items.versions:
-        known[patient_id] = _Item.model_validate(items.load(patient_id)).pseudo_name
-    return known
+    return {
+        patient_id: _Item.model_validate(items.load(patient_id)).pseudo_name for patient_id in items.versions
+    }
 
 
 def known_visits(paths: StudyPaths, keys: Iterable[str]) -> set[str]:

@@ -16,13 +16,14 @@ GRAPH = {
     "patient_rows": set(),
     "sync_rows": set(),
     "region_rows": set(),
+    "known_screens": set(),
     "unassigned": set(),
     "text_reader": set(),
     "raw_videos": {"drive_videos"},
     "labels": {"label_items"},
     "patients": {"label_items", "patient_rows"},
     "frames": {"raw_videos"},
-    "regions": {"frames", "region_rows"},
+    "regions": {"frames", "region_rows", "known_screens"},
     "frame_table": {"raw_videos", "frames", "regions", "labels", "sync_rows"},
     "preprocessed_frames": {"frames", "regions", "text_reader"},
     "timeline": {"labels", "frame_table", "preprocessed_frames"},
@@ -53,7 +54,12 @@ CHECKS = {
     ("preprocessed_frames", "images_equal_rows"),
     ("preprocessed_frames", "no_readable_text"),
 }
-WHOLE_STUDY = {name for name in GRAPH if name.endswith("_csv")} | {"dataset", "unassigned", "text_reader"}
+WHOLE_STUDY = {name for name in GRAPH if name.endswith("_csv")} | {
+    "dataset",
+    "known_screens",
+    "unassigned",
+    "text_reader",
+}
 
 
 def assert_graph(definitions: dg.Definitions, study: str) -> None:

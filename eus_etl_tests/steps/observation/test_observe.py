@@ -302,13 +302,16 @@ def test_a_person_who_becomes_known_changes_the_version_of_that_visit_alone(look
     assert (subject_of(looking.paths, ONE), subject_of(looking.paths, TWO)) == (None, "0f" * 32)
 
 
-def test_the_mark_changes_with_the_listing_and_with_the_items(looking: Looking) -> None:
+def test_the_mark_changes_with_the_listing_and_with_the_aliases(looking: Looking) -> None:
     def mark() -> str | None:
         return videos_mark(looking.study, looking.outside.sources())
 
     first = mark()
     assert mark() == first
     looking.look(LABEL_ITEMS)  # the same items
+    assert mark() == first
+    looking.outside.items = (LabelItem(TWO, ALIAS_TWO, {"Start Station 1 1": "00:00:01"}),)
+    looking.look(LABEL_ITEMS)  # another label: no reason to list videos
     assert mark() == first
     looking.outside.items += (LabelItem(ONE, "Brisk-Heron-1", {}),)
     looking.look(LABEL_ITEMS)
