@@ -60,12 +60,19 @@ def init_home(config: Path) -> None:
 @with_session
 @patients_option
 @new_root_option
-def run(study: "StudyConfig", session: "StudySession", patients: Sequence[str], new_root: bool) -> None:
+@click.option("--remake", metavar="ASSET", help="Make this asset again, whatever is recorded of it.")
+def run(
+    study: "StudyConfig",
+    session: "StudySession",
+    patients: Sequence[str],
+    new_root: bool,
+    remake: str | None,
+) -> None:
     """Observe the sources, then process what is missing or stale."""
     from eus_etl import terminal
 
     with terminal.visits_progress(study.study) as tell:
-        report = session.run(patients or None, tell, new_root=new_root)
+        report = session.run(patients or None, tell, new_root=new_root, remake=remake)
     terminal.show_report(study.study, report)
     sys.exit(0 if report.complete else 1)
 

@@ -77,7 +77,11 @@ class FramesMissingError(OutputLostError):
 
 
 class SourceError(PermanentError):
-    """A source (drive, label items, patient rows) cannot be read as configured."""
+    """A source (drive, label items, patient rows) cannot be read as configured.
+
+    Asking again at once gives the same. It may be mended outside, unseen: so it is asked again after growing
+    pauses.
+    """
 
 
 class SourceUnavailableError(TransientError):

@@ -213,6 +213,10 @@ class StudyPaths:
         """What one recipe made of one video."""
         return self.state / "preprocessed" / recipe / patient_id / f"{video_id}.json"
 
+    def preprocessed_manifests(self, patient_id: str) -> list[Path]:
+        """What all recipes made of a visit's videos."""
+        return sorted((self.state / "preprocessed").glob(f"*/{patient_id}/*.json"))
+
     def relative(self, path: Path) -> str:
         """``path`` below the root, with ``/``, as tables show it."""
         return path.relative_to(self.root).as_posix()

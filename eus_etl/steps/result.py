@@ -29,6 +29,8 @@ class StepResult:
             counts as stale.
         shares: names of inputs of which only a part concerns the patient, to the version of the part that was
             used; None where nothing in them did.
+        again_at: when the step has to be tried again, because something outside may have changed unseen, in
+            seconds since 1970; None where only its inputs count.
     """
 
     version: str
@@ -37,6 +39,7 @@ class StepResult:
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     outputs: tuple[Path, ...] = ()
     shares: Mapping[str, str | None] = field(default_factory=dict)
+    again_at: float | None = None
 
 
 def version_of(*facts: object) -> str:

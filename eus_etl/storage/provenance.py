@@ -37,6 +37,7 @@ class Entry(BaseModel):
         settled_by: id of the run that last made it, or found that it need not be made.
         checks: names of its checks to their results.
         outputs: what it wrote to the disk.
+        again_at: when it has to be tried again whatever its inputs are, in seconds since 1970.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +49,7 @@ class Entry(BaseModel):
     settled_by: str
     checks: Mapping[str, CheckOutcome]
     outputs: Outputs
+    again_at: float | None = None
 
 
 _PAGE = TypeAdapter(dict[str, Entry])
@@ -62,6 +64,12 @@ def read_page(paths: StudyPaths, patient_id: str) -> dict[str, Entry]:
         return _PAGE.validate_json(paths.ledger(patient_id).read_bytes())
     except (FileNotFoundError, ValidationError):
         return {}
+
+
+def forget_entry(paths: StudyPaths, patient_id: str, asset: str) -> None:
+    """Make an asset of a visit count as never made; the caller holds the visit's lock."""
+    page = {name: entry for name, entry in read_page(paths, patient_id).items() if name != asset}
+    write_atomically(paths.ledger(patient_id), _PAGE.dump_json(page))
 
 
 def write_entry(paths: StudyPaths, patient_id: str, asset: str, entry: Entry) -> None:

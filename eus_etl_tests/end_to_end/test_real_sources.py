@@ -276,7 +276,7 @@ def test_a_file_over_its_quota_fails_the_visit_with_its_remedy_and_keeps_the_res
     (failed,) = report.failed
     assert (failed.asset, failed.patient_id) == ("raw_videos", ONE)
     assert locked in failed.error
-    assert "tomorrow" in failed.error
+    assert "after growing pauses" in failed.error
     assert frames(hospital, ONE).equals(before)
     assert sorted(raw_files(hospital, ONE)) == [f"{NAME} first.mp4", f"{NAME} third.mp4"]
 

@@ -15,7 +15,7 @@ from eus_etl.defs.reconcile.retry import PERMANENT
 from eus_etl.defs.reconcile.staleness import Node, StudyState
 from eus_etl.defs.root import take_root
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.errors import BlockedError, EusEtlError, MachineError, PermanentError
+from eus_etl.errors import BlockedError, EusEtlError, MachineError, PermanentError, SourceError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.snapshot import require_known_visit, require_snapshots
 from eus_etl.steps.result import StepResult
@@ -116,9 +116,11 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
                 else:
                     yield confirmed(state, nodes[key], patient, todo.entry, context.run.run_id, spec.checks)
         except Exception as error:
-            permanent, told = isinstance(error, PermanentError), _without_paths(error, spec.name, patient)
-            if permanent or by_command:
-                raise dg.Failure(str(told), metadata={PERMANENT: permanent}, allow_retries=False) from told
+            told = _without_paths(error, spec.name, patient)
+            if by_command or isinstance(error, PermanentError):
+                # a source may be mended unseen: its plan is tried again, after growing pauses
+                for_good = isinstance(error, PermanentError) and not isinstance(error, SourceError)
+                raise dg.Failure(str(told), metadata={PERMANENT: for_good}, allow_retries=False) from told
             if told is error:
                 raise
             raise told from None
@@ -144,6 +146,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
                 check.name: CheckOutcome(passed=check.passed, detail=check.detail) for check in result.checks
             },
             outputs=describe(state.paths, result.outputs),
+            again_at=result.again_at,
         )
         write_entry(state.paths, patient or STUDY, spec.name, entry)
         return dg.MaterializeResult(

@@ -17,6 +17,7 @@ from eus_etl.defs.keys import TERMINAL_TAG, patients_of
 from eus_etl.defs.reconcile.confirm import CONFIRMED
 from eus_etl.defs.reconcile.observe import Seen, observe_study
 from eus_etl.defs.reconcile.plan import Plan, plan_of, visits_in
+from eus_etl.defs.reconcile.remake import forget
 from eus_etl.defs.reconcile.retry import failed_asset
 from eus_etl.defs.reconcile.run_health import runs_under_way
 from eus_etl.defs.reconcile.staleness import StudyState
@@ -120,6 +121,7 @@ class StudySession:
         *,
         relist: bool = False,
         new_root: bool = False,
+        remake: str | None = None,
     ) -> RunReport:
         """Observe the sources, then make what is not current, and nothing else.
 
@@ -130,8 +132,10 @@ class StudySession:
             progress: told before each asset that is made.
             relist: list the videos in full, whatever their source remembers.
             new_root: make everything again in a root without a mark, though visits are known.
+            remake: name of an asset that is made again in any case.
 
         Raises:
+            ConfigError: there is no such asset to remake.
             PatientUnknownError: no visit that the sources hold now has this id or alias, or several have.
             ForeignRootError: the root holds data that this package did not make.
             RootUnavailableError: the root was there once and is not there now, or goes away meanwhile.
@@ -145,6 +149,10 @@ class StudySession:
             if patients is None
             else [resolve_patient(self._study, patient) for patient in patients]
         )
+        if remake is not None:
+            forget(self.graph, remake, chosen, chosen=patients is not None)
+            for partition in (*chosen, None):
+                self.state.refresh(partition)
         make_all(self.graph, self.state, chosen, visits_in(others), report, progress)
         return report
 

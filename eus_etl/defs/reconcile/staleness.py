@@ -4,6 +4,7 @@ Versions are Dagster's; what an asset was made from is its provenance, which lie
 version is no proof that the bytes are there: only where both records agree does a version count.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -55,6 +56,7 @@ class Why(StrEnum):
     OUTPUT_LOST = "output lost"  # what was made is not what lies on the disk
     CONFIGURATION_CHANGED = "configuration changed"
     INPUTS_CHANGED = "inputs changed"
+    DUE_AGAIN = "due again"  # it waited for something outside, which may have changed unseen
     NOT_DRAWN = "not drawn"  # a picture of it could not be drawn; what follows it does not wait for that
     BLOCKED = "blocked"  # something before it is not current, so nobody can tell
 
@@ -203,6 +205,8 @@ class StudyState:
         }
         if changed:
             return Reason(Why.INPUTS_CHANGED, tuple(sorted(changed)))
+        if entry.again_at is not None and entry.again_at <= time.time():
+            return Reason(Why.DUE_AGAIN)
         undrawn = not_made(entry.outputs)
         return Reason(Why.NOT_DRAWN, (undrawn,)) if undrawn else None
 

@@ -5,6 +5,7 @@ is whole. Kept beside the whole file, it would double frames and shift later vid
 whose content begins another file of the visit is dropped.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from eus_etl.sources.videos.base import PART, VideoSource
 from eus_etl.steps.observation.snapshot import ObservedFile
 from eus_etl.storage.files.checked_json import read_checked, write_checked
 from eus_etl.storage.files.checksums import md5_of, md5_of_beginning
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 3600.0, 24 * 3600.0
+"""Until a file that the source does not release is asked for again; doubled after each further refusal."""
 
 _GLANCE_BYTES = 1 << 20
 
@@ -37,11 +41,28 @@ class _Copies(BaseModel):
 
     Attributes:
         names: verified copies by file name.
+        refused: MD5 sums of files that the source does not release, to how often in a row it was asked.
         unfinished: MD5 sums of dropped copies to those of the files that begin with their whole content.
     """
 
     names: dict[str, _Copy] = {}
+    refused: dict[str, int] = {}
     unfinished: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file that the source does not release for now.
+
+    Attributes:
+        error: why.
+        tries: how often in a row it was asked for.
+        again_at: when it is asked for again, in seconds since 1970.
+    """
+
+    error: EusEtlError
+    tries: int
+    again_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +72,13 @@ class Brought:
     Attributes:
         copies: MD5 sums to verified copies; files that neither source nor folder holds are not among them.
         fetched: how many were fetched just now.
-        refused: MD5 sums to the reason why the source does not release the file.
+        refused: MD5 sums of files that the source does not release.
         unfinished: MD5 sums of unfinished copies to those of the complete files, which are used instead.
     """
 
     copies: Mapping[str, Path]
     fetched: int
-    refused: Mapping[str, EusEtlError]
+    refused: Mapping[str, Refusal]
     unfinished: Mapping[str, str]
 
 
@@ -136,14 +157,23 @@ def bring_copies(
         (folder / name).unlink(missing_ok=True)
     # an unfinished copy may have had the name of the whole file
     copies = _renamed(folder, file_names([file for file in wanted if file.md5 in copies]), copies)
-    write_checked(memory, _remember(copies, unfinished, wanted).model_dump())
+    refused = {
+        md5: refused_once_more(error, before.refused.get(md5, 0) + 1)
+        for md5, (file, _) in targets.items()
+        if isinstance(error := failures.get(file.source_id), DownloadRefusedError)
+    }
+    write_checked(memory, _remember(copies, unfinished, refused, wanted).model_dump())
     for error in failures.values():
         if not isinstance(error, DownloadRefusedError):
             raise error  # what was fetched is kept; the visit waits for the rest
     for part in folder.glob(f".*{PART}"):
         part.unlink()  # a partial download of an upload that has been replaced
-    refused = {md5: failures[file.source_id] for md5, (file, _) in targets.items() if md5 not in fetched}
     return Brought(copies, len(fetched), refused, unfinished)
+
+
+def refused_once_more(error: EusEtlError, tries: int) -> Refusal:
+    """The refusal of a file that was asked for ``tries`` times in a row."""
+    return Refusal(error, tries, time.time() + min(FIRST_PAUSE_S * 2 ** min(tries - 1, 16), LONGEST_PAUSE_S))
 
 
 def _renamed(folder: Path, names: Mapping[str, str], copies: Mapping[str, Path]) -> dict[str, Path]:
@@ -203,7 +233,10 @@ def _remembered(memory: Path) -> _Copies | None:
 
 
 def _remember(
-    copies: Mapping[str, Path], unfinished: Mapping[str, str], files: Sequence[ObservedFile]
+    copies: Mapping[str, Path],
+    unfinished: Mapping[str, str],
+    refused: Mapping[str, Refusal],
+    files: Sequence[ObservedFile],
 ) -> _Copies:
     uploads = {file.md5: file for file in files}
     stats = {md5: (path.name, path.stat()) for md5, path in copies.items()}
@@ -213,6 +246,7 @@ def _remember(
             for md5, (name, stat) in stats.items()
         },
         unfinished=dict(unfinished),
+        refused={md5: refusal.tries for md5, refusal in refused.items()},
     )
 
 

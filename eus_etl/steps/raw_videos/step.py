@@ -1,6 +1,7 @@
 """Verified local copies of a visit's videos, probed and placed in time."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from eus_etl.domain.container_length import missing_bytes
@@ -12,7 +13,7 @@ from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.videos.base import VideoSource
 from eus_etl.steps.observation.snapshot import ObservedFile
-from eus_etl.steps.raw_videos.copies import bring_copies, file_names, memory_of
+from eus_etl.steps.raw_videos.copies import Refusal, bring_copies, file_names, memory_of
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.steps.video_reader.reader import probe_apart
 from eus_etl.storage.files.atomic import remove_partials
@@ -52,7 +53,7 @@ def fetch_videos(
                 rejected.append(_rejection(file, "unfinished_upload", _WHOLE_IS_USED, _REMOVE))
             continue
         if (refusal := brought.refused.get(file.md5)) is not None:
-            rejected.append(_rejection(file, "not_fetched", refusal.cause, f"{refusal.remedy}{_MAKE_AGAIN}"))
+            rejected.append(_not_fetched(file, refusal, patient_id))
             continue
         if file.md5 not in brought.copies:
             rejected.append(
@@ -97,6 +98,7 @@ def fetch_videos(
             memory_of(paths, patient_id),
             *([paths.raw_folder(patient_id)] if brought.copies else []),
         ),
+        again_at=min((refusal.again_at for refusal in brought.refused.values()), default=None),
     )
 
 
@@ -143,11 +145,20 @@ def _video_row(path: Path, patient_id: str, file: ObservedFile, study: StudyConf
 
 _STAYS = "its path no longer matches exactly one visit; it stays with the visit that had it before"
 _MAKE_CLEAR = "correct the visit's item or alias, or begin the folder's name with one visit's id"
-_MAKE_AGAIN = "; then materialize raw_videos of the visit in Dagster's page"
 _UPLOAD = "upload the file again"
 _WHOLE_IS_USED = "its whole content begins another file of the visit, which is used instead"
 _REMOVE = "remove it from the source"
 _GONE = "to drop the video, delete its copy in raw_data as well"
+
+
+def _not_fetched(file: ObservedFile, refusal: Refusal, patient_id: str) -> Rejection:
+    again = datetime.fromtimestamp(refusal.again_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return _rejection(
+        file,
+        "not_fetched",
+        f"{refusal.error.cause}; asked for {refusal.tries} times, again after {again}",
+        f"{refusal.error.remedy}; `eus-etl run --remake raw_videos --patient {patient_id}` asks at once",
+    )
 
 
 def _rejection(file: ObservedFile, reason: str, detail: str, remedy: str = "") -> Rejection:

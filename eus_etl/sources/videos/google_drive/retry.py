@@ -83,7 +83,7 @@ _EXPLAINED: Mapping[str, _Explanation] = {
     "downloadQuotaExceeded": (
         DownloadQuotaError,
         "the file was downloaded too often and is locked for up to 24 hours",
-        "run the visit again tomorrow, or make a copy in Drive and remove the original",
+        "wait: it is asked for again, after growing pauses; or make a copy in Drive and remove the original",
     ),
     "cannotDownloadAbusiveFile": (
         DownloadRefusedError,

@@ -159,7 +159,7 @@ def test_a_file_known_to_be_replaced_costs_no_request(upload: Upload) -> None:
 @pytest.mark.parametrize(
     ("reason", "kind", "remedy"),
     [
-        ("downloadQuotaExceeded", DownloadQuotaError, "tomorrow"),
+        ("downloadQuotaExceeded", DownloadQuotaError, "growing pauses"),
         ("cannotDownloadAbusiveFile", DownloadRefusedError, "upload it again"),
         ("cannotDownloadFile", DownloadRefusedError, "sharing settings"),
         ("insufficientFilePermissions", DownloadRefusedError, "share"),

@@ -1,0 +1,65 @@
+"""Remake: what a person wants made again counts as never made, and so does what its step would keep.
+
+Nothing is deleted before something else is there in its place: the step replaces what it made.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from eus_etl.defs.assets.patient import FRAMES, PREPROCESSED, RAW_VIDEOS
+from eus_etl.defs.graph import StudyGraph
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.errors import ConfigError
+from eus_etl.steps.raw_videos.copies import memory_of
+from eus_etl.storage.extraction_store import remove_manifest
+from eus_etl.storage.files.locks import work_lock
+from eus_etl.storage.provenance import STUDY, forget_entry
+
+
+def forget(graph: StudyGraph, asset: str, patients: Sequence[str], *, chosen: bool) -> None:
+    """Make an asset of these visits, or an asset of the whole study, count as never made.
+
+    Args:
+        graph: the study's graph.
+        asset: its name within the study.
+        patients: ids of the visits.
+        chosen: whether a person named them.
+
+    Raises:
+        ConfigError: the study has no such asset, or it is of no single visit and visits were named.
+    """
+    of_visits = {node.name for node in graph.made(per_patient=True)}
+    of_study = {node.name for node in graph.made(per_patient=False)}
+    if asset not in of_visits | of_study:
+        names = ", ".join([*sorted(of_visits), *sorted(of_study)])
+        raise ConfigError("--remake", "the study has no such asset", f"name one of {names}")
+    if asset in of_study and chosen:
+        raise ConfigError("--remake", f"{asset} holds all visits", "leave out --patient")
+    paths = StudyPaths(graph.study.root)
+    for patient in patients if asset in of_visits else [STUDY]:
+        with work_lock(paths, patient):
+            if asset in _KEPT:
+                _KEPT[asset](paths, patient)
+            forget_entry(paths, patient, asset)
+
+
+def _forget_copies(paths: StudyPaths, patient: str) -> None:
+    """The files in ``raw_data`` stay, and are hashed again."""
+    memory_of(paths, patient).unlink(missing_ok=True)
+
+
+def _forget_extractions(paths: StudyPaths, patient: str) -> None:
+    for manifest in paths.extracted_of_patient(patient).glob("*/*.json"):
+        remove_manifest(manifest.parent)
+
+
+def _forget_preprocessed(paths: StudyPaths, patient: str) -> None:
+    for manifest in paths.preprocessed_manifests(patient):
+        manifest.unlink(missing_ok=True)
+
+
+_KEPT: Mapping[str, Callable[[StudyPaths, str], None]] = {
+    RAW_VIDEOS: _forget_copies,
+    FRAMES: _forget_extractions,
+    PREPROCESSED: _forget_preprocessed,
+}
+"""What a step would take for made, beside its entry."""
