@@ -23,7 +23,7 @@ from benchmarks.support.hospitals.large_study import record_made, record_version
 from benchmarks.support.hospitals.tiny_hospital import TinyHospital
 from benchmarks.support.servers.aws_server import REGION, aws_server, create_table
 from benchmarks.support.servers.sheet_server import Cell, SheetServer, Spreadsheet, sheet_server
-from eus_etl.defs.assets.patient import LABELS, PATIENTS
+from eus_etl.defs.assets.names import Asset
 from eus_etl.defs.graph import StudyGraph, study_graph
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.triggers.sensors import edits_sensor
@@ -145,7 +145,7 @@ def main() -> None:
             for source in (LABEL_ITEMS, PATIENT_ROWS):
                 record_versions(instance, hospital.home, graph.key(source), look(graph, source))
             record_visits(instance, graph, patients)
-            record_made(instance, hospital.home, graph, (LABELS, PATIENTS), patients)
+            record_made(instance, hospital.home, graph, (Asset.LABELS, Asset.PATIENTS), patients)
             cursor, _, _ = tick("tick that looks through all", graph, instance, None)
             cursor, _, _ = tick("tick on nothing new", graph, instance, cursor)
             cursor, _, _ = tick("tick on nothing new", graph, instance, cursor)

@@ -26,7 +26,7 @@ from benchmarks.support.servers.drive_client import HASTE
 from benchmarks.support.servers.drive_files import Drive
 from benchmarks.support.servers.drive_server import DriveServer, serve
 from benchmarks.support.servers.drive_tokens import TokenOffice
-from eus_etl.defs.assets.patient import LABELS, PATIENTS
+from eus_etl.defs.assets.names import Asset
 from eus_etl.defs.graph import StudyGraph, study_graph
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.triggers.sensors import edits_sensor, videos_sensor
@@ -87,7 +87,7 @@ def of_edits(hospital: TinyHospital, graph: StudyGraph, instance: dg.DagsterInst
     seen = observe(graph.study, connect(graph.study), LABEL_ITEMS)
     record_visits(instance, graph, seen.versions)
     record_versions(instance, hospital.home, graph.key(LABEL_ITEMS), seen.versions)
-    record_made(instance, hospital.home, graph, (LABELS, PATIENTS), seen.versions)
+    record_made(instance, hospital.home, graph, (Asset.LABELS, Asset.PATIENTS), seen.versions)
     tick, cursor, skipped = ticking(edits_sensor(graph), instance, report=True), None, None
     while (
         skipped != "nothing has happened"

@@ -24,13 +24,16 @@ class StudyGraph:
 
     Attributes:
         study: the configuration.
-        specs: the assets that are made, in topological order.
-        nodes: all assets as staleness sees them, observed ones first, in topological order.
+        nodes: all assets by key, observed ones first, in topological order.
     """
 
     study: StudyConfig
-    specs: tuple[StepSpec, ...]
     nodes: Mapping[dg.AssetKey, Node]
+
+    @property
+    def specs(self) -> tuple[StepSpec, ...]:
+        """The assets that are made, in topological order."""
+        return tuple(node for node in self.nodes.values() if isinstance(node, StepSpec))
 
     def key(self, name: str) -> dg.AssetKey:
         """Key of the asset ``name``."""
@@ -43,7 +46,7 @@ class StudyGraph:
 
     def made(self, *, per_patient: bool) -> list[Node]:
         """The assets that are made, in topological order: those of a visit, or those of the whole study."""
-        return [node for node in self.nodes.values() if not node.observed and node.per_patient == per_patient]
+        return [spec for spec in self.specs if spec.per_patient == per_patient]
 
 
 def study_graph(study: StudyConfig) -> StudyGraph:
@@ -53,16 +56,17 @@ def study_graph(study: StudyConfig) -> StudyGraph:
 
 def graph_of(study: StudyConfig, specs: Sequence[StepSpec]) -> StudyGraph:
     """The graph of these assets, which stand in topological order, after the sources."""
-    nodes: dict[dg.AssetKey, Node] = {}
-    for source in (*SOURCES, *OF_THE_STUDY):
-        key = asset_key(study.study, source)
-        share = share_of_visit if source == KNOWN_SCREENS else None
-        nodes[key] = Node(key, (), None, per_patient=source in SOURCES, share=share)
-    for spec in specs:
-        key = asset_key(study.study, spec.name)
-        deps = tuple(asset_key(study.study, dep) for dep in spec.deps)
-        nodes[key] = Node(key, deps, spec.code_version, spec.per_patient)
-    return StudyGraph(study, tuple(specs), nodes)
+    sources = [
+        Node(
+            key=asset_key(study.study, source),
+            deps=(),
+            code_version=None,
+            per_patient=source in SOURCES,
+            share=share_of_visit if source == KNOWN_SCREENS else None,
+        )
+        for source in (*SOURCES, *OF_THE_STUDY)
+    ]
+    return StudyGraph(study, {node.key: node for node in (*sources, *specs)})
 
 
 def graph_now(loaded: StudyGraph, file: Path | None) -> StudyGraph:

@@ -26,7 +26,12 @@ PARENT_TAG = "dagster/parent_run_id"
 
 def asset_key(study: str, name: str) -> dg.AssetKey:
     """``<study>/<name>``."""
-    return dg.AssetKey([study, name])
+    return dg.AssetKey([study, str(name)])  # Dagster stores no member of an enum
+
+
+def asset_keys(study: str, *names: str) -> tuple[dg.AssetKey, ...]:
+    """The keys of these assets of one study."""
+    return tuple(asset_key(study, name) for name in names)
 
 
 def patients_of(study: str) -> dg.DynamicPartitionsDefinition:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import dagster as dg
 
-from eus_etl.defs.assets.patient import CHAIN
 from eus_etl.defs.graph import study_graph
 from eus_etl.defs.keys import STUDY_TAG
 from eus_etl.defs.triggers.schedules import nightly_schedule
@@ -23,7 +22,7 @@ def build_study_definitions(study: StudyConfig, file: Path | None = None) -> dg.
     graph = study_graph(study)
     visit = dg.define_asset_job(
         f"{study.study}_visit",
-        selection=dg.AssetSelection.assets(*(graph.key(name) for name in CHAIN)),
+        selection=dg.AssetSelection.assets(*(node.key for node in graph.made(per_patient=True))),
         description=f"{study.title}: all of one visit, for a person who wants it made again.",
         tags={STUDY_TAG: study.study},
     )

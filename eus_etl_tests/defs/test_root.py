@@ -12,13 +12,14 @@ from click.testing import CliRunner
 from benchmarks.support.hospitals.tiny_hospital import ONE, TinyHospital
 from eus_etl.cli import main
 from eus_etl.commands.doctor.filesystem import examine_places
-from eus_etl.defs.assets.patient import FORMATS
+from eus_etl.defs.assets import patient as patient_assets
 from eus_etl.defs.graph import study_graph
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.reconcile.local_session import RunReport, StudySession
 from eus_etl.defs.triggers.sensors import edits_sensor, videos_sensor
 from eus_etl.errors import ForeignRootError, RootUnavailableError
 from eus_etl.storage.root_owner import claim_root
+from eus_etl_tests.support.assets import CHAIN
 
 Loss = Callable[[Path], None]
 
@@ -220,8 +221,8 @@ def test_a_root_with_ids_of_an_earlier_version_is_made_again_once(
 ) -> None:
     old = TinyHospital(tmp_path / "old")
     with monkeypatch.context() as earlier:
-        for asset, version in FORMATS.items():
-            earlier.setitem(FORMATS, asset, f"before {version}")
+        for asset in CHAIN:
+            earlier.setattr(patient_assets, f"{asset.upper()}_FORMAT", "that of before")
         earlier.setattr("eus_etl.steps.observation.snapshot.video_id_of", lambda md5: md5[:12])
         assert run(old).complete
     old.paths.owner_file.write_text('{"study": "eusml", "format": 1}')

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from eus_etl.defs.instance import run_locks
-from eus_etl.defs.keys import CONSUMED_TAG, PARENT_TAG, TERMINAL_TAG, asset_key, patients_of
+from eus_etl.defs.keys import CONSUMED_TAG, PARENT_TAG, TERMINAL_TAG, patients_of
 from eus_etl.defs.reconcile.confirm import check_results, confirmed, state_in_run, what_to_do
 from eus_etl.defs.reconcile.retry import PERMANENT
 from eus_etl.defs.reconcile.staleness import Node, StudyState
@@ -29,29 +29,22 @@ Step = Callable[[dg.AssetExecutionContext, str], StepResult]
 _RETRIES = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL)
 
 
-@dataclass(frozen=True, slots=True)
-class StepSpec:
-    """One asset of the graph.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSpec(Node):
+    """One asset that is made: what staleness asks of it, and how it is made and shown.
 
     Attributes:
-        name: second part of the asset's key.
         step: what it does.
-        deps: names of its inputs, in the same study.
-        code_version: fingerprint of the configuration that its outcome depends on.
         description: what it holds, for the page.
         kinds: shown as icons in the page.
-        checks: names of the checks that its step reports.
-        per_patient: whether it is partitioned by patient.
+        checks: names of the checks that its step reports, with what each says.
     """
 
-    name: str
-    step: Step
-    deps: tuple[str, ...]
     code_version: str
+    step: Step
     description: str
     kinds: frozenset[str]
     checks: Mapping[str, str]
-    per_patient: bool = True
 
 
 def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, Node]) -> dg.AssetsDefinition:
@@ -61,7 +54,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
     anything is made the run asks whether it is stale now: what is current is confirmed, unless a person asked
     for it in the page, and what stands behind something stale is left alone.
     """
-    key = asset_key(study.study, spec.name)
+    key = spec.key
     partitions = patients_of(study.study) if spec.per_patient else None
     with warnings.catch_warnings():
         # partitioned checks are a preview in this pinned version; a warning a check would bury the rest
@@ -76,7 +69,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
         specs=[
             dg.AssetSpec(
                 key,
-                deps=[asset_key(study.study, dep) for dep in spec.deps],
+                deps=spec.deps,
                 description=spec.description,
                 group_name=study.study,
                 code_version=spec.code_version,
@@ -101,7 +94,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
             # held until the event is written, which is before Dagster asks for the next result
             with work_lock(paths, patient or STUDY):
                 state = state_in_run(context.instance, paths, nodes, patient, context.run.run_id)
-                todo = what_to_do(state, nodes[key], patient, context.run.run_id)
+                todo = what_to_do(state, spec, patient, context.run.run_id)
                 if todo.blocked_by:
                     blocked = BlockedError(
                         f"{spec.name} of {patient or study.study}",
@@ -114,7 +107,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
                 elif todo.entry is None or _by_hand(context.run):
                     yield _made(context, patient, state)
                 else:
-                    yield confirmed(state, nodes[key], patient, todo.entry, context.run.run_id, spec.checks)
+                    yield confirmed(state, spec, patient, todo.entry, context.run.run_id, spec.checks)
         except Exception as error:
             told = _without_paths(error, spec.name, patient)
             if by_command or isinstance(error, PermanentError):
@@ -128,7 +121,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
     def _made(
         context: dg.AssetExecutionContext, patient: str | None, state: StudyState
     ) -> dg.MaterializeResult[None]:
-        inputs = state.inputs(nodes[key], patient)
+        inputs = state.inputs(spec, patient)
         if patient:
             observed = [node for node in nodes.values() if node.observed]
             versions = {

@@ -1,8 +1,15 @@
-"""The assets of one visit: from raw videos to preprocessed frames, partitioned by patient."""
+"""The assets of one visit: from raw videos to preprocessed frames, partitioned by patient.
+
+Each is one function, which holds all that is said of it. To add one, name it in ``names``, write its function
+and list it in ``patient_assets``. Raise its ``..._FORMAT`` when its step makes something else of equal inputs
+and configuration: every visit's is then stale.
+"""
 
 import dagster as dg
 
 from eus_etl.defs.assets.factory import StepSpec
+from eus_etl.defs.assets.names import Asset
+from eus_etl.defs.keys import asset_key, asset_keys
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
@@ -35,148 +42,214 @@ from eus_etl.steps.text_check import check as text_check
 from eus_etl.steps.timeline import make_timeline
 from eus_etl.storage import extraction_store as extractions
 
-RAW_VIDEOS, LABELS, PATIENTS, FRAMES = "raw_videos", "labels", "patients", "frames"
-REGIONS_ASSET, FRAME_TABLE, PREPROCESSED = "regions", "frame_table", "preprocessed_frames"
-TIMELINE = "timeline"
-
-CHAIN = (RAW_VIDEOS, LABELS, PATIENTS, FRAMES, REGIONS_ASSET, FRAME_TABLE, PREPROCESSED, TIMELINE)
-"""What one run of a new or changed visit makes."""
-
-FORMATS = {
-    RAW_VIDEOS: 3,
-    LABELS: 2,
-    PATIENTS: 1,
-    FRAMES: extractions.FORMAT,
-    REGIONS_ASSET: 3,
-    FRAME_TABLE: 3,
-    PREPROCESSED: (preprocessed_job.FORMAT, text_check.FORMAT),
-    TIMELINE: 2,
-}
-"""Raised when a step makes something else of equal inputs and configuration, so that it is made anew."""
-
 
 def patient_assets(study: StudyConfig) -> list[StepSpec]:
     """The partitioned assets of a study, in topological order."""
-    paths = StudyPaths(study.root)
+    return [
+        raw_videos(study),
+        labels(study),
+        patients(study),
+        frames(study),
+        regions(study),
+        frame_table(study),
+        preprocessed_frames(study),
+        timeline(study),
+    ]
 
-    def raw_videos(context: dg.AssetExecutionContext, patient: str) -> StepResult:
-        files = observed_files(paths, patient)
+
+RAW_VIDEOS_FORMAT = 3
+
+
+def raw_videos(study: StudyConfig) -> StepSpec:
+    """Copies of the visit's videos."""
+
+    def step(context: dg.AssetExecutionContext, patient: str) -> StepResult:
+        files = observed_files(StudyPaths(study.root), patient)
         return fetch_videos(study, patient, connect_videos(study), files, progress=context.log.info)
 
-    def labels(_: dg.AssetExecutionContext, patient: str) -> StepResult:
-        return make_labels(study, patient, attributes_of(paths, patient))
+    return StepSpec(
+        key=asset_key(study.study, Asset.RAW_VIDEOS),
+        step=step,
+        deps=asset_keys(study.study, DRIVE_VIDEOS),
+        code_version=version_of(
+            RAW_VIDEOS_FORMAT,
+            study.timeline.fingerprint(),
+            study.reading.fingerprint(),
+            study.extraction.still_images,
+        ),
+        description="Verified local copies of the visit's videos, probed and placed in time.",
+        kinds=frozenset({"video"}),
+        checks={"videos_open": "each raw video opens and its first frame decodes"},
+        per_patient=True,
+    )
 
-    def patients(_: dg.AssetExecutionContext, patient: str) -> StepResult:
+
+LABELS_FORMAT = 2
+
+
+def labels(study: StudyConfig) -> StepSpec:
+    """The visit's labels as intervals."""
+
+    def step(_: dg.AssetExecutionContext, patient: str) -> StepResult:
+        return make_labels(study, patient, attributes_of(StudyPaths(study.root), patient))
+
+    spellings = {family: [label.model_dump() for label in found] for family, found in study.families.items()}
+    return StepSpec(
+        key=asset_key(study.study, Asset.LABELS),
+        step=step,
+        deps=asset_keys(study.study, LABEL_ITEMS),
+        code_version=version_of(LABELS_FORMAT, spellings),
+        description="Intervals of the stopwatches, with every problem that was seen.",
+        kinds=frozenset({"parquet"}),
+        checks={
+            "no_problem_unseen": "each doubtful interval names its problem, each rejected one is recorded"
+        },
+        per_patient=True,
+    )
+
+
+PATIENTS_FORMAT = 1
+
+
+def patients(study: StudyConfig) -> StepSpec:
+    """The visit's row of the patient table."""
+    paths = StudyPaths(study.root)
+
+    def step(_: dg.AssetExecutionContext, patient: str) -> StepResult:
         return make_patient(
             study, patient, attributes_of(paths, patient), rows_of(paths, patient), subject_of(paths, patient)
         )
 
-    def frames(context: dg.AssetExecutionContext, patient: str) -> StepResult:
+    return StepSpec(
+        key=asset_key(study.study, Asset.PATIENTS),
+        step=step,
+        deps=asset_keys(study.study, LABEL_ITEMS, PATIENT_ROWS),
+        code_version=version_of(PATIENTS_FORMAT, study.patients.fingerprint()),
+        description="Facts of the patient, joined from the label item and the sheet.",
+        kinds=frozenset({"parquet"}),
+        checks={},
+        per_patient=True,
+    )
+
+
+FRAMES_FORMAT = extractions.FORMAT
+
+
+def frames(study: StudyConfig) -> StepSpec:
+    """The kept frames of the visit's videos."""
+
+    def step(context: dg.AssetExecutionContext, patient: str) -> StepResult:
         return extract_patient(study, patient, progress=context.log.info)
 
-    def regions(_: dg.AssetExecutionContext, patient: str) -> StepResult:
+    return StepSpec(
+        key=asset_key(study.study, Asset.FRAMES),
+        step=step,
+        deps=asset_keys(study.study, Asset.RAW_VIDEOS),
+        code_version=version_of(FRAMES_FORMAT, study.extraction.fingerprint(), study.reading.fingerprint()),
+        description="Images and cell statistics of every kept frame: the only place that decodes video.",
+        kinds=frozenset({"video", "jpeg"}),
+        checks={"images_equal_rows": "as many images on the disk as rows"},
+        per_patient=True,
+    )
+
+
+REGIONS_FORMAT = 3
+
+
+def regions(study: StudyConfig) -> StepSpec:
+    """The layouts of the visit's screens."""
+    paths = StudyPaths(study.root)
+
+    def step(_: dg.AssetExecutionContext, patient: str) -> StepResult:
         return find_regions(study, patient, region_rows_of(paths, patient), known_screens(paths))
 
-    def frame_table(_: dg.AssetExecutionContext, patient: str) -> StepResult:
+    return StepSpec(
+        key=asset_key(study.study, Asset.REGIONS),
+        step=step,
+        deps=asset_keys(study.study, Asset.FRAMES, REGION_ROWS, KNOWN_SCREENS),
+        code_version=version_of(REGIONS_FORMAT, study.regions.fingerprint()),
+        description="Display layouts and the ultrasound region of each.",
+        kinds=frozenset({"parquet"}),
+        checks={"every_layout_has_a_region": "a layout without a region gives no preprocessed frames"},
+        per_patient=True,
+    )
+
+
+FRAME_TABLE_FORMAT = 3
+
+
+def frame_table(study: StudyConfig) -> StepSpec:
+    """The visit's table of frames."""
+    paths = StudyPaths(study.root)
+
+    def step(_: dg.AssetExecutionContext, patient: str) -> StepResult:
         end_s = procedure_end_of(paths, patient)
         refused = refused_sync_rows_of(paths, patient)
         return make_frame_table(study, patient, sync_rows_of(paths, patient), end_s, refused)
 
-    def preprocessed_frames(context: dg.AssetExecutionContext, patient: str) -> StepResult:
+    return StepSpec(
+        key=asset_key(study.study, Asset.FRAME_TABLE),
+        step=step,
+        deps=asset_keys(study.study, Asset.RAW_VIDEOS, Asset.FRAMES, Asset.REGIONS, Asset.LABELS, SYNC_ROWS),
+        code_version=version_of(
+            FRAME_TABLE_FORMAT, study.quality.fingerprint(), study.timeline.fingerprint(), _labels_of(study)
+        ),
+        description="One row per frame: times, labels, scores, status. Opens no image.",
+        kinds=frozenset({"csv"}),
+        checks={
+            "frames_equal_rows": "as many rows as extracted frames",
+            "labels_inside_recording": "no label lies outside the recording",
+            "synchronised": "recording and procedure agree, or sync.csv says how they relate",
+        },
+        per_patient=True,
+    )
+
+
+PREPROCESSED_FRAMES_FORMAT = (preprocessed_job.FORMAT, text_check.FORMAT)
+
+
+def preprocessed_frames(study: StudyConfig) -> StepSpec:
+    """The visit's images for training."""
+
+    def step(context: dg.AssetExecutionContext, patient: str) -> StepResult:
         return preprocess_patient(study, patient, progress=context.log.info)
 
-    def timeline(_: dg.AssetExecutionContext, patient: str) -> StepResult:
+    return StepSpec(
+        key=asset_key(study.study, Asset.PREPROCESSED_FRAMES),
+        step=step,
+        deps=asset_keys(study.study, Asset.FRAMES, Asset.REGIONS, TEXT_READER),
+        code_version=version_of(PREPROCESSED_FRAMES_FORMAT, study.preprocess.fingerprint()),
+        description="Frames masked to the ultrasound region, cropped and resized, for each recipe.",
+        kinds=frozenset({"png"}),
+        checks={
+            "images_equal_rows": "as many images on the disk as rows",
+            text_check.CHECK: "no text is read in a sample of the images, or a person let it pass",
+        },
+        per_patient=True,
+    )
+
+
+TIMELINE_FORMAT = 2
+
+
+def timeline(study: StudyConfig) -> StepSpec:
+    """The visit in one picture."""
+
+    def step(_: dg.AssetExecutionContext, patient: str) -> StepResult:
         return make_timeline(study, patient)
 
-    spellings = {family: [x.model_dump() for x in found] for family, found in study.families.items()}
-    families = version_of(
-        {family: [label.name for label in labels] for family, labels in study.families.items()}
+    return StepSpec(
+        key=asset_key(study.study, Asset.TIMELINE),
+        step=step,
+        deps=asset_keys(study.study, Asset.LABELS, Asset.FRAME_TABLE, Asset.PREPROCESSED_FRAMES),
+        code_version=version_of(TIMELINE_FORMAT, _labels_of(study), list(study.preprocess.recipes)),
+        description="A picture of the visit: labels and status over time, with a few masked frames.",
+        kinds=frozenset({"png"}),
+        checks={},
+        per_patient=True,
     )
-    return [
-        StepSpec(
-            RAW_VIDEOS,
-            raw_videos,
-            (DRIVE_VIDEOS,),
-            version_of(
-                FORMATS[RAW_VIDEOS],
-                study.timeline.fingerprint(),
-                study.reading.fingerprint(),
-                study.extraction.still_images,
-            ),
-            "Verified local copies of the visit's videos, probed and placed in time.",
-            frozenset({"video"}),
-            {"videos_open": "each raw video opens and its first frame decodes"},
-        ),
-        StepSpec(
-            LABELS,
-            labels,
-            (LABEL_ITEMS,),
-            version_of(FORMATS[LABELS], spellings),
-            "Intervals of the stopwatches, with every problem that was seen.",
-            frozenset({"parquet"}),
-            {"no_problem_unseen": "each doubtful interval names its problem, each rejected one is recorded"},
-        ),
-        StepSpec(
-            PATIENTS,
-            patients,
-            (LABEL_ITEMS, PATIENT_ROWS),
-            version_of(FORMATS[PATIENTS], study.patients.fingerprint()),
-            "Facts of the patient, joined from the label item and the sheet.",
-            frozenset({"parquet"}),
-            {},
-        ),
-        StepSpec(
-            FRAMES,
-            frames,
-            (RAW_VIDEOS,),
-            version_of(FORMATS[FRAMES], study.extraction.fingerprint(), study.reading.fingerprint()),
-            "Images and cell statistics of every kept frame: the only place that decodes video.",
-            frozenset({"video", "jpeg"}),
-            {"images_equal_rows": "as many images on the disk as rows"},
-        ),
-        StepSpec(
-            REGIONS_ASSET,
-            regions,
-            (FRAMES, REGION_ROWS, KNOWN_SCREENS),
-            version_of(FORMATS[REGIONS_ASSET], study.regions.fingerprint()),
-            "Display layouts and the ultrasound region of each.",
-            frozenset({"parquet"}),
-            {"every_layout_has_a_region": "a layout without a region gives no preprocessed frames"},
-        ),
-        StepSpec(
-            FRAME_TABLE,
-            frame_table,
-            (RAW_VIDEOS, FRAMES, REGIONS_ASSET, LABELS, SYNC_ROWS),
-            version_of(
-                FORMATS[FRAME_TABLE], study.quality.fingerprint(), study.timeline.fingerprint(), families
-            ),
-            "A row a frame: times, labels, scores, status. Opens no image.",
-            frozenset({"csv"}),
-            {
-                "frames_equal_rows": "as many rows as extracted frames",
-                "labels_inside_recording": "no label lies outside the recording",
-                "synchronised": "recording and procedure agree, or sync.csv says how they relate",
-            },
-        ),
-        StepSpec(
-            PREPROCESSED,
-            preprocessed_frames,
-            (FRAMES, REGIONS_ASSET, TEXT_READER),
-            version_of(FORMATS[PREPROCESSED], study.preprocess.fingerprint()),
-            "Frames masked to the ultrasound region, cropped and resized, for each recipe.",
-            frozenset({"png"}),
-            {
-                "images_equal_rows": "as many images on the disk as rows",
-                text_check.CHECK: "no text is read in a sample of the images, or a person let it pass",
-            },
-        ),
-        StepSpec(
-            name=TIMELINE,
-            step=timeline,
-            deps=(LABELS, FRAME_TABLE, PREPROCESSED),
-            code_version=version_of(FORMATS[TIMELINE], families, list(study.preprocess.recipes)),
-            description="A picture of the visit: labels and status over time, with a few masked frames.",
-            kinds=frozenset({"png"}),
-            checks={},
-        ),
-    ]
+
+
+def _labels_of(study: StudyConfig) -> str:
+    """A fingerprint of the labels of each family, however they are spelled in an item."""
+    return version_of({family: [label.name for label in found] for family, found in study.families.items()})

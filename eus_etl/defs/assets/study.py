@@ -3,15 +3,8 @@
 from collections.abc import Callable
 
 from eus_etl.defs.assets.factory import StepSpec
-from eus_etl.defs.assets.patient import (
-    FRAME_TABLE,
-    FRAMES,
-    LABELS,
-    PATIENTS,
-    PREPROCESSED,
-    RAW_VIDEOS,
-    REGIONS_ASSET,
-)
+from eus_etl.defs.assets.names import Asset
+from eus_etl.defs.keys import asset_key, asset_keys
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.dataset import make_dataset
 from eus_etl.steps.observation.snapshot import UNASSIGNED
@@ -25,46 +18,81 @@ from eus_etl.steps.study_tables import (
 )
 
 _FORMAT = "2"
-"""Raised when a table's columns change, so that it is assembled anew."""
+"""Raised when a table's columns change: all tables are then stale."""
 
 
 def study_assets(study: StudyConfig) -> list[StepSpec]:
     """The unpartitioned assets of a study, in topological order."""
-
-    def table(
-        name: str, assemble: Callable[[StudyConfig], StepResult], deps: tuple[str, ...], description: str
-    ) -> StepSpec:
-        return StepSpec(
-            name,
-            lambda _context, _patient: assemble(study),
-            deps,
-            _FORMAT,
-            description,
-            frozenset({"csv"}),
-            {},
-            per_patient=False,
-        )
-
     return [
-        table("labels_csv", assemble_labels, (LABELS,), "labels.csv: a row an interval."),
-        table("patients_csv", assemble_patients, (PATIENTS,), "patients.csv: a row a visit."),
-        table("videos_csv", assemble_videos, (RAW_VIDEOS, FRAMES), "videos.csv: a row a video."),
-        table(
-            "preprocess_metadata_csv",
-            assemble_preprocess_metadata,
-            (PREPROCESSED, REGIONS_ASSET, FRAME_TABLE),
-            "preprocess_metadata.csv: a row a preprocessed frame; layouts.csv and text_checks.csv.",
+        _table(
+            study,
+            name=Asset.LABELS_CSV,
+            assemble=assemble_labels,
+            deps=(Asset.LABELS,),
+            description="labels.csv: one row per interval.",
         ),
-        table(
-            "rejected_csv",
-            assemble_rejected,
-            (UNASSIGNED, RAW_VIDEOS, LABELS, PATIENTS, FRAMES, REGIONS_ASSET, FRAME_TABLE, PREPROCESSED),
-            "rejected.csv: what could not be used, and why.",
+        _table(
+            study,
+            name=Asset.PATIENTS_CSV,
+            assemble=assemble_patients,
+            deps=(Asset.PATIENTS,),
+            description="patients.csv: one row per visit.",
         ),
-        table(
-            "dataset",
-            make_dataset,
-            (FRAME_TABLE, PREPROCESSED, PATIENTS),
-            "The study-wide index of frames, with statistics and pictures.",
+        _table(
+            study,
+            name=Asset.VIDEOS_CSV,
+            assemble=assemble_videos,
+            deps=(Asset.RAW_VIDEOS, Asset.FRAMES),
+            description="videos.csv: one row per video.",
+        ),
+        _table(
+            study,
+            name=Asset.PREPROCESS_METADATA_CSV,
+            assemble=assemble_preprocess_metadata,
+            deps=(Asset.PREPROCESSED_FRAMES, Asset.REGIONS, Asset.FRAME_TABLE),
+            description="preprocess_metadata.csv: one row per preprocessed frame. Also layouts.csv.",
+        ),
+        _table(
+            study,
+            name=Asset.REJECTED_CSV,
+            assemble=assemble_rejected,
+            deps=(
+                UNASSIGNED,
+                Asset.RAW_VIDEOS,
+                Asset.LABELS,
+                Asset.PATIENTS,
+                Asset.FRAMES,
+                Asset.REGIONS,
+                Asset.FRAME_TABLE,
+                Asset.PREPROCESSED_FRAMES,
+            ),
+            description="rejected.csv: what could not be used, and why.",
+        ),
+        _table(
+            study,
+            name=Asset.DATASET,
+            assemble=make_dataset,
+            deps=(Asset.FRAME_TABLE, Asset.PREPROCESSED_FRAMES, Asset.PATIENTS),
+            description="The study-wide index of frames, with statistics and pictures.",
         ),
     ]
+
+
+def _table(
+    study: StudyConfig,
+    *,
+    name: Asset,
+    assemble: Callable[[StudyConfig], StepResult],
+    deps: tuple[str, ...],
+    description: str,
+) -> StepSpec:
+    return StepSpec(
+        key=asset_key(study.study, name),
+        step=lambda _context, _patient: assemble(study),
+        deps=asset_keys(study.study, *deps),
+        code_version=_FORMAT,
+        description=description,
+        kinds=frozenset({"csv"}),
+        checks={},
+        per_patient=False,
+    )

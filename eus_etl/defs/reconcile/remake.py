@@ -5,7 +5,7 @@ Nothing is deleted before something else is there in its place: the step replace
 
 from collections.abc import Callable, Mapping, Sequence
 
-from eus_etl.defs.assets.patient import FRAMES, PREPROCESSED, RAW_VIDEOS
+from eus_etl.defs.assets.names import Asset
 from eus_etl.defs.graph import StudyGraph
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ConfigError
@@ -58,8 +58,8 @@ def _forget_preprocessed(paths: StudyPaths, patient: str) -> None:
 
 
 _KEPT: Mapping[str, Callable[[StudyPaths, str], None]] = {
-    RAW_VIDEOS: _forget_copies,
-    FRAMES: _forget_extractions,
-    PREPROCESSED: _forget_preprocessed,
+    Asset.RAW_VIDEOS: _forget_copies,
+    Asset.FRAMES: _forget_extractions,
+    Asset.PREPROCESSED_FRAMES: _forget_preprocessed,
 }
 """What a step would take for made, beside its entry."""

@@ -19,9 +19,9 @@ from eus_etl.storage.outputs import lost, not_made
 from eus_etl.storage.provenance import STUDY, Entry, read_page
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One asset as staleness sees it.
+    """One asset as staleness sees it; those that are made extend it by how, as ``StepSpec``.
 
     Attributes:
         key: the asset's key.

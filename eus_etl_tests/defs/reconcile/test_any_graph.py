@@ -20,7 +20,7 @@ from eus_etl.defs.assets.external import events
 from eus_etl.defs.assets.factory import StepSpec
 from eus_etl.defs.graph import StudyGraph, graph_of
 from eus_etl.defs.instance import open_instance
-from eus_etl.defs.keys import patients_of
+from eus_etl.defs.keys import asset_key, asset_keys, patients_of
 from eus_etl.defs.reconcile.local_session import RunReport, make_all
 from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.defs.root import take_root
@@ -94,9 +94,9 @@ class World:
 
     def graph(self, study: StudyConfig) -> StudyGraph:
         """The graph by the configuration of now."""
-        return graph_of(study, [self._spec(asset) for asset in self.assets])
+        return graph_of(study, [self._spec(study, asset) for asset in self.assets])
 
-    def _spec(self, asset: Asset) -> StepSpec:
+    def _spec(self, study: StudyConfig, asset: Asset) -> StepSpec:
         def step(_context: dg.AssetExecutionContext, patient: str) -> StepResult:
             if (asset.name, patient) in self.broken:
                 raise MachineError(asset.name, "it is broken just now", "wait")
@@ -107,9 +107,9 @@ class World:
             return StepResult(version=content)
 
         return StepSpec(
-            name=asset.name,
+            key=asset_key(study.study, asset.name),
             step=step,
-            deps=asset.deps,
+            deps=asset_keys(study.study, *asset.deps),
             code_version=str(self.configurations.get(asset.name, 0)),
             description=asset.name,
             kinds=frozenset(),

@@ -11,7 +11,6 @@ import dagster as dg
 import pytest
 
 from benchmarks.support.hospitals.tiny_hospital import ONE, TWO, TinyHospital
-from eus_etl.defs.assets.patient import CHAIN
 from eus_etl.defs.instance import open_instance, run_locks
 from eus_etl.defs.keys import CONSUMED_TAG, PARENT_TAG, PARTITION_TAG, STUDY_TAG, TERMINAL_TAG
 from eus_etl.defs.reconcile.confirm import MADE_BY
@@ -19,6 +18,7 @@ from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl.defs.reconcile.run_health import runs_under_way
 from eus_etl.defs.study import build_study_definitions
 from eus_etl.storage.files.locks import is_worked_on, run_lock, work_lock
+from eus_etl_tests.support.assets import CHAIN
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 ASKED = {STUDY_TAG: "eusml", CONSUMED_TAG: "some inputs"}

@@ -19,7 +19,6 @@ from benchmarks.support.servers.drive_client import HASTE
 from benchmarks.support.servers.drive_files import Drive
 from benchmarks.support.servers.drive_server import DriveServer, serve
 from benchmarks.support.servers.drive_tokens import TokenOffice
-from eus_etl.defs.assets.patient import CHAIN
 from eus_etl.defs.graph import study_graph
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.keys import DATA_VERSION_TAG, PARTITION_TAG, WHY_TAG
@@ -37,6 +36,7 @@ from eus_etl.steps.observation.snapshot import SOURCES
 from eus_etl.steps.result import version_of
 from eus_etl.storage.outputs import describe
 from eus_etl.storage.provenance import STUDY, Entry, write_entry
+from eus_etl_tests.support.assets import CHAIN
 
 VIDEOS, EDITS, VISIT_JOB = "eusml_videos", "eusml_edits", "eusml_visit"
 RUN_KEY_TAG = "dagster/run_key"
