@@ -19,6 +19,7 @@ from eus_etl.errors import FramesMissingError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown, shown_frames
 from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.files.listing import listed
 
 _COLUMNS = 8
 _CANDIDATES = 25
@@ -50,7 +51,7 @@ def calibrate(study: StudyConfig, out: Path) -> Calibration:
         FramesMissingError: no visit has a frame table yet.
     """
     paths = StudyPaths(study.root)
-    files = sorted(paths.frames.glob("*.parquet"))
+    files = listed(paths.frames, "*.parquet")
     if not files:
         raise FramesMissingError(study.study, "no visit has a frame table yet", "run `eus-etl run` first")
     schema = {name: FRAMES.schema[name] for name in _NEEDED}

@@ -16,6 +16,7 @@ from eus_etl.errors import ForeignRootError
 from eus_etl.sample.hospital import make_hospital
 from eus_etl.settings import StudyConfig, load_study, shipped, study_files
 from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.files.listing import listed
 from eus_etl.storage.tables.table_files import read_part
 
 _MARK = ".eus_etl_demo"
@@ -90,8 +91,7 @@ def _copy_sync(root: Path, study: StudyConfig) -> None:
 def _summarise(study: StudyConfig) -> None:
     paths = StudyPaths(study.root)
     rows = [
-        _visit_row(study, paths, path)
-        for path in sorted(paths.parts(catalog.PATIENTS.name).glob("*.parquet"))
+        _visit_row(study, paths, path) for path in listed(paths.parts(catalog.PATIENTS.name), "*.parquet")
     ]
     terminal.console.print()
     terminal.console.print(terminal.data_table(study.title, pl.DataFrame(rows)))

@@ -24,6 +24,7 @@ from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown
 from eus_etl.storage.extraction_store import extracted_videos, read_image
 from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.files.listing import listed
 from eus_etl.storage.tables.parts import load_part
 
 _OUTLINED, _COLUMNS = 6, 3
@@ -70,7 +71,7 @@ def review_regions(study: StudyConfig, patients: Sequence[str], out: Path) -> pl
 
 def reviewable(study: StudyConfig) -> list[str]:
     """Ids of the visits whose layouts are known."""
-    return sorted(part.stem for part in StudyPaths(study.root).parts(LAYOUTS.name).glob("*.parquet"))
+    return [part.stem for part in listed(StudyPaths(study.root).parts(LAYOUTS.name), "*.parquet")]
 
 
 def lines_to_sign(layouts: pl.DataFrame) -> list[str]:

@@ -15,6 +15,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import REJECTED
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.snapshot import aliases
+from eus_etl.storage.files.listing import listed
 from eus_etl.storage.tables.table_files import read_part
 
 Standing = Literal["done", "stale", "missing", "failed", "no video"]
@@ -86,7 +87,7 @@ def unassigned_status(study: StudyConfig) -> Mapping[str, int]:
 
 
 def _rejected(study: StudyConfig) -> Mapping[str | None, Mapping[str, int]]:
-    files = sorted(StudyPaths(study.root).parts(REJECTED.name).glob("*/*.parquet"))
+    files = listed(StudyPaths(study.root).parts(REJECTED.name), "*/*.parquet")
     rows = pl.concat([REJECTED.empty(), *(read_part(file, REJECTED) for file in files)])
     counted: dict[str | None, dict[str, int]] = {}
     counts = rows.group_by("patient_id", "reason").len().sort("patient_id", "reason", nulls_last=True)

@@ -209,13 +209,14 @@ class StudyPaths:
         """The state folders of one visit's extracted videos."""
         return self.state / "extracted" / patient_id
 
+    @property
+    def preprocessed_state(self) -> Path:
+        """Manifests and rows of preprocessed videos: a folder a recipe, in it a folder a visit."""
+        return self.state / "preprocessed"
+
     def preprocessed_manifest(self, recipe: str, patient_id: str, video_id: str) -> Path:
         """What one recipe made of one video."""
-        return self.state / "preprocessed" / recipe / patient_id / f"{video_id}.json"
-
-    def preprocessed_manifests(self, patient_id: str) -> list[Path]:
-        """What all recipes made of a visit's videos."""
-        return sorted((self.state / "preprocessed").glob(f"*/{patient_id}/*.json"))
+        return self.preprocessed_state / recipe / patient_id / f"{video_id}.json"
 
     def relative(self, path: Path) -> str:
         """``path`` below the root, with ``/``, as tables show it."""

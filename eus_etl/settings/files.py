@@ -82,7 +82,7 @@ def load_shipped_study(name: str) -> StudyConfig:
 
 
 def _studies(folder: Path) -> Iterator[tuple[Path, str]]:
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(folder.glob("[!.]*.yaml")):
         raw = _read_yaml(path)
         if "study" in raw:
             yield path, str(raw["study"])

@@ -29,7 +29,8 @@ from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.observation.known_screens import KNOWN_SCREENS, share_of_screens
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos, read_image
-from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.files.atomic import remove_partials, write_atomically
+from eus_etl.storage.files.listing import listed
 from eus_etl.storage.tables.parts import load_part, part_outputs, write_part, write_rejected
 
 STAGE = "regions"
@@ -254,8 +255,9 @@ def _draw_outline(
 
 
 def _remove_other_outlines(paths: StudyPaths, patient_id: str, layouts: pl.DataFrame) -> None:
+    remove_partials(paths.layout_pictures(patient_id))
     wanted = set(layouts["overlay"].drop_nulls())
-    for file in paths.layout_pictures(patient_id).glob("*"):
+    for file in listed(paths.layout_pictures(patient_id)):
         if paths.relative(file) not in wanted:
             file.unlink()
 

@@ -25,6 +25,7 @@ from eus_etl.storage.files.atomic import PARTIAL, raise_if_full
 from eus_etl.storage.files.checked_json import read_checked, write_checked
 from eus_etl.storage.files.checksums import file_sha256
 from eus_etl.storage.files.folders import make_folder
+from eus_etl.storage.files.listing import listed
 from eus_etl.storage.outputs import count_files
 from eus_etl.storage.tables.parts import load_part
 from eus_etl.storage.tables.table_files import write_parquet
@@ -127,7 +128,7 @@ def remove_extraction(state: Path, images: Path) -> None:
 
 def state_files(state: Path) -> list[Path]:
     """The files of a video's published state folder: manifest, and rows and grids if it has frames."""
-    return sorted(file for file in state.iterdir() if not file.name.startswith("."))
+    return listed(state)
 
 
 def write_rows(state: Path, rows: pl.DataFrame) -> None:

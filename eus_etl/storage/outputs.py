@@ -14,8 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from eus_etl.domain.paths import StudyPaths
-
-_CLUTTER = frozenset({"thumbs.db", "desktop.ini"})
+from eus_etl.storage.files.listing import is_shown
 
 
 class Trace(BaseModel):
@@ -104,10 +103,6 @@ def _is_there(path: str, trace: Trace) -> bool:
 def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            yield from (entry for entry in entries if not _is_clutter(entry.name) and entry.is_file())
+            yield from (entry for entry in entries if is_shown(entry.name) and entry.is_file())
     except FileNotFoundError:
         return
-
-
-def _is_clutter(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in _CLUTTER

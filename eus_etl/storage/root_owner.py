@@ -8,6 +8,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ForeignRootError
 from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.files.folders import forget_root, root_unavailable, watch_root
+from eus_etl.storage.files.listing import is_clutter
 
 FORMAT = 2
 """Increased when the names of outputs change. A run makes what an older root holds again, once."""
@@ -115,7 +116,7 @@ def _mark(study: str) -> dict[str, object]:
 def _foreign(paths: StudyPaths) -> list[Path]:
     found: list[Path] = []
     for folder in (paths.data, paths.frames, paths.preprocessed, paths.raw_data, paths.releases):
-        if folder.is_dir():
-            allowed = {paths.sync_csv, paths.regions_csv}
-            found += [entry for entry in sorted(folder.iterdir()) if entry not in allowed]
+        allowed = {paths.sync_csv, paths.regions_csv}
+        entries = sorted(folder.iterdir()) if folder.is_dir() else []
+        found += [entry for entry in entries if entry not in allowed and not is_clutter(entry.name)]
     return found

@@ -16,6 +16,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import SnapshotLostError
 from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.files.checked_json import DamagedStateError, encode_checked, read_checked
+from eus_etl.storage.files.listing import listed
 
 _INDEX = "versions.json"
 
@@ -132,7 +133,7 @@ def _stored_index(path: Path, mark: str) -> _Index | None:
 def _index_of_snapshots(folder: Path) -> _Index:
     """An index made from the snapshots themselves: the latest of each visit."""
     found: dict[str, tuple[str, int]] = {}
-    for file in sorted(folder.glob("*-*.json"), key=lambda file: file.stat().st_mtime_ns):
+    for file in sorted(listed(folder, "*-*.json"), key=lambda file: file.stat().st_mtime_ns):
         patient_id, _, version = file.stem.rpartition("-")
         found[patient_id] = version, file.stat().st_size
     return found

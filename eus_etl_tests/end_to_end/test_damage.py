@@ -240,6 +240,41 @@ def test_a_lost_folder_is_made_again(studies: Studies, tmp_path: Path, kind: str
     assert differing(hospital, studies.clean[True]) == set()
 
 
+CLUTTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+
+
+def litter(folder: Path) -> None:
+    """Leave in every folder what computers leave there: of a Mac, also a file beside each file."""
+    for inner in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+        beside = [f"._{path.name}" for path in inner.iterdir() if not path.name.startswith(".")]
+        for name in (*CLUTTER, *beside):
+            (inner / name).write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        ")
+
+
+def without_litter(files: dict[str, bytes]) -> dict[str, bytes]:
+    names = ((name, name.rpartition("/")[2]) for name in files)
+    return {name: files[name] for name, last in names if last not in CLUTTER and not last.startswith("._")}
+
+
+@pytest.mark.slow
+def test_clutter_in_every_folder_breaks_and_changes_nothing(studies: Studies, tmp_path: Path) -> None:
+    hospital = copy_of(studies.folder, tmp_path)
+    litter(hospital.folder)
+    until_done(hospital)
+    for asset in (None, "raw_videos", "frames", "regions", "preprocessed_frames", "dataset"):
+        edit(hospital, edited=asset is None)
+        with open_instance(hospital.home) as instance:
+            report = StudySession(hospital.study, instance).run(remake=asset)
+        assert report.complete, (asset, report.failed, report.unobserved)
+        litter(hospital.paths.root)
+    edit(hospital, edited=True)
+    until_done(hospital)
+    found, clean = without_litter(files_of(hospital.paths.root)), studies.clean[True]
+    differ = {name for name in found.keys() | clean.keys() if found.get(name) != clean.get(name)}
+    # a hidden file among uploads is recorded
+    assert {name for name in differ if "rejected" not in name and "drive_videos" not in name} == set()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [*OUTPUTS, *STATE])
 def test_a_turned_bit_changes_at_most_the_damaged_file(studies: Studies, tmp_path: Path, kind: str) -> None:

@@ -58,3 +58,12 @@ def test_a_root_of_an_earlier_version_is_taken_and_one_of_a_later_version_is_not
         with pytest.raises(ForeignRootError, match="use the version of this package that wrote it"):
             claim_root(paths, "eusml")
         assert paths.owner_file.read_text() == later
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "._labels.csv", "desktop.ini"])
+def test_what_computers_leave_does_not_make_a_root_foreign(tmp_path: Path, name: str) -> None:
+    paths = StudyPaths(tmp_path)
+    paths.data.mkdir(parents=True)
+    (paths.data / name).write_bytes(b"theirs")
+    claim_root(paths, "eusml")
+    assert (paths.data / name).read_bytes() == b"theirs"

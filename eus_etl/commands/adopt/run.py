@@ -23,6 +23,7 @@ from eus_etl.steps.observation.connect import connect
 from eus_etl.steps.observation.observe import observe_all
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, matcher, observed_files
 from eus_etl.storage.files.atomic import sync_file_system
+from eus_etl.storage.files.listing import is_clutter
 from eus_etl.storage.files.locks import work_lock
 from eus_etl.storage.files.rename import free_name, move
 from eus_etl.storage.root_owner import is_claimed, mark_root
@@ -143,7 +144,11 @@ def _table_moves(paths: StudyPaths) -> dict[Path, Path]:
     """Where old tables, frames and releases are moved: everything that would make the root foreign."""
     kept = {paths.sync_csv, paths.regions_csv, paths.legacy_tables}
     entries = sorted(paths.data.iterdir()) if paths.data.is_dir() else []
-    wanted = {entry: paths.legacy_tables / entry.name for entry in entries if entry not in kept}
+    wanted = {
+        entry: paths.legacy_tables / entry.name
+        for entry in entries
+        if entry not in kept and not is_clutter(entry.name)
+    }
     for folder in (paths.frames, paths.preprocessed):
         if folder.is_dir():
             wanted[folder] = paths.legacy_tables / folder.name

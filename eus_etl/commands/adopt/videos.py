@@ -16,6 +16,7 @@ from eus_etl.errors import PermanentError
 from eus_etl.steps.observation.snapshot import ObservedFile
 from eus_etl.steps.raw_videos.step import copy_names
 from eus_etl.storage.files.checksums import md5_of
+from eus_etl.storage.files.listing import is_clutter
 from eus_etl.storage.files.rename import free_name, move, remove_empty_folders
 
 UNKNOWN_CONTENT, SECOND_COPY, UNREADABLE = "of unknown content", "second copy", "unreadable"
@@ -172,7 +173,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
         return
     for inner, _, names in os.walk(folder, onerror=fail):
         for path in (Path(inner) / name for name in names):
-            if path.is_file() and not path.is_symlink():
+            if not is_clutter(path.name) and path.is_file() and not path.is_symlink():
                 yield path
 
 

@@ -11,6 +11,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ConfigError
 from eus_etl.steps.raw_videos.copies import memory_of
 from eus_etl.storage.extraction_store import remove_manifest
+from eus_etl.storage.files.listing import listed
 from eus_etl.storage.files.locks import work_lock
 from eus_etl.storage.provenance import STUDY, forget_entry
 
@@ -48,12 +49,12 @@ def _forget_copies(paths: StudyPaths, patient: str) -> None:
 
 
 def _forget_extractions(paths: StudyPaths, patient: str) -> None:
-    for manifest in paths.extracted_of_patient(patient).glob("*/*.json"):
+    for manifest in listed(paths.extracted_of_patient(patient), "*/*.json"):
         remove_manifest(manifest.parent)
 
 
 def _forget_preprocessed(paths: StudyPaths, patient: str) -> None:
-    for manifest in paths.preprocessed_manifests(patient):
+    for manifest in listed(paths.preprocessed_state, f"*/{patient}/*.json"):
         manifest.unlink(missing_ok=True)
 
 

@@ -8,10 +8,7 @@ import os
 import re
 from collections.abc import Collection, Sequence
 
-_CLUTTER = frozenset(
-    {".ds_store", ".localized", ".directory", ".nomedia", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
-)
-"""Names, in lower case, of files that computers leave in folders by themselves."""
+from eus_etl.storage.files.listing import CLUTTER
 
 _TRASH = re.compile(r"\.trash(es|-\w+)?|\$recycle\.bin|recycler|#recycle|@recycle|@recently-snapshot")
 """Folders, in lower case, that hold what people have deleted."""
@@ -63,7 +60,7 @@ def readable_name(name: str) -> str:
 
 def is_clutter(name: str) -> bool:
     """Whether a computer leaves files of this name by itself: they are no uploads, and are not recorded."""
-    return name.casefold() in _CLUTTER
+    return name.casefold() in CLUTTER
 
 
 def why_not_taken(parts: Sequence[str], beside: Collection[str] = ()) -> str | None:

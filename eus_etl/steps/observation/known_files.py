@@ -6,6 +6,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import SnapshotLostError
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, ObservedFile, observed_files
 from eus_etl.steps.raw_videos.copies import remembered_uploads
+from eus_etl.storage.files.listing import listed
 from eus_etl.storage.source_snapshots import Inventory
 
 
@@ -21,7 +22,7 @@ def known_files(paths: StudyPaths) -> dict[str, Sequence[ObservedFile]]:
             known[patient_id] = observed_files(paths, patient_id)
         except SnapshotLostError:
             known[patient_id] = remembered_uploads(paths, patient_id)
-    for memory in sorted(paths.copies.glob("*.json")):
+    for memory in listed(paths.copies, "*.json"):
         if memory.stem not in known and (files := remembered_uploads(paths, memory.stem)):
             known[memory.stem] = files
     return known

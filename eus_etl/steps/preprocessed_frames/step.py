@@ -19,6 +19,8 @@ from eus_etl.steps.previews.visit import sheets_of_visit
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.steps.text_check.check import STAGE, check_text, require_reader
 from eus_etl.storage.extraction_store import extracted_videos
+from eus_etl.storage.files.atomic import remove_partials
+from eus_etl.storage.files.listing import listed
 from eus_etl.storage.outputs import file_sizes
 from eus_etl.storage.tables.parts import load_part, part_outputs, write_part
 from eus_etl.storage.tables.table_files import read_part
@@ -92,17 +94,19 @@ def preprocess_patient(
 def _remove_others(paths: StudyPaths, patient_id: str, recipes: Collection[str], jobs: list[Job]) -> None:
     """Remove the visit's images and manifests that belong to no job, and unfinished ones."""
     wanted = {entry for job in jobs for entry in (job.folder, job.manifest_file, job.rows_file)}
-    state = paths.preprocessed_manifest("*", patient_id, "*").parent.relative_to(paths.root)
-    for manifest in paths.root.glob(f"{state}/*.json"):
+    for folder in (paths.preprocessed_state, paths.preprocessed):
+        for unfinished in listed(folder, f"*/{patient_id}"):
+            remove_partials(unfinished)
+    for manifest in listed(paths.preprocessed_state, f"*/{patient_id}/*.json"):
         if manifest not in wanted:
             forget(manifest)
-    for rows in paths.root.glob(f"{state}/*"):
+    for rows in listed(paths.preprocessed_state, f"*/{patient_id}/*"):
         if rows not in wanted:
             rows.unlink()
-    for folder in paths.preprocessed.glob(f"*/{patient_id}/*"):
+    for folder in listed(paths.preprocessed, f"*/{patient_id}/*"):
         if folder not in wanted:
             shutil.rmtree(folder)
-    for folder in paths.preprocessed.glob(f"*/{patient_id}"):
+    for folder in listed(paths.preprocessed, f"*/{patient_id}"):
         with suppress(OSError):  # not empty
             folder.rmdir()
             if folder.parent.name not in recipes:

@@ -19,6 +19,7 @@ from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.contact_sheets import draw_visit_sheet
 from eus_etl.steps.previews.safe_images import read_shown, shown_frames
 from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.files.listing import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def sheets_of_visit(study: StudyConfig, patient_id: str) -> Drawn:
     paths = StudyPaths(study.root)
     files = {recipe: paths.visit_contact_sheet(patient_id, recipe) for recipe in study.preprocess.recipes}
     of_any = paths.visit_contact_sheet(patient_id, "*")
-    for file in of_any.parent.glob(of_any.name):
+    for file in listed(of_any.parent, of_any.name):
         if file not in files.values():
             file.unlink()
     drawn = [

@@ -20,6 +20,7 @@ from eus_etl.sources.videos.base import PART, VideoSource
 from eus_etl.steps.observation.snapshot import ObservedFile
 from eus_etl.storage.files.checked_json import read_checked, write_checked
 from eus_etl.storage.files.checksums import md5_of, md5_of_beginning
+from eus_etl.storage.files.listing import listed
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 3600.0, 24 * 3600.0
 """Until a file that the source does not release is asked for again; doubled after each further refusal."""
@@ -121,7 +122,7 @@ def bring_copies(
     folder, memory = paths.raw_folder(patient_id), memory_of(paths, patient_id)
     before = _remembered(memory)
     if before is None:  # what lies there is ours all the same, whatever its name
-        before, held = _Copies(), {md5_of(file): file for file in folder.glob("[!.]*") if file.is_file()}
+        before, held = _Copies(), {md5_of(file): file for file in listed(folder) if file.is_file()}
     else:
         held = {
             copy.md5: folder / name for name, copy in before.names.items() if _is_intact(folder / name, copy)

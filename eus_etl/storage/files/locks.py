@@ -8,6 +8,7 @@ from pathlib import Path
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.storage.files.folders import make_folder
+from eus_etl.storage.files.listing import listed
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def hold_to_the_end(folder: Path, run_id: str) -> None:
 def sweep(folder: Path) -> None:
     """Remove the lock files that no process holds: their runs are over."""
     if folder.is_dir():
-        for file in folder.iterdir():
+        for file in listed(folder):
             is_worked_on(folder, file.name)
 
 

@@ -12,6 +12,7 @@ import polars as pl
 from eus_etl.domain.tables.schema import Table
 from eus_etl.errors import ConfigError
 from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.files.listing import listed
 from eus_etl.storage.files.stable_read import read_settled
 from eus_etl.storage.tables.csv_cells import read_cells
 from eus_etl.storage.vouched import content_of
@@ -101,7 +102,7 @@ def readable(folder: Path) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        for file in sorted(folder.rglob("*.parquet")):
+        for file in listed(folder, "**/*.parquet"):
             with content_of(file):
                 pl.read_parquet(file)
         raise
