@@ -106,25 +106,25 @@ def _extract_file(
         outcome,
         _lost(manifest),
         manifest.frames_kept,
-        manifest.frames_decoded,
-        manifest.frames_skipped,
-        manifest.decode_errors,
+        manifest.counts.frames,
+        manifest.counts.skipped,
+        manifest.counts.errors,
         manifest.image_bytes,
     )
 
 
 def _lost(manifest: Manifest) -> str:
     """What of a video could not be had; empty for nothing."""
-    held = manifest.frames_decoded + manifest.frames_skipped
+    held = manifest.counts.frames + manifest.counts.skipped
     losses = {
-        "lie before the first key frame": manifest.frames_before_key,
-        "cannot be decoded": manifest.decode_errors,
-        "are missing at the end": manifest.frames_missing,
+        "lie before the first key frame": manifest.counts.before_key,
+        "cannot be decoded": manifest.counts.errors,
+        "are missing at the end": manifest.counts.missing,
     }
     total = held + sum(losses.values())
     said = [f"{count} of {total} frames {what}" for what, count in losses.items() if count]
-    if manifest.clock_restarts:
-        said.append(f"its clock starts anew {manifest.clock_restarts} times")
+    if manifest.counts.clock_restarts:
+        said.append(f"its clock starts anew {manifest.counts.clock_restarts} times")
     return ", ".join(said)
 
 

@@ -144,15 +144,8 @@ def manifest_of(made: VideoPass, video_id: str, extraction: ExtractionConfig) ->
         )
     return Manifest(
         extraction.fingerprint(),
-        frames_decoded=counts.frames,
-        frames_skipped=counts.skipped,
-        decode_errors=counts.errors,
-        frames_before_key=counts.before_key,
-        frames_missing=counts.missing,
-        clock_restarts=counts.clock_restarts,
-        interlaced=counts.interlaced > 0,
+        counts=counts,
         deinterlaced=counts.interlaced > 0 and extraction.deinterlace,
-        damaged=counts.damaged,
         frames_kept=0 if rejected else made.frames.height,
         image_bytes=0 if rejected else made.image_bytes,
         rejected=rejected,

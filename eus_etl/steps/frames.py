@@ -179,13 +179,13 @@ def _write_decoded(paths: StudyPaths, patient_id: str, manifests: Mapping[str, M
         {
             "patient_id": patient_id,
             "video_id": video_id,
-            "frames_decoded": manifest.frames_decoded,
-            "frames_skipped": manifest.frames_skipped,
-            "decode_errors": manifest.decode_errors,
-            "frames_before_key": manifest.frames_before_key,
-            "frames_missing": manifest.frames_missing,
-            "clock_restarts": manifest.clock_restarts,
-            "interlaced": manifest.interlaced,
+            "frames_decoded": manifest.counts.frames,
+            "frames_skipped": manifest.counts.skipped,
+            "decode_errors": manifest.counts.errors,
+            "frames_before_key": manifest.counts.before_key,
+            "frames_missing": manifest.counts.missing,
+            "clock_restarts": manifest.counts.clock_restarts,
+            "interlaced": manifest.counts.interlaced > 0,
             "deinterlaced": manifest.deinterlaced,
             "frames_kept": manifest.frames_kept,
         }
@@ -197,7 +197,7 @@ def _write_decoded(paths: StudyPaths, patient_id: str, manifests: Mapping[str, M
 def _metadata(
     manifests: Mapping[str, Manifest], decoded: list[Manifest], seconds: float
 ) -> dict[str, int | float | str | bool]:
-    frames_decoded = sum(manifest.frames_decoded for manifest in decoded)
+    frames_decoded = sum(manifest.counts.frames for manifest in decoded)
     of_visit = list(manifests.values())
     return {
         "videos_decoded": len(decoded),
@@ -205,13 +205,13 @@ def _metadata(
         "videos_rejected": sum(manifest.rejected is not None for manifest in of_visit),
         "frames": sum(manifest.frames_kept for manifest in of_visit),
         "bytes": sum(manifest.image_bytes for manifest in of_visit),
-        "decode_errors": sum(manifest.decode_errors for manifest in of_visit),
-        "frames_before_key": sum(manifest.frames_before_key for manifest in of_visit),
-        "frames_missing": sum(manifest.frames_missing for manifest in of_visit),
-        "clock_restarts": sum(manifest.clock_restarts for manifest in of_visit),
-        "damaged_frames": sum(manifest.damaged for manifest in of_visit),
+        "decode_errors": sum(manifest.counts.errors for manifest in of_visit),
+        "frames_before_key": sum(manifest.counts.before_key for manifest in of_visit),
+        "frames_missing": sum(manifest.counts.missing for manifest in of_visit),
+        "clock_restarts": sum(manifest.counts.clock_restarts for manifest in of_visit),
+        "damaged_frames": sum(manifest.counts.damaged for manifest in of_visit),
         "frames_decoded": frames_decoded,
-        "frames_skipped": sum(manifest.frames_skipped for manifest in decoded),
+        "frames_skipped": sum(manifest.counts.skipped for manifest in decoded),
         "seconds": round(seconds, 3),
         "frames_decoded_per_s": round(frames_decoded / max(seconds, 1e-3), 1),
     }
@@ -230,5 +230,5 @@ def _images_equal_rows(videos: list[_Video], manifests: Mapping[str, Manifest]) 
 def _outcome(manifest: Manifest) -> str:
     if manifest.rejected:
         return f"rejected, {manifest.rejected.reason}"
-    held = manifest.frames_decoded + manifest.frames_skipped
-    return f"{manifest.frames_kept} of {held} frames kept, {manifest.frames_decoded} decoded"
+    held = manifest.counts.frames + manifest.counts.skipped
+    return f"{manifest.frames_kept} of {held} frames kept, {manifest.counts.frames} decoded"

@@ -19,6 +19,7 @@ from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import DECODED, EXTRACTED
 from eus_etl.domain.tables.rejection import Rejection
+from eus_etl.domain.video.types import DecodeCounts
 from eus_etl.errors import FramesMissingError
 from eus_etl.storage.cell_store import GRIDS, load_grids
 from eus_etl.storage.files.atomic import PARTIAL, raise_if_full
@@ -31,7 +32,7 @@ from eus_etl.storage.tables.parts import load_part
 from eus_etl.storage.tables.table_files import write_parquet
 from eus_etl.storage.vouched import content_of
 
-FORMAT = 5  # raise it when the same configuration gives other images, rows or grids
+FORMAT = 6  # raise it when the same configuration gives other images, rows or grids
 _MANIFEST = "manifest.json"
 _ROWS = "extracted.parquet"
 
@@ -43,15 +44,8 @@ class Manifest:
     Attributes:
         extraction: fingerprint of the configuration.
         reading: fingerprint of the reader's limits, if the video was rejected under them.
-        frames_decoded: frames decoded.
-        frames_skipped: frames left undecoded, because no kept frame needs them.
-        decode_errors: of what was decoded: packets or frames that could not be.
-        frames_before_key: frames before the first that can be decoded.
-        clock_restarts: how often the video's clock starts anew.
-        frames_missing: frames that the container lists and that the file, cut off, no longer holds.
-        interlaced: a decoded frame is marked as interlaced.
+        counts: of its decoding.
         deinterlaced: interlaced frames were made whole.
-        damaged: frames decoded that the decoder marked as damaged.
         frames_kept: images.
         image_bytes: bytes of all images.
         rejected: why the video cannot be used; then it has no images.
@@ -61,15 +55,8 @@ class Manifest:
 
     extraction: str
     reading: str | None = None
-    frames_decoded: int = 0
-    frames_skipped: int = 0
-    decode_errors: int = 0
-    frames_before_key: int = 0
-    frames_missing: int = 0
-    clock_restarts: int = 0
-    interlaced: bool = False
+    counts: DecodeCounts = field(default_factory=DecodeCounts)
     deinterlaced: bool = False
-    damaged: int = 0
     frames_kept: int = 0
     image_bytes: int = 0
     rejected: Rejection | None = None

@@ -4,16 +4,14 @@ Only reads: ``domain.sync_rows`` and ``domain.screen.region_overrides`` know wha
 ``observe`` stores them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from eus_etl.domain.frame_ids import is_bare_video_id
-from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.patient_matching import PatientMatcher
 from eus_etl.domain.screen.region_overrides import Row, has_good_signature, is_remembered
 from eus_etl.domain.sync_rows import sync_row, without_conflicts
-from eus_etl.domain.tables.catalog import REGIONS, SYNC
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.domain.tables.schema import Table
 from eus_etl.errors import SourceUnavailableError
@@ -38,19 +36,56 @@ class WrittenRows:
     remembered: list[Row] = field(default_factory=list)
 
 
-def sync_rows(paths: StudyPaths, match: PatientMatcher, *, had_rows: bool) -> WrittenRows:
-    """The rows of ``sync.csv``.
+@dataclass(frozen=True, slots=True)
+class HandWritten:
+    """A hand-written file as it was read.
+
+    Attributes:
+        table: its rows.
+        doubted: what is recorded of rows that are used nevertheless.
+    """
+
+    table: WrittenTable
+    doubted: Sequence[Rejection] = ()
+
+
+def read_hand_written(path: Path, table: Table, *, had_rows: bool) -> HandWritten:
+    """``sync.csv`` or ``regions.csv``; a video id without its v, as tables once showed it, gets one.
+
+    A file that is gone or blank may be lost; one with only its headers is meant so.
 
     Args:
-        paths: the study's paths.
-        match: assigns rows to visits.
+        path: the file.
+        table: its columns.
         had_rows: whether the file held rows when it was last read.
 
     Raises:
         ConfigError: the file is not a table with these columns.
         SourceUnavailableError: it is gone or blank, and held rows before.
     """
-    written, bare = _read(paths.sync_csv, SYNC, had_rows=had_rows)
+    written = read_correction(path, table)
+    if written is None and had_rows:
+        raise SourceUnavailableError(
+            path.name,
+            "it is gone or blank, and held corrections before; these stay in force",
+            "restore it; to withdraw all corrections, keep only its row of headers",
+        )
+    if written is None:
+        return HandWritten(WrittenTable({}, ()))
+    bare = {
+        number: {**row, "video_id": f"v{row['video_id']}"}
+        for number, row in written.rows.items()
+        if is_bare_video_id(row["video_id"] or "")
+    }
+    return HandWritten(
+        table=replace(written, rows={**written.rows, **bare}),
+        doubted=[_bare_id(number) for number in bare],
+    )
+
+
+def sync_rows(file: HandWritten, match: PatientMatcher) -> WrittenRows:
+    """The rows of ``sync.csv``; ``match`` assigns them to visits."""
+    written = file.table
     of_visits, rejected = _of_visits(written.rows, match)
     used: dict[str, list[Row]] = {}
     refused: dict[str, list[RefusedRow]] = {}
@@ -68,22 +103,12 @@ def sync_rows(paths: StudyPaths, match: PatientMatcher, *, had_rows: bool) -> Wr
             RefusedRow(video_id=rows[number]["video_id"], rejection=rejection)
             for number, rejection in sorted((bad | contradicting).items())
         ]
-    return WrittenRows(used, [*rejected, *bare], refused)
+    return WrittenRows(used, [*rejected, *file.doubted], refused)
 
 
-def region_rows(paths: StudyPaths, match: PatientMatcher, *, had_rows: bool) -> WrittenRows:
-    """The rows of ``regions.csv``.
-
-    Args:
-        paths: the study's paths.
-        match: assigns rows to visits.
-        had_rows: whether the file held rows when it was last read.
-
-    Raises:
-        ConfigError: the file is not a table with these columns.
-        SourceUnavailableError: it is gone or blank, and held rows before.
-    """
-    written, bare = _read(paths.regions_csv, REGIONS, had_rows=had_rows)
+def region_rows(file: HandWritten, match: PatientMatcher) -> WrittenRows:
+    """The rows of ``regions.csv``; ``match`` assigns them to visits."""
+    written = file.table
     bad = {number: surplus_row(number) for number in written.rows if number in written.surplus}
     bad |= {
         number: _bad_signature(number)
@@ -97,7 +122,7 @@ def region_rows(paths: StudyPaths, match: PatientMatcher, *, had_rows: bool) -> 
         for patient_id, rows in found.items()
     }
     remembered: list[Row] = [row for row in good.values() if is_remembered(row)]
-    return WrittenRows(of_visits, [*bad.values(), *rejected, *bare], remembered=remembered)
+    return WrittenRows(of_visits, [*bad.values(), *rejected, *file.doubted], remembered=remembered)
 
 
 def unknown_row(number: int, patients: int) -> Rejection:
@@ -108,28 +133,6 @@ def unknown_row(number: int, patients: int) -> Rejection:
         detail=f"its key matches {patients} visits" if patients else "no visit matches its key",
         remedy="write the visit's id or alias as it is in the label item",
     )
-
-
-def _read(path: Path, table: Table, *, had_rows: bool) -> tuple[WrittenTable, list[Rejection]]:
-    """A hand-written file, and what is recorded of rows that show a video id as tables once did.
-
-    A file that is gone or blank may be lost; one with only its headers is meant so.
-    """
-    written = read_correction(path, table)
-    if written is None and had_rows:
-        raise SourceUnavailableError(
-            path.name,
-            "it is gone or blank, and held corrections before; these stay in force",
-            "restore it; to withdraw all corrections, keep only its row of headers",
-        )
-    if written is None:
-        return WrittenTable({}, ()), []
-    bare = {
-        number: {**row, "video_id": f"v{row['video_id']}"}
-        for number, row in written.rows.items()
-        if is_bare_video_id(row["video_id"] or "")
-    }
-    return replace(written, rows={**written.rows, **bare}), [_bare_id(number) for number in bare]
 
 
 def _of_visits(

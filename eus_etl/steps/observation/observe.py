@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from eus_etl.domain.paths import StudyPaths, is_safe_id
 from eus_etl.domain.patient_matching import PatientMatcher
 from eus_etl.domain.patients import checked_cells
+from eus_etl.domain.tables.catalog import REGIONS, SYNC
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.errors import EusEtlError
 from eus_etl.settings import PatientsConfig, StudyConfig
@@ -17,7 +18,13 @@ from eus_etl.sources.patient_rows.base import PatientRowSource
 from eus_etl.sources.videos.base import Listing, VideoSource
 from eus_etl.sources.videos.upload_names import why_not_taken
 from eus_etl.steps.observation.connect import Sources
-from eus_etl.steps.observation.corrections import region_rows, surplus_row, sync_rows, unknown_row
+from eus_etl.steps.observation.corrections import (
+    read_hand_written,
+    region_rows,
+    surplus_row,
+    sync_rows,
+    unknown_row,
+)
 from eus_etl.steps.observation.known_files import known_files
 from eus_etl.steps.observation.known_screens import had_known_screens, store_known_screens
 from eus_etl.steps.observation.losses import is_below, lost_files, refuse_loss
@@ -257,7 +264,8 @@ def _observe_rows(
 
 
 def _observe_sync(paths: StudyPaths, match: PatientMatcher) -> Observation:
-    written = sync_rows(paths, match, had_rows=bool(Inventory(paths, SYNC_ROWS).versions))
+    had_rows = bool(Inventory(paths, SYNC_ROWS).versions)
+    written = sync_rows(read_hand_written(paths.sync_csv, SYNC, had_rows=had_rows), match)
     observed = {
         patient_id: {
             "rows": held,
@@ -270,7 +278,7 @@ def _observe_sync(paths: StudyPaths, match: PatientMatcher) -> Observation:
 
 def _observe_regions(paths: StudyPaths, match: PatientMatcher) -> Observation:
     had_rows = bool(Inventory(paths, REGION_ROWS).versions) or had_known_screens(paths)
-    written = region_rows(paths, match, had_rows=had_rows)
+    written = region_rows(read_hand_written(paths.regions_csv, REGIONS, had_rows=had_rows), match)
     store_known_screens(paths, written.remembered)
     observed = {patient_id: {"rows": held} for patient_id, held in written.of_visits.items()}
     return _store(paths, REGION_ROWS, observed, written.rejected)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 
 import av
 import cv2
@@ -11,7 +10,7 @@ from eus_etl.domain.video.reader import probe
 from eus_etl.domain.video.source_file import tell_reads_to
 from eus_etl.errors import VideoUnreadableError
 from eus_etl.steps.frame_extraction import extract_video
-from eus_etl.steps.video_reader.messages import ROWS, Facts, Made, Rejection, Reply, Request
+from eus_etl.steps.video_reader.messages import ROWS, Made, Refusal, Reply, Request
 
 _TELL_S = 0.5
 _REMEDY = "remove the file from the visit's folder, or export it again from the recorder"
@@ -54,14 +53,13 @@ _TOO_LARGE = "export it with smaller pictures, or raise reading.memory_mb"
 
 
 def _rejected(reason: str, cause: str, remedy: str) -> Reply:
-    return Reply(rejected=Rejection(reason=reason, cause=cause, remedy=remedy))
+    return Reply(rejected=Refusal(reason=reason, cause=cause, remedy=remedy))
 
 
 def _read(request: Request, tell: Callable[[Reply], None]) -> Reply:
     source, video_id, extraction = request.source, request.video_id, request.extraction
     if request.images is None or request.rows is None:
-        facts = probe(source, video_id, extraction.still_images == "keep")
-        return Reply(facts=Facts(**{**asdict(facts), "time_base": str(facts.time_base)}))
+        return Reply(facts=probe(source, video_id, extraction.still_images == "keep"))
     made = extract_video(
         source, video_id, request.images, request.grid, extraction, lambda more: tell(Reply(frames=more))
     )

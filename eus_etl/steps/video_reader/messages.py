@@ -1,6 +1,5 @@
 """What the two sides say to each other, a JSON object a line. Nothing in it was taken from a file as text."""
 
-from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -38,35 +37,12 @@ class Request(_Message):
     rows: Path | None = None
 
 
-class Rejection(_Message):
-    """Why a file cannot be used."""
+class Refusal(_Message):
+    """Why a file cannot be used; the asking side raises it as a ``VideoUnreadableError``."""
 
     reason: str
     cause: str
     remedy: str
-
-
-class Facts(_Message):
-    """``VideoFacts``, with the time base as text."""
-
-    container: str
-    codec: str
-    width: int
-    height: int
-    pixel_aspect: float
-    rotation: int
-    nominal_rate_hz: float | None
-    variable_rate: bool | None
-    duration_s: float | None
-    frames_declared: int | None
-    recorded_at: str | None
-    time_base: str
-    frames_held: int
-    synthetic_time: bool
-
-    def value(self) -> VideoFacts:
-        """The facts themselves."""
-        return VideoFacts(**{**self.model_dump(), "time_base": Fraction(self.time_base)})
 
 
 class Made(_Message):
@@ -91,9 +67,9 @@ class Reply(_Message):
 
     process: int | None = None
     frames: int | None = None
-    facts: Facts | None = None
+    facts: VideoFacts | None = None
     made: Made | None = None
-    rejected: Rejection | None = None
+    rejected: Refusal | None = None
     disk_error: int | None = None
     ended: int | None = None
 

@@ -51,7 +51,7 @@ def probe_apart(
     reply = _ask(request, reading, None)
     if reply.facts is None:
         raise RuntimeError("the reader answers with something else than facts")
-    return reply.facts.value()
+    return reply.facts
 
 
 def extract_apart(
