@@ -34,7 +34,8 @@ from eus_etl.steps.dataset import make_dataset
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.study_tables import assemble_preprocess_metadata
 from eus_etl.storage.cell_store import save_grids
-from eus_etl.storage.extraction_store import Manifest, load_rows, write_manifest, write_rows
+from eus_etl.storage.extraction_store import load_rows, write_rows
+from eus_etl.storage.manifests import Manifest, write_manifest
 from eus_etl.storage.tables.parts import load_part, write_part
 from eus_etl.storage.tables.table_files import write_csv, write_parquet
 

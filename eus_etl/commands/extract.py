@@ -12,17 +12,11 @@ import polars as pl
 from eus_etl.domain.frame_ids import video_id_of
 from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import ExtractionConfig, ReadingConfig
-from eus_etl.steps.frame_extraction import FramesDecoded, manifest_of
+from eus_etl.steps.video_pass import FramesDecoded, manifest_of
 from eus_etl.steps.video_reader.reader import extract_apart
-from eus_etl.storage.extraction_store import (
-    Manifest,
-    folder_beside,
-    load_manifest,
-    remove_manifest,
-    write_manifest,
-)
-from eus_etl.storage.files.atomic import publish_folder
+from eus_etl.storage.files.atomic import folder_beside, publish_folder
 from eus_etl.storage.files.checksums import md5_of
+from eus_etl.storage.manifests import Manifest, load_manifest, remove_manifest, write_manifest
 from eus_etl.storage.tables.table_files import write_csv
 
 _STATE = ".eus_etl"

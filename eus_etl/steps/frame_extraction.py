@@ -7,7 +7,6 @@ already done, is the caller's.
 import ctypes
 from array import array
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -22,13 +21,12 @@ from eus_etl.domain.cells.statistics import FrameCells, codes_with_motion, measu
 from eus_etl.domain.frame_ids import frame_stem, frame_stems, hash_id
 from eus_etl.domain.images.codec import encode_image
 from eus_etl.domain.images.threads import one_thread_a_picture
-from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.domain.video.reader import DecodeOptions, SkippingUnsoundError, decode
 from eus_etl.domain.video.types import DecodeCounts, DecodedFrame
 from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import ExtractionConfig
+from eus_etl.steps.video_pass import FramesDecoded, VideoPass
 from eus_etl.storage.cell_store import GridWriter
-from eus_etl.storage.extraction_store import Manifest
 
 ENCODER_THREADS = 2
 _WAITING = 8  # frames that wait for an encoder: enough to keep it busy, little memory
@@ -37,25 +35,6 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _KEPT_BYTES = 1 << 26
 
 _COUNTED = ("pts", "repeat", "frame_index", "segment", "grid_row", "synthetic_time", "decode_error")
-
-FramesDecoded = Callable[[int], None]
-"""Told how many more frames were decoded since the last call."""
-
-
-@dataclass(frozen=True, slots=True)
-class VideoPass:
-    """What one pass made.
-
-    Attributes:
-        frames: one row per kept frame: ``stem, frame_index, pts, time_base, video_s, segment, grid_row,
-            synthetic_time, decode_error, dhash`` as in ``tables.EXTRACTED``; ``stem`` names its image.
-        counts: what was decoded, and what could not be.
-        image_bytes: bytes of all images.
-    """
-
-    frames: pl.DataFrame
-    counts: DecodeCounts
-    image_bytes: int
 
 
 def extract_video(
@@ -129,27 +108,6 @@ def _go_through(
             video_id, "none of its frames can be decoded", "export it again from the recorder"
         )
     return VideoPass(rows.frame(), counts, rows.image_bytes)
-
-
-def manifest_of(made: VideoPass, video_id: str, extraction: ExtractionConfig) -> Manifest:
-    """What to note of a pass; rejected where too large a share of the video cannot be decoded."""
-    counts = made.counts
-    rejected = None
-    if counts.error_share > extraction.max_error_share:
-        rejected = Rejection(
-            item=video_id,
-            reason="too_many_errors",
-            detail=f"{counts.errors} of {counts.errors + counts.frames} frames cannot be decoded",
-            remedy="export it again from the recorder, or raise extraction.max_error_share",
-        )
-    return Manifest(
-        extraction.fingerprint(),
-        counts=counts,
-        deinterlaced=counts.interlaced > 0 and extraction.deinterlace,
-        frames_kept=0 if rejected else made.frames.height,
-        image_bytes=0 if rejected else made.image_bytes,
-        rejected=rejected,
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import DECODED, EXTRACTED, LABELS, VIDEOS
 from eus_etl.settings import GridConfig, StudyConfig, TextCheckConfig, load_study
 from eus_etl.storage.cell_store import save_grids
-from eus_etl.storage.extraction_store import Manifest, write_manifest
+from eus_etl.storage.manifests import Manifest, write_manifest
 from eus_etl.storage.tables.parts import load_part, write_part
 from eus_etl.storage.tables.table_files import write_parquet
 

@@ -40,7 +40,7 @@ from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.steps.text_check import check as text_check
 from eus_etl.steps.timeline import make_timeline
-from eus_etl.storage import extraction_store as extractions
+from eus_etl.storage import manifests
 
 
 def patient_assets(study: StudyConfig) -> list[StepSpec]:
@@ -132,7 +132,7 @@ def patients(study: StudyConfig) -> StepSpec:
     )
 
 
-FRAMES_FORMAT = extractions.FORMAT
+FRAMES_FORMAT = manifests.FORMAT
 
 
 def frames(study: StudyConfig) -> StepSpec:

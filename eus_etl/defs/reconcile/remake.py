@@ -10,9 +10,9 @@ from eus_etl.defs.graph import StudyGraph
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ConfigError
 from eus_etl.steps.raw_videos.copies import memory_of
-from eus_etl.storage.extraction_store import remove_manifest
 from eus_etl.storage.files.listing import listed
 from eus_etl.storage.files.locks import work_lock
+from eus_etl.storage.manifests import remove_manifest
 from eus_etl.storage.provenance import STUDY, forget_entry
 
 

@@ -19,8 +19,8 @@ from eus_etl.domain.cells.geometry import (
     grid_geometry,
     means_of_integral,
 )
+from eus_etl.domain.images.luma import Luma
 from eus_etl.domain.images.picture import Picture
-from eus_etl.domain.video.types import Luma
 from eus_etl.settings import GridConfig
 
 __all__ = [

@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import UID, ImplicitVRLittleEndian
 
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.sampling import Sampler
 from eus_etl.domain.video.dicom_pixels import (
     Layout,
@@ -40,7 +41,7 @@ from eus_etl.domain.video.dicom_tags import (
 from eus_etl.domain.video.ffmpeg import decode_container, probe_container
 from eus_etl.domain.video.source_file import Embedded
 from eus_etl.domain.video.timestamps import FrameClock, Stamp
-from eus_etl.domain.video.types import DecodeCounts, DecodedFrame, DecodeOptions, Picture, VideoFacts
+from eus_etl.domain.video.types import DecodeCounts, DecodedFrame, DecodeOptions, VideoFacts
 from eus_etl.errors import VideoUnreadableError
 
 MICROSECOND = Fraction(1, 1_000_000)

@@ -21,6 +21,8 @@ from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from eus_etl.domain.images.luma import Luma
+from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.sampling import Sampler
 from eus_etl.domain.video.deinterlace import deinterlaced
 from eus_etl.domain.video.orientation import Orientation, orientation_of
@@ -36,7 +38,7 @@ from eus_etl.domain.video.selective_decode import decode_wanted, wanted_pts
 from eus_etl.domain.video.source_file import PHOTO_BRANDS, STILL_FORMATS, Embedded, open_container
 from eus_etl.domain.video.stretches import LOOK_AHEAD, UNTIMED
 from eus_etl.domain.video.timestamps import FrameClock, lost_before_first
-from eus_etl.domain.video.types import DecodeCounts, DecodedFrame, DecodeOptions, Luma, Picture, VideoFacts
+from eus_etl.domain.video.types import DecodeCounts, DecodedFrame, DecodeOptions, VideoFacts
 from eus_etl.errors import VideoUnreadableError
 
 _REMEDY = "remove the file from the visit's folder, or export it again from the recorder"

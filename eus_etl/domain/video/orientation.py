@@ -13,7 +13,7 @@ from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
 
-from eus_etl.domain.video.types import Picture
+from eus_etl.domain.images.picture import Picture
 
 # PyAV frees metadata of side data (of ICC profiles, for one) twice: when the side data go and when the frame
 # goes. One of each size and rotation is kept for good.

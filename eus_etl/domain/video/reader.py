@@ -10,7 +10,7 @@ from pathlib import Path
 
 from eus_etl.domain.video.ffmpeg import decode_container, probe_container
 from eus_etl.domain.video.selective_decode import SkippingUnsoundError
-from eus_etl.domain.video.types import DecodeCounts, DecodedFrame, DecodeOptions, VideoFacts
+from eus_etl.domain.video.types import DecodeCounts, DecodedFrame, DecodeOptions, VideoFacts, is_dicom
 
 __all__ = [
     "DecodeCounts",
@@ -70,9 +70,3 @@ def decode(
 
         return decode_dicom(path, video_id, counts, options)
     return decode_container(path, video_id, counts, options)
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether a file bears the mark of DICOM, whatever its name."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"

@@ -6,31 +6,12 @@ How a kind of file is read belongs to ``container`` and ``dicom``.
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple, Self
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-Picture = NDArray[np.uint8]
-"""BGR, (height, width, 3), as shown: full range, rotation applied."""
-
-
-class Luma(NamedTuple):
-    """The brightness of a picture, as shown.
-
-    Attributes:
-        plane: (height, width).
-        full_range: whether black is 0 and white 255; else they are 16 and 235 (ITU-R BT.601).
-    """
-
-    plane: NDArray[np.uint8]
-    full_range: bool
-
-    @classmethod
-    def of(cls, picture: Picture) -> Self:
-        """That of a picture in BGR."""
-        return cls(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8), full_range=True)
+if TYPE_CHECKING:  # for types alone: facts and counts are also read where no picture is
+    from eus_etl.domain.images.luma import Luma
+    from eus_etl.domain.images.picture import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +85,8 @@ class DecodedFrame:
     damaged: bool
     width: int
     height: int
-    picture: Callable[[], Picture]
-    luma: Callable[[], Luma | None]
+    picture: Callable[[], "Picture"]
+    luma: Callable[[], "Luma | None"]
 
 
 @dataclass(slots=True)
@@ -143,3 +124,9 @@ class DecodeCounts:
     def error_share(self) -> float:
         """Share of errors in all that was to be decoded."""
         return self.errors / max(1, self.frames + self.errors)
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file has the mark of DICOM, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"

@@ -22,8 +22,8 @@ from eus_etl.domain.screen.region import parse_polygon
 from eus_etl.domain.tables.catalog import PREPROCESSED
 from eus_etl.errors import FramesMissingError
 from eus_etl.steps.preprocessed_frames.job import Job, forget
-from eus_etl.storage.extraction_store import folder_beside, read_image
-from eus_etl.storage.files.atomic import publish_folder, write_atomically
+from eus_etl.storage.extraction_store import read_image
+from eus_etl.storage.files.atomic import folder_beside, publish_folder, write_atomically
 from eus_etl.storage.files.checksums import sha256_of
 from eus_etl.storage.tables.table_files import read_part, write_parquet
 

@@ -16,11 +16,10 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from eus_etl.domain.video.reader import is_dicom
-from eus_etl.domain.video.types import VideoFacts
+from eus_etl.domain.video.types import VideoFacts, is_dicom
 from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import ExtractionConfig, ReadingConfig
-from eus_etl.steps.frame_extraction import FramesDecoded, VideoPass
+from eus_etl.steps.video_pass import FramesDecoded, VideoPass
 from eus_etl.steps.video_reader.messages import ROWS, Reply, Request
 from eus_etl.storage.files.atomic import PARTIAL
 

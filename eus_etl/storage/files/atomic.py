@@ -62,6 +62,25 @@ def publish_folder(partial: Path, final: Path) -> None:
     sync_folder(final.parent)
 
 
+@contextmanager
+def folder_beside(final: Path) -> Iterator[Path]:
+    """An empty folder to fill, beside ``final``; gone afterwards unless it was published.
+
+    Raises:
+        DiskFullError: the disk became full in the block.
+    """
+    partial = final.with_name(f".{final.name}{PARTIAL}")
+    try:
+        make_folder(partial.parent)
+        partial.mkdir()
+        yield partial
+    except OSError as error:
+        raise_if_full(error, final.parent)
+        raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
 def remove_partials(folder: Path) -> int:
     """Remove what interrupted writers left directly in ``folder``; returns the number of entries removed.
 
