@@ -1,7 +1,8 @@
 """What the commands of ``eus-etl`` share: options, a session on the study, errors in one line."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
@@ -26,17 +27,40 @@ new_root_option = click.option(
 
 
 def plain_errors(command: Callable[_P, None]) -> Callable[_P, None]:
-    """End a command with one line and exit code 1 on our own errors, without a traceback."""
+    """End a command with one line and exit code 1 on any error, without a traceback or others' messages."""
 
     @wraps(command)
     def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except EusEtlError as error:
-            click.echo(f"eus-etl: {error}", err=True)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            click.echo(f"eus-etl: {_told(error, command.__name__, kwargs)}", err=True)
             sys.exit(1)
 
     return run
+
+
+def _told(error: Exception, command: str, options: Mapping[str, object]) -> EusEtlError:
+    """The error in one line, with the place below the study's root where the study can be read."""
+    if isinstance(error, EusEtlError):
+        return error
+    from eus_etl.defs.instance import dagster_home
+    from eus_etl.domain.paths import StudyPaths
+    from eus_etl.settings import load_study
+    from eus_etl.storage.trouble import told
+
+    values = [
+        item for value in options.values() for item in (value if isinstance(value, tuple) else (value,))
+    ]
+    given = [value for value in values if isinstance(value, Path)]
+    paths, home = None, None
+    if isinstance(config := options.get("config"), Path):
+        with suppress(EusEtlError, OSError):
+            study = load_study(config)
+            paths, home = StudyPaths(study.root), dagster_home(study)
+    return told(error, command, paths, home, given)
 
 
 def with_session(command: Callable[..., None]) -> Callable[..., None]:

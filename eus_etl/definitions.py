@@ -1,12 +1,15 @@
 """The code location: all studies of the configuration folder; named by ``workspace.yaml``."""
 
 import os
+import sys
 from pathlib import Path
 
 import dagster as dg
 
 from eus_etl.defs.instance import make_home_ready
 from eus_etl.defs.study import build_study_definitions
+from eus_etl.defs.triggers.not_loaded import not_loaded_sensor
+from eus_etl.errors import ConfigError, EusEtlError
 from eus_etl.settings import load_study, shipped, study_files
 
 CONFIGS_VARIABLE = "EUS_ETL_CONFIGS"
@@ -15,12 +18,25 @@ CONFIGS_VARIABLE = "EUS_ETL_CONFIGS"
 def load_definitions() -> dg.Definitions:
     """Definitions of every study file in ``EUS_ETL_CONFIGS`` (default: the shipped ``configs``).
 
+    A file that cannot be used takes no other with it: in its study's place there is a sensor that says why.
+
     Raises:
-        ConfigError: a study file says what cannot be meant.
+        ConfigError: there is no such folder.
     """
-    folder = Path(os.environ.get(CONFIGS_VARIABLE) or shipped("configs"))
-    files = study_files(folder)
-    return dg.Definitions.merge(*(build_study_definitions(load_study(path), path) for path in files))
+    loaded: dict[str, dg.Definitions] = {}
+    broken: list[dg.SensorDefinition] = []
+    for path in study_files(Path(os.environ.get(CONFIGS_VARIABLE) or shipped("configs"))):
+        try:
+            study = load_study(path)
+            if study.study in loaded:
+                raise ConfigError(
+                    path.name, f"another file describes {study.study} as well", "keep one of them"
+                )
+            loaded[study.study] = build_study_definitions(study, path)
+        except EusEtlError as error:
+            print(f"eus-etl: {error}", file=sys.stderr)
+            broken.append(not_loaded_sensor(path.stem, str(error)))
+    return dg.Definitions.merge(*loaded.values(), dg.Definitions(sensors=broken))
 
 
 make_home_ready()

@@ -96,6 +96,14 @@ class MachineError(TransientError):
     """The operating system refused something: a disk fails, a mount is lost, permissions are missing."""
 
 
+class DatabaseError(TransientError):
+    """A database, of Dagster or of a mirror, cannot be read or written."""
+
+
+class UnexpectedError(TransientError):
+    """An error that nobody foresaw, of this package or of a library; without its message."""
+
+
 class BlockedError(PermanentError):
     """What an asset is made from is not current, so it is not made."""
 

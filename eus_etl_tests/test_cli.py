@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -19,6 +20,7 @@ from eus_etl.cli import main
 from eus_etl.defs.instance import dagster_home, open_instance
 from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl.defs.reconcile.run_health import runs_under_way
+from eus_etl.storage.root_owner import claim_root
 
 
 def call(*arguments: str | Path) -> Result:
@@ -217,3 +219,62 @@ main(["run", "--config", {str(hospital.config)!r}])
     assert "2 videos decoded, 0 failed" in done.output
     with open_instance(dagster_home(hospital.study)) as instance:
         assert not instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+
+
+Break = Callable[[TinyHospital], object]
+
+
+def no_database(hospital: TinyHospital) -> None:
+    (hospital.home / "history").mkdir(parents=True)
+    (hospital.home / "history" / "runs.db").write_bytes(b"no database at all" * 100)
+
+
+def no_settings(hospital: TinyHospital) -> None:
+    hospital.home.mkdir()
+    (hospital.home / "dagster.yaml").write_text("nonsense: true")
+
+
+def no_locks(hospital: TinyHospital) -> None:
+    claim_root(hospital.paths, "eusml")
+    (hospital.paths.state / "locks").write_text("a file where a folder should be")
+
+
+def no_pages(hospital: TinyHospital) -> None:
+    claim_root(hospital.paths, "eusml")
+    hospital.paths.ledger(ONE).mkdir(parents=True)
+
+
+def no_home(hospital: TinyHospital) -> None:
+    hospital.home.write_text("a file where a folder should be")
+
+
+def no_yaml(hospital: TinyHospital) -> None:
+    hospital.config.write_text("study: eusml\n  root: x\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (no_database, "a database cannot be used (file is not a database)"),
+        (no_settings, "cannot be opened (DagsterInvalidConfigError)"),
+        (no_locks, "at .eus_etl/locks"),
+        (no_pages, "at .eus_etl/ledger"),
+        (no_home, "cannot be made"),
+        (no_yaml, "is not valid YAML at line 2, column 7"),
+    ],
+)
+def test_what_stands_in_the_way_is_one_line_in_every_command(
+    hospital: TinyHospital, harm: Break, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(hospital.home))
+    harm(hospital)
+    for command in ("run", "status", "sync", "doctor", "init-home"):
+        done = call(command, "--config", hospital.config)
+        assert done.exception is None or isinstance(done.exception, SystemExit), (command, done.exception)
+        if done.exit_code and command != "doctor":
+            assert said in done.output, (command, done.output)
+            lines = [line for line in done.output.splitlines() if said in line]
+            assert all("What to do: " in line for line in lines)
+        assert "Traceback" not in done.output
+    assert call("run", "--config", hospital.config).exit_code == 1

@@ -29,7 +29,7 @@ def daemon_seen(home: Path) -> float | None:
     """When a daemon of the instance in ``home`` last gave a sign, in seconds since 1970; None for never."""
     if not is_ready(home):
         return None  # opening the instance would make its databases
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with opened(home) as instance:
         return max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=None)
 
 
@@ -54,7 +54,24 @@ def open_instance(home: Path) -> dg.DagsterInstance:
                 f"{home} cannot be made ({error.strerror})",
                 "set DAGSTER_HOME to a folder that may be written to",
             ) from error
+        return opened(home)
+
+
+def opened(home: Path) -> dg.DagsterInstance:
+    """The instance in a home that is there.
+
+    Raises:
+        ConfigError: its settings are no settings, or another version of Dagster made its databases.
+    """
+    try:
         return dg.DagsterInstance.from_config(str(home))
+    except (dg.DagsterError, yaml.YAMLError) as error:
+        raise ConfigError(
+            HOME_VARIABLE,
+            f"the instance in {home} cannot be opened ({type(error).__name__})",
+            f"correct its {_SETTINGS}, or compare it with the one that comes with this package; if another "
+            "version of Dagster made it, `dagster instance migrate`",
+        ) from None
 
 
 def make_home_ready() -> None:
@@ -74,10 +91,23 @@ def run_locks(instance: dg.DagsterInstance) -> Path:
 
 
 def is_ready(home: Path) -> bool:
-    """Whether the instance can be opened without anything being made."""
+    """Whether the instance can be opened without anything being made.
+
+    Raises:
+        ConfigError: its settings are not valid YAML.
+    """
     if not (home / _SETTINGS).is_file():
         return False
-    settings = yaml.safe_load((home / _SETTINGS).read_text(encoding="utf-8")) or {}
+    try:
+        settings = yaml.safe_load((home / _SETTINGS).read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError):
+        settings = None
+    if not isinstance(settings, dict):
+        raise ConfigError(
+            HOME_VARIABLE,
+            f"{home / _SETTINGS} is not valid YAML",
+            "correct it, or remove it: a run makes it again",
+        )
     return "storage" in settings or all(_is_marked(home / name) for name in _DATABASES)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from eus_etl.defs.instance import is_ready
+from eus_etl.defs.instance import is_ready, opened
 from eus_etl.defs.keys import patients_of
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
@@ -30,7 +30,7 @@ def has_visits(home: Path, study: str) -> bool:
     """Whether the instance in ``home`` knows visits of a study; makes nothing."""
     if not is_ready(home):
         return False
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with opened(home) as instance:
         return _knows(instance, study)
 
 

@@ -1,7 +1,6 @@
 """Finds, reads and checks study files, and makes their paths absolute."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,14 +58,16 @@ def shipped(name: str) -> Path:
 def study_files(folder: Path) -> list[Path]:
     """The YAML files of ``folder`` that describe a study (those with a ``study`` key), sorted.
 
+    Among them are those that are not YAML: ``load_study`` says what is wrong with them.
+
     Raises:
-        ConfigError: the folder is missing or a file in it is not YAML.
+        ConfigError: the folder is missing.
     """
     if not folder.is_dir():
         raise ConfigError(
             str(folder), "no such folder", "set EUS_ETL_CONFIGS to the folder of the study files"
         )
-    return [path for path, _ in _studies(folder)]
+    return [path for path in _yaml_files(folder) if _study_in(path) is not None]
 
 
 def load_shipped_study(name: str) -> StudyConfig:
@@ -75,17 +76,23 @@ def load_shipped_study(name: str) -> StudyConfig:
     Raises:
         ConfigError: there is no such study.
     """
-    studies = {study: path for path, study in _studies(shipped("configs"))}
+    studies = {study: path for path in _yaml_files(shipped("configs")) if (study := _study_in(path))}
     if name not in studies:
         raise ConfigError(name, "is not a shipped study", f"name one of {', '.join(studies)}")
     return load_study(studies[name])
 
 
-def _studies(folder: Path) -> Iterator[tuple[Path, str]]:
-    for path in sorted(folder.glob("[!.]*.yaml")):
+def _yaml_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[!.]*.yaml"))
+
+
+def _study_in(path: Path) -> str | None:
+    """The study that a file describes; empty where the file cannot be read, None where it describes none."""
+    try:
         raw = _read_yaml(path)
-        if "study" in raw:
-            yield path, str(raw["study"])
+    except ConfigError:
+        return ""
+    return str(raw["study"]) if "study" in raw else None
 
 
 def _read_yaml(path: Path) -> dict[str, object]:
@@ -98,10 +105,15 @@ def _read_yaml(path: Path) -> dict[str, object]:
         raise ConfigError(
             str(path), f"cannot be read ({error.strerror})", "name an existing YAML file"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise ConfigError(str(path), "is not valid YAML (it is not UTF-8)", "save it in UTF-8") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        said = str(getattr(error, "problem", None) or type(error).__name__).partition("\n")[0]
         raise ConfigError(
-            str(path), f"is not valid YAML ({error})", "correct the syntax at that place"
-        ) from error
+            str(path), f"is not valid YAML{at} ({said})", "correct the syntax at that place"
+        ) from None
     if not isinstance(raw, dict):
         raise ConfigError(str(path), "holds no keys", "start from one of the files in configs/")
     return raw

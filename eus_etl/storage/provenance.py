@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.files.listing import listed
 from eus_etl.storage.outputs import Outputs
 
 STUDY = "_study"
@@ -64,6 +65,21 @@ def read_page(paths: StudyPaths, patient_id: str) -> dict[str, Entry]:
         return _PAGE.validate_json(paths.ledger(patient_id).read_bytes())
     except (FileNotFoundError, ValidationError):
         return {}
+
+
+def damaged_pages(paths: StudyPaths) -> list[str]:
+    """Ids of visits whose page cannot be read, ``STUDY`` for that of the tables.
+
+    Raises:
+        OSError: a page may not be read.
+    """
+    damaged = []
+    for page in listed(paths.pages, "*.json"):
+        try:
+            _PAGE.validate_json(page.read_bytes())
+        except ValidationError:
+            damaged.append(page.stem)
+    return damaged
 
 
 def forget_entry(paths: StudyPaths, patient_id: str, asset: str) -> None:

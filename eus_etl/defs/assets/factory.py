@@ -1,7 +1,6 @@
 """From a step to an asset: versions, checks, locks and errors are treated once, here."""
 
 import base64
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,13 +14,14 @@ from eus_etl.defs.reconcile.retry import PERMANENT
 from eus_etl.defs.reconcile.staleness import Node, StudyState
 from eus_etl.defs.root import take_root
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.errors import BlockedError, EusEtlError, MachineError, PermanentError, SourceError
+from eus_etl.errors import BlockedError, PermanentError, SourceError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.snapshot import require_known_visit, require_snapshots
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.files.locks import hold_to_the_end, work_lock
 from eus_etl.storage.outputs import describe
 from eus_etl.storage.provenance import STUDY, CheckOutcome, Entry, write_entry
+from eus_etl.storage.trouble import told
 
 Step = Callable[[dg.AssetExecutionContext, str], StepResult]
 """A step for one patient; for an unpartitioned asset the patient is the empty string."""
@@ -109,14 +109,14 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
                 else:
                     yield confirmed(state, spec, patient, todo.entry, context.run.run_id, spec.checks)
         except Exception as error:
-            told = _without_paths(error, spec.name, patient)
+            fit = told(error, f"{spec.name} of {patient or study.study}", paths)
             if by_command or isinstance(error, PermanentError):
                 # a source may be mended unseen: its plan is tried again, after growing pauses
                 for_good = isinstance(error, PermanentError) and not isinstance(error, SourceError)
-                raise dg.Failure(str(told), metadata={PERMANENT: for_good}, allow_retries=False) from told
-            if told is error:
+                raise dg.Failure(str(fit), metadata={PERMANENT: for_good}, allow_retries=False) from fit
+            if fit is error:
                 raise
-            raise told from None
+            raise fit from None
 
     def _made(
         context: dg.AssetExecutionContext, patient: str | None, state: StudyState
@@ -149,19 +149,6 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
         )
 
     return asset
-
-
-def _without_paths(error: Exception, asset: str, patient: str | None) -> Exception:
-    """The error as it may be recorded: messages of the system hold paths, and these uploaded names."""
-    if isinstance(error, OSError):
-        error = MachineError(
-            patient or asset,
-            f"{os.strerror(error.errno or 0)} ({type(error).__name__}) while {asset} was made",
-            "see that the disks are there and may be written to, as `eus-etl doctor` does; then run again",
-        )
-    if isinstance(error, EusEtlError):
-        error.__cause__ = error.__context__ = None
-    return error
 
 
 def _by_hand(run: dg.DagsterRun) -> bool:

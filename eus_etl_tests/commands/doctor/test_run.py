@@ -24,6 +24,7 @@ from benchmarks.support.servers.sheet_server import Spreadsheet, sheet_server
 from eus_etl.commands.doctor.disk_space import in_units
 from eus_etl.commands.doctor.finding import Finding
 from eus_etl.commands.doctor.run import examine
+from eus_etl.defs import instance as homes
 from eus_etl.defs.instance import open_instance
 from eus_etl.steps.observation.connect import connect
 from eus_etl.steps.observation.observe import observe_all
@@ -283,3 +284,34 @@ def test_aws_without_credentials(
     assert "there are none" in found["credentials of AWS"].found
     assert found["sources.label_items"].outcome == "problem"
     assert "does not say its time" in found["clock against AWS"].found
+
+
+def test_what_cannot_be_changed_or_read_is_found_and_hides_nothing_else(hospital: TinyHospital) -> None:
+    claim_root(hospital.paths, "eusml")
+    paths = hospital.paths
+    paths.pages.mkdir()
+    paths.ledger(ONE).write_text('{"frames": {"inputs"')
+    paths.ledger(TWO).write_text("{}")
+    found = look(hospital)
+    assert f"the page of {ONE} cannot be read" in found["provenance"].found
+    assert found["all of the root"].outcome == "ok"
+    paths.ledger(TWO).unlink()
+    paths.ledger(TWO).mkdir()  # reading it fails
+    hospital.home.mkdir()
+    (hospital.home / "dagster.yaml").write_text("storage: [")
+    found = look(hospital, homes.daemon_seen)
+    assert "Is a directory (IsADirectoryError) at .eus_etl/ledger/" in found["provenance"].found
+    assert "dagster.yaml is not valid YAML" in found["places"].found
+    assert "2 files to take" in found["sources.videos"].found
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away; the other test covers users")
+def test_what_belongs_to_another_user_is_found(hospital: TinyHospital) -> None:
+    claim_root(hospital.paths, "eusml")
+    hospital.home.mkdir()
+    for place in (hospital.paths.owner_file, hospital.home):
+        os.chown(place, 12345, 12345)
+    found = look(hospital)
+    for check in ("all of the root", "all of the home"):
+        assert found[check].outcome == "warning"
+        assert "1 folders and files belong to another user" in found[check].found

@@ -1,5 +1,6 @@
 """The shape of the asset graph: a snapshot of both studies, and a third study from one YAML file."""
 
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -118,3 +119,31 @@ def test_a_third_study_is_one_yaml_file(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_recipes_file_is_no_study() -> None:
     assert [path.name for path in study_files(shipped("configs"))] == ["eus_config.yaml", "liver_config.yaml"]
+
+
+def test_a_broken_file_unloads_its_own_study_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(shipped("configs"), tmp_path / "configs")
+    (tmp_path / "configs" / "._eus_config.yaml").write_bytes(b"\0\5\26\7")
+    (tmp_path / "configs" / "eus_config.yaml").write_text("study: eusml\nroot: [")
+    again = (tmp_path / "configs" / "liver_config.yaml").read_text()
+    (tmp_path / "configs" / "liver_copy.yaml").write_text(again)
+    monkeypatch.setenv("EUS_ETL_CONFIGS", str(tmp_path / "configs"))
+    definitions = load_definitions()
+    assert "eus_config.yaml: is not valid YAML at line" in capsys.readouterr().err
+    assert_graph(definitions, "fatty_liver")
+    sensors = {sensor.name: sensor for sensor in definitions.sensors or []}
+    assert sensors.keys() == {
+        "fatty_liver_videos",
+        "fatty_liver_edits",
+        "eus_config_not_loaded",
+        "liver_copy_not_loaded",
+    }
+    for name, said in (
+        ("eus_config", "is not valid YAML at line"),
+        ("liver_copy", "another file describes"),
+    ):
+        skipped = sensors[f"{name}_not_loaded"](dg.build_sensor_context())
+        assert isinstance(skipped, dg.SkipReason)
+        assert said in str(skipped.skip_message)
