@@ -3,9 +3,11 @@
 A command imports what it needs when it runs: only the commands that make or follow assets pay for Dagster.
 """
 
+import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,28 +96,47 @@ def sync(study: "StudyConfig", session: "StudySession", new_root: bool) -> None:
 
 @main.command()
 @with_session
-def status(study: "StudyConfig", session: "StudySession") -> None:
-    """Show one line per visit: what is done, stale, failed or rejected, and why."""
+@patients_option
+@click.option(
+    "--problems", is_flag=True, help="Only visits that are not done, or of which something was rejected."
+)
+@click.option("--json", "as_json", is_flag=True, help="All that is known, as JSON.")
+def status(
+    study: "StudyConfig", session: "StudySession", patients: Sequence[str], problems: bool, as_json: bool
+) -> None:
+    """Show one line per visit: its state, the step that needs attention, and why."""
     from eus_etl import terminal
-    from eus_etl.defs.status import unassigned_status, visits_status
+    from eus_etl.defs.status import study_status, visits_status
+    from eus_etl.steps.observation.snapshot import resolve_patient
     from eus_etl.steps.text_check.check import why_no_text_check
 
-    visits = visits_status(study, session)
-    if not visits:
-        terminal.console.print(f"{study.study}: no visit is known yet. What to do: `eus-etl run`")
+    chosen = {resolve_patient(study, patient) for patient in patients}
+    known = visits_status(study, session)
+    visits = [
+        visit
+        for visit in known
+        if (not chosen or visit.patient_id in chosen) and (visit.is_problem or not problems)
+    ]
+    whole = study_status(study, session)
+    if as_json:
+        click.echo(json.dumps(asdict(whole) | {"visits": [asdict(visit) for visit in visits]}, indent=2))
         return
-    terminal.console.print(terminal.status_table(study.title, visits))
-    for visit in visits:
-        for asset, error in visit.errors.items():
-            terminal.show_error(f"{asset} of {visit.patient_id}", error)
-        for asset, reason in visit.reasons.items():
-            terminal.console.print(
-                f"{asset} of {visit.patient_id} is stale: {reason}", markup=False, soft_wrap=True
-            )
-    if unassigned := unassigned_status(study):
-        terminal.console.print(f"unassigned: {terminal.reasons(unassigned)} (see rejected.csv)")
+    click.echo(f"{study.study}: root {study.root}\nDagster home {whole.home}")
+    if not known:
+        click.echo("no visit is known yet. What to do: `eus-etl run`")
+        return
+    if chosen:
+        click.echo("\n".join(line for visit in visits for line in terminal.visit_lines(visit)))
+        return
+    if visits:
+        click.echo("\n".join(terminal.status_lines(visits)))
+    click.echo(f"{len(visits)} of {len(known)} visits; `--patient` shows all of one")
+    for table, reason in whole.tables.items():
+        click.echo(f"{table}: {reason}")
+    if whole.unassigned:
+        click.echo(f"unassigned: {terminal.reasons(whole.unassigned)} (see rejected.csv)")
     if why_not := why_no_text_check(study):
-        terminal.console.print(f"text check: {why_not}", soft_wrap=True)
+        click.echo(f"text check: {why_not}")
 
 
 @main.command()

@@ -72,10 +72,15 @@ def with_session(command: Callable[..., None]) -> Callable[..., None]:
     def run(config: Path, **options: object) -> None:
         from eus_etl.defs.instance import dagster_home, open_instance
         from eus_etl.defs.reconcile.local_session import StudySession
+        from eus_etl.defs.root import other_home
+        from eus_etl.domain.paths import StudyPaths
         from eus_etl.settings import load_study
 
         study = load_study(config)
-        with open_instance(dagster_home(study)) as instance:
+        home = dagster_home(study)
+        if other := other_home(StudyPaths(study.root), home):
+            click.echo(f"eus-etl: warning: {other}", err=True)
+        with open_instance(home) as instance:
             command(study, StudySession(study, instance), **options)
 
     return run

@@ -26,9 +26,6 @@ if TYPE_CHECKING:  # for types alone: commands without a study must not wait for
 # a pipe has no width: wide enough for one line per visit
 console = Console(width=None if sys.stdout.isatty() else 180)
 
-_STYLES = {"done": "green", "stale": "yellow", "missing": "dim", "failed": "bold red", "no video": "dim"}
-_MARKS = {"done": "done", "stale": "stale", "missing": "-", "failed": "FAILED", "no video": "no video"}
-
 
 @contextmanager
 def visits_progress(title: str) -> "Iterator[Tell]":
@@ -87,19 +84,45 @@ def show_report(study: str, report: "RunReport") -> None:
     )
 
 
-def status_table(title: str, visits: "Sequence[VisitStatus]") -> Table:
-    """One line per visit: the state of each asset, what was rejected and why."""
-    table = Table(title=escape(title), title_justify="left", header_style="bold")
-    table.add_column("visit", no_wrap=True, min_width=36)
-    table.add_column("alias", no_wrap=True)
-    names = list(visits[0].assets) if visits else []
-    for name in names:
-        table.add_column(name.replace("_", " "))
-    table.add_column("rejected, why", overflow="fold")
-    for visit in visits:
-        cells = [f"[{_STYLES[standing]}]{_MARKS[standing]}[/]" for standing in visit.assets.values()]
-        table.add_row(visit.patient_id, escape(visit.alias or ""), *cells, reasons(visit.rejected))
-    return table
+_COLUMNS = 80
+_MARKS = {"failed": "FAILED"}
+
+
+def status_lines(visits: "Sequence[VisitStatus]") -> list[str]:
+    """A line of at most 80 columns per visit: alias or id, state, the step to look at, and why."""
+    named = [
+        (visit.alias or visit.patient_id, state, step, why.removeprefix(f"{step} of {visit.patient_id}: "))
+        for visit in visits
+        for state, step, why in (visit.attention,)
+    ]
+    table = [("visit", "state", "step", "why"), *((n, _MARKS.get(s, s), a, w) for n, s, a, w in named)]
+    widths = [max(len(row[column]) for row in table) for column in range(3)]
+    widths[0] = min(widths[0], 36)
+    return [
+        _cut(
+            "  ".join(
+                [*(f"{_cut(cell, width):{width}}" for cell, width in zip(row, widths, strict=False)), row[3]]
+            )
+        )
+        for row in table
+    ]
+
+
+def visit_lines(visit: "VisitStatus") -> list[str]:
+    """All about one visit: each asset's state and why, and what was rejected."""
+    width = max(map(len, visit.assets), default=0)
+    lines = [f"{visit.alias or 'no alias'} ({visit.patient_id})"]
+    for asset, standing in visit.assets.items():
+        why = visit.errors.get(asset) or visit.reasons.get(asset, "")
+        lines.append(f"  {asset:{width}}  {_MARKS.get(standing, standing):8}  {why}".rstrip())
+    if visit.rejected:
+        lines.append(f"  rejected: {reasons(visit.rejected)} (see rejected.csv)")
+    return lines
+
+
+def _cut(text: str, width: int = _COLUMNS) -> str:
+    text = text.rstrip()
+    return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 def reasons(counts: Mapping[str, int]) -> str:

@@ -20,6 +20,7 @@ from eus_etl.cli import main
 from eus_etl.defs.instance import dagster_home, open_instance
 from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl.defs.reconcile.run_health import runs_under_way
+from eus_etl.defs.root import take_root
 from eus_etl.storage.root_owner import claim_root
 
 
@@ -38,8 +39,14 @@ def test_run_then_status_then_nothing_to_do(hospital: TinyHospital) -> None:
     assert first.exit_code == 0, first.output
     assert "2 videos decoded, 0 failed" in first.output
     status = call("status", "--config", hospital.config)
-    for shown in (ONE, TWO, ALIAS_TWO, "done"):
+    for shown in ("Brisk-Heron-1", ALIAS_TWO, "done", str(dagster_home(hospital.study))):
         assert shown in status.output
+    assert [line for line in status.output.splitlines()[2:] if len(line) > 80] == []
+    told = json.loads(call("status", "--config", hospital.config, "--json").output)
+    assert {visit["patient_id"] for visit in told["visits"]} == {ONE, TWO}
+    assert set(told["visits"][0]["assets"].values()) == {"done"}
+    assert told["tables"] == {}
+    assert "0 of 2 visits" in call("status", "--config", hospital.config, "--problems").output
     before = listing(hospital.study.root)
     second = call("run", "--config", hospital.config)
     assert "everything is up to date, 0 videos decoded" in second.output
@@ -115,7 +122,13 @@ def test_a_failed_visit_is_shown_with_its_reason_and_the_others_go_on(hospital: 
     assert f"frame_table of {ONE} failed" in done.output
     status = call("status", "--config", hospital.config)
     assert "FAILED" in status.output
+    assert "frame_table" in status.output
     assert "Is a directory" in status.output
+    (line,) = [line for line in status.output.splitlines() if "FAILED" in line]
+    assert len(line) <= 80
+    whole = call("status", "--config", hospital.config, "--patient", ONE).output
+    assert f"at master-dataset/Frames/{ONE}.csv. What to do: move the folder away" in whole
+    assert TWO not in whole
     assert hospital.paths.frame_table(TWO).is_file()
     hospital.paths.frame_table(ONE).rmdir()
     assert call("run", "--config", hospital.config).exit_code == 0
@@ -204,6 +217,7 @@ from eus_etl.steps import frames
 from eus_etl.cli import main
 from eus_etl.defs.instance import dagster_home, open_instance
 from eus_etl.defs.reconcile.run_health import runs_under_way
+from eus_etl.defs.root import take_root
 from eus_etl.defs.reconcile.local_session import StudySession
 frames.extract_apart = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 main(["run", "--config", {str(hospital.config)!r}])
@@ -278,3 +292,21 @@ def test_what_stands_in_the_way_is_one_line_in_every_command(
             assert all("What to do: " in line for line in lines)
         assert "Traceback" not in done.output
     assert call("run", "--config", hospital.config).exit_code == 1
+
+
+def test_another_home_for_a_root_is_warned_of(
+    hospital: TinyHospital, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with open_instance(hospital.home) as instance:
+        take_root(instance, hospital.study)
+    monkeypatch.setenv("DAGSTER_HOME", str(hospital.home))
+    assert "warning" not in call("status", "--config", hospital.config).output
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "another"))
+    for command in ("status", "doctor"):
+        warned = call(command, "--config", hospital.config).output
+        assert (
+            f"is worked on with the Dagster home {hospital.home}, and this is {tmp_path / 'another'}"
+            in warned
+        )
+    hospital.paths.home_note.unlink()
+    assert "worked on" not in call("status", "--config", hospital.config).output

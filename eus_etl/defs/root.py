@@ -1,5 +1,7 @@
 """A study's root as its Dagster instance knows it: one that was there once is never taken for a new one."""
 
+import json
+import os
 from pathlib import Path
 
 import dagster as dg
@@ -8,6 +10,7 @@ from eus_etl.defs.instance import is_ready, opened
 from eus_etl.defs.keys import patients_of
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
+from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.root_owner import claim_root
 
 
@@ -23,7 +26,31 @@ def take_root(instance: dg.DagsterInstance, study: StudyConfig, *, new: bool = F
         ForeignRootError: the root holds what is not this study's.
         RootUnavailableError: the root has no mark, and the instance knows visits: a disk is not mounted.
     """
-    claim_root(StudyPaths(study.root), study.study, known=lambda: _knows(instance, study.study), new=new)
+    paths = StudyPaths(study.root)
+    claim_root(paths, study.study, known=lambda: _knows(instance, study.study), new=new)
+    if not instance.is_ephemeral and (new or not paths.home_note.exists()):
+        # relative: root and home may be moved together
+        home = os.path.relpath(Path(instance.root_directory).resolve(), paths.root)
+        write_atomically(paths.home_note, json.dumps({"home": home}).encode())
+
+
+def other_home(paths: StudyPaths, home: Path) -> str | None:
+    """What to warn of where a root is worked on with another Dagster home; None where it is this one.
+
+    Only one home knows what was made and when: in another, everything is made again.
+    """
+    try:
+        noted = str(json.loads(paths.home_note.read_bytes())["home"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    known = (paths.root / noted).resolve()
+    if known == home.resolve():
+        return None
+    return (
+        f"the root is worked on with the Dagster home {known}, and this is {home}. What to do: set "
+        "DAGSTER_HOME to the first; if this one is meant from now on, remove "
+        f"{paths.relative(paths.home_note)} below the root"
+    )
 
 
 def has_visits(home: Path, study: str) -> bool:

@@ -27,7 +27,7 @@ class VisitStatus:
 
     Attributes:
         assets: asset names to where they stand, in the order of the graph.
-        reasons: names of stale assets to why they are.
+        reasons: names of stale and missing assets to why they are.
         errors: asset names to what their failed run said.
         rejected: reasons to how often they were recorded.
     """
@@ -38,6 +38,24 @@ class VisitStatus:
     reasons: Mapping[str, str]
     errors: Mapping[str, str]
     rejected: Mapping[str, int]
+
+    @property
+    def attention(self) -> tuple[Standing, str, str]:
+        """The visit's state, the first asset that needs attention, and why; empty where none does."""
+        order: tuple[Standing, ...] = ("failed", "stale", "missing")
+        for standing in order:
+            for asset, own in self.assets.items():
+                why = self.errors.get(asset) or self.reasons.get(asset, "")
+                # what only waits for another asset is not where to look
+                if own == standing and not why.startswith(Why.BLOCKED):
+                    return standing, asset, why
+        held: Standing = "no video" if "no video" in self.assets.values() else "done"
+        return held, "", ", ".join(f"{count} {reason}" for reason, count in self.rejected.items())
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether a person should look: something is not done, or was rejected."""
+        return self.attention[0] != "done" or bool(self.rejected)
 
 
 def visits_status(study: StudyConfig, session: StudySession) -> list[VisitStatus]:
@@ -65,6 +83,7 @@ def visits_status(study: StudyConfig, session: StudySession) -> list[VisitStatus
                 assets[name] = "done"
             elif reason.why is Why.MISSING:
                 assets[name] = "missing"
+                stale[name] = str(reason)
             else:
                 assets[name] = "stale"
                 stale[name] = str(reason)
@@ -81,9 +100,31 @@ def visits_status(study: StudyConfig, session: StudySession) -> list[VisitStatus
     return visits
 
 
-def unassigned_status(study: StudyConfig) -> Mapping[str, int]:
-    """Reasons to how many files, items and rows could be given to no visit."""
-    return _rejected(study).get(None, {})
+@dataclass(frozen=True, slots=True)
+class StudyStatus:
+    """What concerns no single visit.
+
+    Attributes:
+        study: its name.
+        home: the Dagster home that was read.
+        tables: names of the study's assets that are not current, to why.
+        unassigned: reasons to how many files, items and rows could be given to no visit.
+    """
+
+    study: str
+    home: str
+    tables: Mapping[str, str]
+    unassigned: Mapping[str, int]
+
+
+def study_status(study: StudyConfig, session: StudySession) -> StudyStatus:
+    """The status of the study's tables, and what is unassigned."""
+    return StudyStatus(
+        study=study.study,
+        home=session.state.instance.root_directory,
+        tables={key.path[-1]: str(reason) for key, reason in session.state.reasons(None).items()},
+        unassigned=_rejected(study).get(None, {}),
+    )
 
 
 def _rejected(study: StudyConfig) -> Mapping[str | None, Mapping[str, int]]:

@@ -173,6 +173,11 @@ class StudyPaths:
         return self.state / "root.json"
 
     @property
+    def home_note(self) -> Path:
+        """Which Dagster home the root is worked on with."""
+        return self.state / "home.json"
+
+    @property
     def adopting(self) -> Path:
         """Observations of the sources while the root is adopted; removed afterwards."""
         return self.state / "adopting"

@@ -96,7 +96,7 @@ def shown_path(
 def _of_the_system(
     error: OSError, subject: str, paths: StudyPaths | None, home: Path | None, given: Collection[Path]
 ) -> MachineError:
-    names = (Path(os.fsdecode(name)) for name in (error.filename, error.filename2) if name)
+    names = (Path(os.fsdecode(name)) for name in (error.filename2, error.filename) if name)
     place = next((shown for name in names if (shown := shown_path(name, paths, home, given))), "")
     cause = os.strerror(error.errno) if error.errno else "the system refused something"
     cause += f" ({type(error).__name__})" + (f" at {place}" if place else "")

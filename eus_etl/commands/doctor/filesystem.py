@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from eus_etl.commands.doctor.finding import Finding, of_error, ok, problem, warning
-from eus_etl.defs.root import has_visits
+from eus_etl.defs.root import has_visits, other_home
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ForeignRootError
 from eus_etl.storage.files.folders import root_unavailable
@@ -36,6 +36,9 @@ def examine_places(
     yield _writable("root", paths.root, parts)
     yield _file_time(paths.root)
     yield _writable("Dagster home", home)
+    if other := other_home(paths, home):
+        found, _, remedy = other.partition(". What to do: ")
+        yield warning("home of the root", found, remedy)
     yield _daemon(home, daemon_seen)
 
 
