@@ -62,6 +62,7 @@ def init_home(config: Path) -> None:
 @with_session
 @patients_option
 @new_root_option
+@click.option("--no-wait", is_flag=True, help="Do not wait for files that were copied only just.")
 @click.option("--remake", metavar="ASSET", help="Make this asset again, whatever is recorded of it.")
 def run(
     study: "StudyConfig",
@@ -69,12 +70,19 @@ def run(
     patients: Sequence[str],
     new_root: bool,
     remake: str | None,
+    no_wait: bool,
 ) -> None:
     """Observe the sources, then process what is missing or stale."""
     from eus_etl import terminal
 
     with terminal.visits_progress(study.study) as tell:
-        report = session.run(patients or None, tell, new_root=new_root, remake=remake)
+        report = session.run(
+            patients or None,
+            tell,
+            new_root=new_root,
+            remake=remake,
+            wait=None if no_wait else terminal.say_waiting(study.study),
+        )
     terminal.show_report(study.study, report)
     sys.exit(0 if report.complete else 1)
 

@@ -67,6 +67,11 @@ def show_error(what: str, error: str) -> None:
     console.print(f"[bold red]{what}[/]: {escape(error)}", soft_wrap=True)
 
 
+def say_waiting(study: str) -> Callable[[str], None]:
+    """Tells what a run waits for."""
+    return lambda said: console.print(f"{study}: {said}", markup=False, soft_wrap=True)
+
+
 def show_report(study: str, report: "RunReport") -> None:
     """Print what a run made, what failed and why."""
     for failure in report.unobserved:
@@ -74,6 +79,8 @@ def show_report(study: str, report: "RunReport") -> None:
     for failed in report.failed:
         whom = f" of {failed.patient_id}" if failed.patient_id else ""
         show_error(f"{study}: {failed.asset}{whom} failed", failed.error)
+    for said in report.waits:
+        say_waiting(study)(said)
     if not report.made and not report.failed:
         console.print(f"{study}: everything is up to date, 0 videos decoded")
         return

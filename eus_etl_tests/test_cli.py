@@ -310,3 +310,21 @@ def test_another_home_for_a_root_is_warned_of(
         )
     hospital.paths.home_note.unlink()
     assert "worked on" not in call("status", "--config", hospital.config).output
+
+
+@pytest.mark.slow
+def test_files_copied_a_moment_ago_are_waited_for(hospital: TinyHospital) -> None:
+    hospital.configure(
+        sources={"videos": {"kind": "local_folder", "path": "../incoming/videos", "settle_s": 3}}
+    )
+    os.utime(hospital.videos / ONE / "first.mp4")
+    (hospital.videos / ONE / "empty.mp4").touch()
+    hasty = call("run", "--config", hospital.config, "--no-wait")
+    assert "eusml: 1 file waits: copied a moment ago, taken in" in hasty.output
+    assert "1 file waits: is empty" in hasty.output
+    assert "1 videos decoded" in hasty.output
+    os.utime(hospital.videos / ONE / "first.mp4")
+    patient = call("run", "--config", hospital.config)
+    assert "copied a moment ago" in patient.output
+    assert "1 videos decoded" in patient.output
+    assert patient.exit_code == 0

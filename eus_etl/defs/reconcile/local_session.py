@@ -4,10 +4,11 @@ Everything done here is recorded in the instance: the runs show in the page, and
 nothing left to do.
 """
 
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import dagster as dg
 
@@ -24,10 +25,16 @@ from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.defs.root import take_root
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
+from eus_etl.steps.observation.not_taken import waiting_said
 from eus_etl.steps.observation.observe import Failure
 from eus_etl.steps.observation.snapshot import known_visits, resolve_patient
 from eus_etl.storage.files.folders import require_root
 from eus_etl.storage.files.locks import run_lock
+
+_LOOKS = 3
+"""So often a run waits for files that were copied only just: whoever copies all day is not waited for."""
+
+_MOMENT_S = 0.1
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -65,12 +72,14 @@ class RunReport:
         failed: assets that could not be made.
         unobserved: sources that could not be seen.
         missed: changes of videos that a full listing found and the change feed had missed.
+        waits: in words, how many files wait to be taken, and why.
     """
 
     made: list[Made] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     unobserved: list[Failure] = field(default_factory=list)
     missed: int = 0
+    waits: list[str] = field(default_factory=list)
 
     @property
     def videos_decoded(self) -> int:
@@ -122,6 +131,7 @@ class StudySession:
         relist: bool = False,
         new_root: bool = False,
         remake: str | None = None,
+        wait: Callable[[str], None] | None = None,
     ) -> RunReport:
         """Observe the sources, then make what is not current, and nothing else.
 
@@ -133,6 +143,7 @@ class StudySession:
             relist: list the videos in full, whatever their source remembers.
             new_root: make everything again in a root without a mark, though visits are known.
             remake: name of an asset that is made again in any case.
+            wait: files that were copied only just are waited for, and this is told so; None not to wait.
 
         Raises:
             ConfigError: there is no such asset to remake.
@@ -143,7 +154,15 @@ class StudySession:
         take_root(self._instance, self._study, new=new_root)
         others = [run for run in runs_under_way(self.graph, self._instance) if _is_worked_on(run)]
         seen = self.observe(relist=relist)
-        report = RunReport(unobserved=seen.failures, missed=seen.missed)
+        for _ in range(_LOOKS):
+            if wait is None or seen.ready_in_s is None:
+                break
+            for said in waiting_said(seen.waits, seen.ready_in_s):
+                wait(said)
+            time.sleep(seen.ready_in_s + _MOMENT_S)
+            seen = replace(self.observe(), missed=seen.missed)
+        waits = waiting_said(seen.waits, seen.ready_in_s)
+        report = RunReport(unobserved=seen.failures, missed=seen.missed, waits=waits)
         chosen = (
             self.patients()
             if patients is None

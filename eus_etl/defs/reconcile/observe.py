@@ -1,5 +1,6 @@
 """Observe: look at all sources and report in the instance what has changed. Nothing is made here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -23,11 +24,15 @@ class Seen:
         failures: sources that could not be seen.
         changes: how many versions were reported.
         missed: changes of videos that a full listing found and the change feed had missed.
+        waits: reasons to how many files wait, to be taken later.
+        ready_in_s: when those are taken that were copied only just; None where there are none.
     """
 
     failures: list[Failure] = field(default_factory=list)
     changes: int = 0
     missed: int = 0
+    waits: Mapping[str, int] = field(default_factory=dict)
+    ready_in_s: float | None = None
 
 
 def observe_study(study: StudyConfig, state: StudyState, *, relist: bool = False) -> Seen:
@@ -62,6 +67,8 @@ def observe_study(study: StudyConfig, state: StudyState, *, relist: bool = False
             instance.report_runless_asset_event(event)
         state.assume(dg.AssetKey([study.study, observation.source]), changed)
         seen.changes += len(changed)
+        if observation.source == DRIVE_VIDEOS:
+            seen.waits, seen.ready_in_s = observation.waits, observation.ready_in_s
     for event in study_events(state, study):
         instance.report_runless_asset_event(event)
         seen.changes += 1

@@ -35,11 +35,16 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class WaitingFile:
-    """A file that is not taken, yet or at all, and why."""
+    """A file that is not taken, yet or at all, and why.
+
+    Attributes:
+        ready_in_s: when it is taken if nothing else happens to it; None where that is not known.
+    """
 
     source_id: str
     parts: tuple[str, ...]
     reason: str
+    ready_in_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

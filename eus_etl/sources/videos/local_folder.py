@@ -77,7 +77,8 @@ class LocalFolder:
                     waiting.append(WaitingFile(source_id, parts, "empty_file"))
                     continue
                 elif -_CLOCKS_DIFFER_S < now - stat.st_mtime < self._settle_s:
-                    waiting.append(WaitingFile(source_id, parts, "still_being_written"))
+                    left_s = min(self._settle_s, self._settle_s - (now - stat.st_mtime))
+                    waiting.append(WaitingFile(source_id, parts, "still_being_written", left_s))
                     continue
                 elif self._hashing_limit_s is not None and time.monotonic() - begun > self._hashing_limit_s:
                     waiting.append(WaitingFile(source_id, parts, "not_hashed_yet"))

@@ -3,8 +3,9 @@
 A source that does not answer raises and leaves the last observation as it was: unknown is not empty.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from eus_etl.domain.paths import StudyPaths, is_safe_id
 from eus_etl.domain.patient_matching import PatientMatcher
@@ -54,11 +55,15 @@ class Observation:
         source: the source's asset name.
         versions: patient ids to versions of what the source holds of them.
         rejected: how many files, items or rows are unassigned or cannot be used.
+        waits: reasons to how many files wait, to be taken later.
+        ready_in_s: when those are taken that were copied only just; None where there are none.
     """
 
     source: str
     versions: Mapping[str, str]
     rejected: int
+    waits: Mapping[str, int] = field(default_factory=dict)
+    ready_in_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +206,13 @@ def _observe_videos(
         patient: {"files": [file.model_dump() for file in sorted(held, key=lambda file: file.parts)]}
         for patient, held in files.items()
     }
-    return _store(paths, DRIVE_VIDEOS, observed, rejected)
+    return replace(
+        _store(paths, DRIVE_VIDEOS, observed, rejected),
+        waits=Counter(file.reason for file in listing.waiting),
+        ready_in_s=max(
+            (file.ready_in_s for file in listing.waiting if file.ready_in_s is not None), default=None
+        ),
+    )
 
 
 def _place(file: ObservedFile) -> tuple[object, ...]:
