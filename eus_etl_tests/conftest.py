@@ -1,16 +1,21 @@
 """Fixtures that every test may use."""
 
-import fcntl
-import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from hypothesis import settings
 
 from benchmarks.support.hospitals.hasty_databases import databases_in_a_hurry
+from benchmarks.support.hospitals.tiny_hospital import TinyHospital
 from benchmarks.support.places import SHARED
+from eus_etl.defs.assets.factory import _RETRIES
+from eus_etl.defs.instance import open_instance
+from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl_tests.support.hospitals.demo_run import STUDIES, Demo, DemoStudy, make_demo
+from eus_etl_tests.support.made_once import MadeOnce
 
 # no test fails because the machine is busy
 settings.register_profile("no_deadline", deadline=None)
@@ -28,8 +33,10 @@ def _clean_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_waiting() -> Iterator[None]:
-    """Wait neither for the disk under Dagster's databases nor for files to stop changing."""
+    """Wait neither for disks under databases, nor for files to stop changing, nor before a retry."""
     with pytest.MonkeyPatch.context() as patch, databases_in_a_hurry():
+        at_once = dg.RetryPolicy(max_retries=_RETRIES.max_retries, delay=0)
+        patch.setattr("eus_etl.defs.assets.factory._RETRIES", at_once)
         patch.setattr("eus_etl.storage.files.stable_read.QUIET_S", 0.0)
         yield
 
@@ -43,16 +50,36 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """A finished run of the demo, made once for all processes that share this test run; read-only."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished_demo"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "exit_code").exists():
-            make_demo(folder)
-    return Demo(folder)
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """Makes folders that all processes of this test run share."""
+    return MadeOnce(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def demo(made_once: MadeOnce) -> Demo:
+    """A finished run of the demo; read-only."""
+    return Demo(made_once("finished_demo", make_demo))
+
+
+def _make_tiny_hospital(folder: Path) -> None:
+    hospital = TinyHospital(folder / "hospital")
+    with open_instance(hospital.home) as instance:
+        report = StudySession(hospital.study, instance).run()
+    assert report.complete, report.failed
+    assert report.videos_decoded == 2
+
+
+@pytest.fixture(scope="session")
+def finished_hospital(made_once: MadeOnce) -> Path:
+    """The folder of a tiny hospital whose visits are all made; read-only."""
+    return made_once("finished_hospital", _make_tiny_hospital) / "hospital"
+
+
+@pytest.fixture
+def made_hospital(finished_hospital: Path, tmp_path: Path) -> TinyHospital:
+    """A copy of the finished hospital, to be changed."""
+    shutil.copytree(finished_hospital, tmp_path / "hospital")
+    return TinyHospital(tmp_path / "hospital")
 
 
 @pytest.fixture(scope="session", params=list(STUDIES))

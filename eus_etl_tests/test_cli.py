@@ -209,6 +209,7 @@ def test_help_names_all_commands() -> None:
         assert command in text
 
 
+@pytest.mark.slow
 def test_a_killed_command_leaves_no_run_that_seems_to_work(hospital: TinyHospital) -> None:
     """The page and the sensors must not wait for ever for a process that is dead."""
     code = f"""

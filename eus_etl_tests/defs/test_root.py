@@ -34,17 +34,9 @@ def remove(root: Path) -> None:
     root.rename(root.with_name("on the disk that is gone"))
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    hospital = TinyHospital(tmp_path_factory.mktemp("tiny") / "hospital")
-    assert run(hospital).complete
-    return hospital.folder
-
-
 @pytest.fixture
-def hospital(finished: Path, tmp_path: Path) -> TinyHospital:
-    shutil.copytree(finished, tmp_path / "hospital")
-    return TinyHospital(tmp_path / "hospital")
+def hospital(made_hospital: TinyHospital) -> TinyHospital:
+    return made_hospital
 
 
 def run(hospital: TinyHospital, new_root: bool = False) -> RunReport:
@@ -56,7 +48,7 @@ def below(root: Path) -> set[str]:
     return {path.relative_to(root).as_posix() for path in root.rglob("*")} if root.is_dir() else set()
 
 
-@pytest.mark.parametrize("loss", [unmount, remove])
+@pytest.mark.parametrize("loss", [unmount, pytest.param(remove, marks=pytest.mark.slow)])
 def test_a_lost_root_is_refused_and_nothing_is_made_there(hospital: TinyHospital, loss: Loss) -> None:
     root = hospital.paths.root
     loss(root)
@@ -105,6 +97,7 @@ def test_a_root_that_comes_back_needs_nothing(hospital: TinyHospital) -> None:
     assert report.made == []
 
 
+@pytest.mark.slow
 def test_a_new_root_that_is_meant_gets_everything_again(hospital: TinyHospital) -> None:
     root = hospital.paths.root
     unmount(root)
@@ -125,6 +118,7 @@ def published(root: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
 
 
+@pytest.mark.slow
 def test_a_root_from_an_older_backup_catches_up_with_its_home(hospital: TinyHospital) -> None:
     root = hospital.paths.root
     backup = root.with_name("backup")
@@ -141,6 +135,7 @@ def test_a_root_from_an_older_backup_catches_up_with_its_home(hospital: TinyHosp
     assert run(hospital).made == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [unmount, remove])
 @pytest.mark.parametrize("asset", ["raw_videos", "frame_table", "dataset"])
 def test_a_root_that_goes_away_in_between_is_not_made_again(

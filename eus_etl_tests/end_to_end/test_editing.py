@@ -22,21 +22,9 @@ SYNC = f"patient_id,offset_s,scale,method,by\n{ONE},-1,1,clock,xx\n"
 """The recording of the first visit began a second after its procedure."""
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny hospital whose visits are all made."""
-    hospital = TinyHospital(tmp_path_factory.mktemp("tiny") / "hospital")
-    report = run(hospital)
-    assert report.complete
-    assert report.videos_decoded == 2
-    return hospital.folder
-
-
 @pytest.fixture
-def hospital(finished: Path, tmp_path: Path) -> TinyHospital:
-    """A copy of the finished hospital, to be changed."""
-    shutil.copytree(finished, tmp_path / "hospital")
-    return TinyHospital(tmp_path / "hospital")
+def hospital(made_hospital: TinyHospital) -> TinyHospital:
+    return made_hospital
 
 
 def run(hospital: TinyHospital) -> RunReport:

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -16,19 +15,13 @@ from eus_etl.storage.provenance import STUDY
 Change = Callable[[TinyHospital], None]
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny hospital whose visits are all made."""
-    hospital = TinyHospital(tmp_path_factory.mktemp("tiny") / "hospital")
-    assert run(hospital).complete
-    return hospital.folder
-
-
 @pytest.fixture
-def hospital(finished: Path, tmp_path: Path) -> TinyHospital:
-    """A copy of the finished hospital, to be changed."""
-    shutil.copytree(finished, tmp_path / "hospital")
-    return TinyHospital(tmp_path / "hospital")
+def hospital(made_hospital: TinyHospital) -> TinyHospital:
+    return made_hospital
+
+
+def slow(change: Change) -> object:
+    return pytest.param(change, marks=pytest.mark.slow)
 
 
 def run(hospital: TinyHospital) -> RunReport:
@@ -96,7 +89,7 @@ def lose_the_home(hospital: TinyHospital) -> None:
 
 
 @pytest.mark.parametrize(
-    "lose", [lose_all_but_the_mark, lose_one_visit, lose_provenance, lose_state, lose_the_home]
+    "lose", [lose_one_visit, *map(slow, [lose_all_but_the_mark, lose_provenance, lose_state, lose_the_home])]
 )
 def test_what_is_lost_is_made_again_from_the_start_of_its_chain(hospital: TinyHospital, lose: Change) -> None:
     before = outputs(hospital)
@@ -107,6 +100,7 @@ def test_what_is_lost_is_made_again_from_the_start_of_its_chain(hospital: TinyHo
     assert run(hospital).made == []
 
 
+@pytest.mark.slow
 def test_a_backup_of_before_an_edit_ends_as_after_it(hospital: TinyHospital) -> None:
     """The event log knows the versions of after; what lies on the disk is older."""
     backup = hospital.folder / "backup"
@@ -141,7 +135,7 @@ def extraction(hospital: TinyHospital) -> None:
     hospital.configure(extraction={"frame_rate_hz": 10})
 
 
-@pytest.mark.parametrize("change", [recipe, region_row, threshold, extraction])
+@pytest.mark.parametrize("change", [recipe, *map(slow, [region_row, threshold, extraction])])
 def test_a_new_video_and_another_change_are_complete_in_one_run(
     hospital: TinyHospital, change: Change
 ) -> None:
@@ -157,6 +151,7 @@ def test_a_new_video_and_another_change_are_complete_in_one_run(
     assert found == clean_outputs(hospital)
 
 
+@pytest.mark.slow
 def test_nothing_is_made_of_what_could_not_be_made(
     hospital: TinyHospital, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 import random
 from itertools import pairwise
 from pathlib import Path
@@ -15,19 +16,28 @@ from eus_etl.sample import barcode
 from eus_etl.sample.eusml import plan_eusml
 from eus_etl.sample.hospital import Hospital, HospitalStudy, make_hospital, planted_identities
 from eus_etl.sample.plan import Cast
+from eus_etl_tests.support.made_once import MadeOnce
 
 STUDIES = ["eusml", "fatty_liver"]
 
 
-@pytest.fixture(scope="module")
-def progress() -> list[tuple[str, int, int]]:
-    return []
+def make(folder: Path) -> None:
+    steps: list[tuple[str, int, int]] = []
+    hospital = make_hospital(folder / "hospital", seed=7, progress=lambda *step: steps.append(step))
+    (folder / "pickle").write_bytes(pickle.dumps((hospital, steps)))
 
 
 @pytest.fixture(scope="module")
-def hospital(tmp_path_factory: pytest.TempPathFactory, progress: list[tuple[str, int, int]]) -> Hospital:
-    folder = tmp_path_factory.mktemp("hospital")
-    return make_hospital(folder, seed=7, progress=lambda *step: progress.append(step))
+def made(made_once: MadeOnce) -> tuple[Hospital, list[tuple[str, int, int]]]:
+    """The hospital, and the steps that were told while it was made."""
+    file = made_once("sample_hospital", make) / "pickle"
+    found: tuple[Hospital, list[tuple[str, int, int]]] = pickle.loads(file.read_bytes())  # noqa: S301 - made here
+    return found
+
+
+@pytest.fixture(scope="module")
+def hospital(made: tuple[Hospital, list[tuple[str, int, int]]]) -> Hospital:
+    return made[0]
 
 
 @pytest.fixture(params=STUDIES)
@@ -52,10 +62,11 @@ def contents(folder: Path) -> dict[str, tuple[bytes, float]]:
     }
 
 
-def test_progress_counts_every_video(hospital: Hospital, progress: list[tuple[str, int, int]]) -> None:
-    assert progress == [("eusml", n, 8) for n in range(1, 9)] + [("fatty_liver", n, 3) for n in range(1, 4)]
+def test_progress_counts_every_video(made: tuple[Hospital, list[tuple[str, int, int]]]) -> None:
+    assert made[1] == [("eusml", n, 8) for n in range(1, 9)] + [("fatty_liver", n, 3) for n in range(1, 4)]
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_hospital(hospital: Hospital, tmp_path: Path) -> None:
     again = make_hospital(tmp_path, seed=7)
     assert contents(tmp_path) == contents(hospital.folder)

@@ -15,8 +15,8 @@ from eus_etl.steps.study_tables import (
     assemble_preprocess_metadata,
     assemble_rejected,
     assemble_videos,
-    load_frame_columns,
 )
+from eus_etl.storage.tables.parts import load_frame_table
 
 
 def write_older(file: Path, table: Table, row: Mapping[str, object], lacks: str) -> None:
@@ -66,9 +66,9 @@ def test_one_older_part_breaks_no_table(tmp_path: Path) -> None:
 
 def test_a_frame_table_without_a_new_family_gives_nulls(tmp_path: Path) -> None:
     study = TinyHospital(tmp_path).study
-    table = catalog.frame_table(study.families)
-    file = StudyPaths(study.root).frame_table(ONE).with_suffix(".parquet")
+    paths, table = StudyPaths(study.root), catalog.frame_table(study.families)
+    file = paths.frame_table(ONE).with_suffix(".parquet")
     write_older(file, table, {"patient_id": ONE, "frame_id": "a frame"}, "tumor")
-    found = load_frame_columns(study, [ONE], ["frame_id", "tumor"])
-    assert found.to_dicts() == [{"frame_id": "a frame", "tumor": None}]
+    found = load_frame_table(paths, table, ONE)
+    assert found.select("frame_id", "tumor").to_dicts() == [{"frame_id": "a frame", "tumor": None}]
     assert found.schema["tumor"] == table.schema["tumor"]

@@ -1,11 +1,9 @@
 """Runs and their processes: which are under way, which are dead, and what two of them do with one visit."""
 
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -30,20 +28,9 @@ STARTED, WAITING, FAILED = (
 )
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a hospital whose visits are all made."""
-    hospital = TinyHospital(tmp_path_factory.mktemp("finished"))
-    with open_instance(hospital.home) as instance:
-        assert StudySession(hospital.study, instance).run().complete
-    return hospital.folder
-
-
 @pytest.fixture
-def hospital(finished: Path, tmp_path: Path) -> TinyHospital:
-    """A copy of the finished hospital."""
-    shutil.copytree(finished, tmp_path / "hospital")
-    return TinyHospital(tmp_path / "hospital")
+def hospital(made_hospital: TinyHospital) -> TinyHospital:
+    return made_hospital
 
 
 @pytest.fixture
@@ -158,6 +145,7 @@ def test_a_run_without_process_is_failed_and_others_are_left(
     assert still.status is STARTED
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_noticed_and_a_living_one_is_not_mistaken(
     hospital: TinyHospital, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +215,7 @@ def test_a_person_makes_it_whatever_is_recorded(hospital: TinyHospital, instance
         assert not any(MADE_BY in metadata for metadata in made.values())
 
 
+@pytest.mark.slow
 def test_who_waits_for_a_visit_finds_it_made(hospital: TinyHospital, instance: dg.DagsterInstance) -> None:
     hospital.items[ONE]["Stop Station 1 1"] = "00:00:02"
     hospital.write_items()
