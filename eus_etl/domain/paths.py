@@ -197,6 +197,10 @@ class StudyPaths:
         """What is remembered of the verified copies in ``raw_data``, a file a visit."""
         return self.state / "raw"
 
+    def gathered(self, name: str) -> Path:
+        """The rows of all visits' small tables of this name, so that they need not be read one by one."""
+        return self.state / "gathered" / f"{name}.parquet"
+
     @property
     def pages(self) -> Path:
         """What the assets were last made from, a page a visit."""

@@ -16,15 +16,14 @@ from eus_etl.steps.result import StepResult, version_of
 from eus_etl.steps.study_tables import (
     Visits,
     assemble,
-    batches_in,
+    batches_of,
+    gather_frame_tables,
+    gather_parts,
     joined_by_batch,
-    load_frame_columns,
-    load_parts,
     scan_parts,
 )
 from eus_etl.steps.text_check.check import blocked_patients
 from eus_etl.storage.files.atomic import write_atomically
-from eus_etl.storage.tables.table_files import readable
 
 _DISTURBED = pl.col("status") == "disturbed"
 _GREY_SUMS = {"recipe": pl.String(), "frames": pl.Int64(), "levels": pl.Float64(), "squares": pl.Float64()}
@@ -67,16 +66,16 @@ def make_dataset(study: StudyConfig) -> StepResult:
 
 
 def _index(study: StudyConfig, recipes: list[str], levels: "_GreyLevels") -> pl.LazyFrame:
-    paths, table = StudyPaths(study.root), catalog.dataset(study.families, recipes)
+    table = catalog.dataset(study.families, recipes)
     people = scan_parts(study, catalog.patients(study.patients.columns))
-    with readable(paths.all_parts):
-        subjects = people.select("patient_id", "subject_id").collect()
-        blocked = list(blocked_patients(study))
+    subjects = people.select("patient_id", "subject_id").collect()
+    blocked = list(blocked_patients(study))
+    frame_tables, parts = gather_frame_tables(study), gather_parts(study, catalog.PREPROCESSED)
     of_frames = [name for name in table.names if name in catalog.frame_table(study.families).names]
 
     def rows_of(patients: Visits) -> pl.DataFrame:
-        frames = load_frame_columns(study, patients, of_frames)
-        made = load_parts(paths, catalog.PREPROCESSED, patients)
+        frames = frame_tables.load(patients, of_frames)
+        made = parts.load(patients, catalog.PREPROCESSED.names)
         levels.add(patients, frames, made)
         for recipe in recipes:
             images = made.filter(pl.col("recipe") == recipe)
@@ -85,7 +84,7 @@ def _index(study: StudyConfig, recipes: list[str], levels: "_GreyLevels") -> pl.
         known = frames.join(subjects, on="patient_id", how="left", maintain_order="left")
         return known.with_columns(pl.col("patient_id").is_in(blocked).alias("release_blocked"))
 
-    return joined_by_batch(table, batches_in(paths, paths.frames), rows_of)
+    return joined_by_batch(table, batches_of(frame_tables), rows_of)
 
 
 def _statistics(study: StudyConfig, index: pl.LazyFrame, levels: "_GreyLevels") -> Mapping[str, object]:

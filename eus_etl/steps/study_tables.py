@@ -4,7 +4,7 @@ Tables that need a join are joined some visits at a time, as a frame and everyth
 visit: memory holds these visits, whatever the size of the study.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -17,8 +17,10 @@ from eus_etl.settings import StudyConfig
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.storage.files.atomic import atomic_path
 from eus_etl.storage.files.checksums import file_sha256
-from eus_etl.storage.tables.table_files import readable, scan_tables, without_formulas, write_csv
-from eus_etl.storage.vouched import content_of, require_unmade, vouched_files
+from eus_etl.storage.files.listing import listed
+from eus_etl.storage.tables.gathered import Gathered, gather
+from eus_etl.storage.tables.table_files import readable, without_formulas, write_csv
+from eus_etl.storage.vouched import vouched_files
 
 Visits = list[str]
 """Ids of some visits."""
@@ -55,17 +57,18 @@ def assemble_preprocess_metadata(study: StudyConfig) -> StepResult:
     Also ``layouts.csv`` and ``text_checks.csv``.
     """
     families = list(study.families)
-    paths, table = StudyPaths(study.root), catalog.preprocess_metadata(families)
+    table = catalog.preprocess_metadata(families)
+
+    made, frames = gather_parts(study, catalog.PREPROCESSED), gather_frame_tables(study)
 
     def rows_of(patients: Visits) -> pl.DataFrame:
-        made = load_parts(paths, catalog.PREPROCESSED, patients)
-        frames = load_frame_columns(study, patients, ["frame_id", *families, "status"])
-        return made.join(frames, on="frame_id", how="left", maintain_order="left")
+        of_frames = frames.load(patients, ["frame_id", *families, "status"])
+        images = made.load(patients, catalog.PREPROCESSED.names)
+        return images.join(of_frames, on="frame_id", how="left", maintain_order="left")
 
     layouts = assemble(study, catalog.LAYOUTS, scan_parts(study, catalog.LAYOUTS))
     texts = assemble(study, catalog.TEXT_CHECKS, scan_parts(study, catalog.TEXT_CHECKS))
-    batches = batches_in(paths, paths.parts(catalog.PREPROCESSED.name))
-    result = assemble(study, table, joined_by_batch(table, batches, rows_of), twin=True)
+    result = assemble(study, table, joined_by_batch(table, batches_of(made), rows_of), twin=True)
     return StepResult(
         version_of(result.version, layouts.version, texts.version),
         {**result.metadata, "layouts": layouts.metadata["rows"]},
@@ -77,8 +80,7 @@ def assemble_rejected(study: StudyConfig) -> StepResult:
     """``rejected.csv``: what could not be used, or was used with doubt, and why."""
     paths = StudyPaths(study.root)
     files = vouched_files(paths, paths.parts(catalog.REJECTED.name), "*/*.parquet")
-    with readable(paths.all_parts):
-        rows = scan_tables(files, catalog.REJECTED).collect()
+    rows = gather(paths, catalog.REJECTED.name, files, catalog.REJECTED).scan().collect()
     rows = rows.sort("stage", "patient_id", "item", "reason", nulls_last=True)
     path = paths.table(catalog.REJECTED.name)
     write_csv(rows, path)
@@ -89,68 +91,45 @@ def assemble_rejected(study: StudyConfig) -> StepResult:
 
 
 def scan_parts(study: StudyConfig, table: Table) -> pl.LazyFrame:
-    """All parts of a table, in the order of patient ids.
+    """All parts of a table, in the order of patient ids; the caller holds the study's lock.
 
     Raises:
-        OutputLostError: a part was made and is missing.
+        OutputLostError: a part was made, and is missing or cannot be read.
+    """
+    return gather_parts(study, table).scan()
+
+
+def gather_parts(study: StudyConfig, table: Table) -> Gathered:
+    """All parts of a table; the caller holds the study's lock.
+
+    Raises:
+        OutputLostError: a part was made, and is missing or cannot be read.
     """
     paths = StudyPaths(study.root)
-    return scan_tables(vouched_files(paths, paths.parts(table.name)), table)
+    return gather(paths, table.name, vouched_files(paths, paths.parts(table.name)), table)
 
 
-def batches_in(paths: StudyPaths, folder: Path) -> list[Visits]:
-    """The visits that have a part, or a frame table, in ``folder``, in batches that fit into memory.
+def gather_frame_tables(study: StudyConfig) -> Gathered:
+    """The Parquet twins of all frame tables; the caller holds the study's lock.
 
     Raises:
-        OutputLostError: one was made and is missing.
+        OutputLostError: one was made, and is missing or cannot be read.
     """
+    paths, table = StudyPaths(study.root), catalog.frame_table(study.families)
+    return gather(paths, table.name, vouched_files(paths, paths.frames), table)
+
+
+def batches_of(gathered: Gathered) -> list[Visits]:
+    """The visits that have a file, in batches that fit into memory."""
     batches: list[Visits] = []
     room = 0
-    for file in vouched_files(paths, folder):
+    for file in gathered.files:
         if room <= 0:
             batches.append([])
             room = BATCH_BYTES
         batches[-1].append(file.stem)
         room -= file.stat().st_size
     return batches
-
-
-def load_parts(paths: StudyPaths, table: Table, patients: Visits) -> pl.DataFrame:
-    """The rows of these visits, in their order; none of visits whose part was never made.
-
-    Raises:
-        OutputLostError: a part was made, and is missing or cannot be read.
-    """
-    return _load(
-        paths, {patient: paths.part(table.name, patient) for patient in patients}, table, table.names
-    )
-
-
-def load_frame_columns(study: StudyConfig, patients: Visits, columns: Sequence[str]) -> pl.DataFrame:
-    """Columns of these visits' frame tables, from the Parquet twins; no rows where one was never made.
-
-    Raises:
-        OutputLostError: one was made, and is missing or cannot be read.
-    """
-    paths = StudyPaths(study.root)
-    files = {patient: paths.frame_table(patient).with_suffix(".parquet") for patient in patients}
-    return _load(paths, files, catalog.frame_table(study.families), columns)
-
-
-def _load(paths: StudyPaths, files: Mapping[str, Path], table: Table, columns: Sequence[str]) -> pl.DataFrame:
-    there = []
-    for patient_id, file in files.items():
-        if file.is_file():
-            there.append(file)
-        else:
-            require_unmade(paths, patient_id, file)
-    try:
-        return scan_tables(there, table).select(columns).collect()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        for file in there:
-            with content_of(file):
-                scan_tables([file], table).select(columns).collect()
-        raise
 
 
 def joined_by_batch(
@@ -184,11 +163,15 @@ def assemble(study: StudyConfig, table: Table, rows: pl.LazyFrame, *, twin: bool
     paths = StudyPaths(study.root)
     path = paths.table(table.name)
     ordered = rows.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())
+
+    def parts() -> list[Path]:
+        return listed(paths.all_parts, "**/*.parquet")
+
     if twin:
-        with readable(paths.all_parts), atomic_path(path.with_suffix(".parquet")) as partial:
+        with readable(parts), atomic_path(path.with_suffix(".parquet")) as partial:
             ordered.sink_parquet(partial, compression="zstd", maintain_order=True)
         ordered = pl.scan_parquet(path.with_suffix(".parquet"))
-    with readable(paths.all_parts), atomic_path(path) as partial:
+    with readable(parts), atomic_path(path) as partial:
         ordered.select(without_formulas(table.schema)).sink_csv(partial, maintain_order=True)
     count = ordered.select(pl.len()).collect(engine="streaming").item()
     return StepResult(

@@ -5,9 +5,8 @@ from eus_etl.domain.tables import catalog
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.visit import timeline_of_visit
 from eus_etl.steps.result import StepResult, version_of
-from eus_etl.steps.study_tables import load_frame_columns
 from eus_etl.storage.files.checksums import sha256_of
-from eus_etl.storage.tables.parts import load_part
+from eus_etl.storage.tables.parts import load_frame_table, load_part
 
 
 def make_timeline(study: StudyConfig, patient_id: str) -> StepResult:
@@ -20,7 +19,7 @@ def make_timeline(study: StudyConfig, patient_id: str) -> StepResult:
         OutputLostError: a table of the visit was made, and is missing or cannot be read.
     """
     paths = StudyPaths(study.root)
-    table = load_frame_columns(study, [patient_id], catalog.frame_table(study.families).names)
+    table = load_frame_table(paths, catalog.frame_table(study.families), patient_id)
     drawn = timeline_of_visit(study, patient_id, table, load_part(paths, catalog.LABELS, patient_id))
     return StepResult(
         version=version_of([sha256_of(png) for png in drawn.pictures.values()]),

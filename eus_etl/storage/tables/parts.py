@@ -30,7 +30,19 @@ def load_part(paths: StudyPaths, table: Table, patient_id: str) -> pl.DataFrame:
     Raises:
         OutputLostError: the part was made, and is missing or cannot be read.
     """
-    path = paths.part(table.name, patient_id)
+    return _load(paths, patient_id, paths.part(table.name, patient_id), table)
+
+
+def load_frame_table(paths: StudyPaths, table: Table, patient_id: str) -> pl.DataFrame:
+    """One visit's frame table, from its Parquet twin; no rows if it was never made.
+
+    Raises:
+        OutputLostError: it was made, and is missing or cannot be read.
+    """
+    return _load(paths, patient_id, paths.frame_table(patient_id).with_suffix(".parquet"), table)
+
+
+def _load(paths: StudyPaths, patient_id: str, path: Path, table: Table) -> pl.DataFrame:
     if not path.is_file():
         require_unmade(paths, patient_id, path)
     return read_part(path, table)

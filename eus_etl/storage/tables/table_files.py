@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,6 @@ import polars as pl
 from eus_etl.domain.tables.schema import Table
 from eus_etl.errors import ConfigError
 from eus_etl.storage.files.atomic import write_atomically
-from eus_etl.storage.files.listing import listed
 from eus_etl.storage.files.stable_read import read_settled
 from eus_etl.storage.tables.csv_cells import read_cells
 from eus_etl.storage.vouched import content_of
@@ -81,20 +80,31 @@ def read_part(path: Path, table: Table) -> pl.DataFrame:
         return _completed(pl.read_parquet(path), table)
 
 
-def scan_tables(files: Sequence[Path], table: Table) -> pl.LazyFrame:
+def scan_tables(files: Sequence[Path], table: Table, path_column: str | None = None) -> pl.LazyFrame:
     """The rows of Parquet files, file by file.
 
     A file may be older than the table's present columns: columns that it lacks are null, and those that the
     table no longer has are left out.
+
+    Args:
+        files: the files.
+        table: the columns.
+        path_column: name of a further column that holds the path of a row's file.
     """
     if not files:
         return table.empty().lazy()
-    return pl.scan_parquet(list(files), schema=table.schema, missing_columns="insert", extra_columns="ignore")
+    return pl.scan_parquet(
+        list(files),
+        schema=table.schema,
+        missing_columns="insert",
+        extra_columns="ignore",
+        include_file_paths=path_column,
+    )
 
 
 @contextmanager
-def readable(folder: Path) -> Iterator[None]:
-    """Stream from Parquet files below ``folder`` in the block.
+def readable(find: Callable[[], Iterable[Path]]) -> Iterator[None]:
+    """Stream from Parquet files in the block; ``find`` names them if one cannot be read.
 
     Raises:
         OutputLostError: one of them could not be read, and was removed.
@@ -102,7 +112,7 @@ def readable(folder: Path) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        for file in listed(folder, "**/*.parquet"):
+        for file in find():
             with content_of(file):
                 pl.read_parquet(file)
         raise
