@@ -364,6 +364,6 @@ def test_a_disk_error_is_reported_without_the_uploaded_name(hospital: TinyHospit
     (failed,) = run(hospital).failed
     assert (failed.patient_id, failed.asset) == (ONE, "raw_videos")
     assert ONE in failed.error
-    assert "eus-etl doctor" in failed.error
+    assert "check its disk" in failed.error
     for file in hospital.home.rglob("*"):
         assert not file.is_file() or b"Quillfeather" not in file.read_bytes()
