@@ -40,14 +40,7 @@ def probe_apart(
         VideoUnreadableError: the file cannot be used, whatever it did to its reader.
         OSError: the disk fails.
     """
-    request = Request(
-        video_id=video_id,
-        source=source.absolute(),
-        dicom=source.is_file() and is_dicom(source),
-        memory_mb=reading.memory_mb,
-        extraction=extraction,
-    )
-    reply = _ask(request, reading, None)
+    reply = _ask(_look(source, video_id, extraction, reading), reading, None)
     if reply.facts is None:
         raise RuntimeError("the reader answers with something else than facts")
     return reply.facts
@@ -69,21 +62,28 @@ def extract_apart(
         OSError: the disk fails.
     """
     with TemporaryDirectory(prefix=f".{video_id}.", suffix=PARTIAL, dir=images.parent) as rows:
-        request = Request(
-            video_id=video_id,
-            source=source.absolute(),
-            dicom=source.is_file() and is_dicom(source),
-            memory_mb=reading.memory_mb,
-            extraction=extraction,
-            images=images.absolute(),
-            grid=grid.absolute() if grid else None,
-            rows=Path(rows).absolute(),
-        )
+        folders = {
+            "images": images.absolute(),
+            "grid": grid.absolute() if grid else None,
+            "rows": Path(rows).absolute(),
+        }
+        request = _look(source, video_id, extraction, reading).model_copy(update=folders)
         reply = _ask(request, reading, on_frames)
         if reply.made is None:
             raise RuntimeError("the reader answers with something else than what it made")
         frames = pl.read_ipc(Path(rows) / ROWS)
     return VideoPass(frames, reply.made.counts, reply.made.image_bytes)
+
+
+def _look(source: Path, video_id: str, extraction: ExtractionConfig, reading: ReadingConfig) -> Request:
+    """The request for a video's facts; with folders, it asks for its frames."""
+    return Request(
+        video_id=video_id,
+        source=source.absolute(),
+        dicom=source.is_file() and is_dicom(source),
+        memory_mb=reading.memory_mb,
+        extraction=extraction,
+    )
 
 
 def _ask(request: Request, reading: ReadingConfig, on_frames: FramesDecoded | None) -> Reply:
