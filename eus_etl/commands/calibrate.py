@@ -1,4 +1,4 @@
-"""Scores of a study's frames beside its thresholds, so that a person can set them for a new scanner.
+"""Scores of a study's frames beside its thresholds, to set them for a new scanner.
 
 Reads frame tables and preprocessed images, which are masked; writes pictures to look at and changes nothing
 that other steps read. What the pictures show is decided in ``domain.plots.thresholds``.
@@ -103,7 +103,7 @@ class _Images:
     def nearest(
         self, frames: pl.LazyFrame, threshold: Threshold, side: pl.Expr
     ) -> Iterator[tuple[float, Picture]]:
-        """Score and picture of the frames on one side that are nearest to the threshold, one a second."""
+        """Score and picture of the frames on one side that are nearest to the threshold, one per second."""
         ranked = (
             frames.filter(side)
             .with_columns(threshold.distance(self._quality).alias("distance"))

@@ -29,7 +29,7 @@ def run_demo(root: Path) -> bool:
         Whether everything could be made.
 
     Raises:
-        ForeignRootError: the folder holds something else than a demo.
+        ForeignRootError: the folder holds something other than a demo.
     """
     if root.is_dir() and any(root.iterdir()) and not (root / _MARK).is_file():
         raise ForeignRootError(
@@ -54,7 +54,7 @@ def run_demo(root: Path) -> bool:
 
 
 def _make_hospital(root: Path) -> None:
-    """Build it elsewhere, then move it into place: an interrupted one is not mistaken for a whole one."""
+    """Build it elsewhere, then move it into place: an interrupted one is not mistaken for a complete one."""
     aside = root / "incoming.partial"
     shutil.rmtree(aside, ignore_errors=True)
     with terminal.steps_progress("synthetic hospital") as tell:
@@ -66,7 +66,7 @@ def _make_hospital(root: Path) -> None:
 
 
 def _write_configs(root: Path) -> None:
-    """The shipped study files, pointed at the hospital's sources and at a root of their own."""
+    """The shipped study files, with the hospital's sources and their own roots."""
     folder = root / "configs"
     folder.mkdir(exist_ok=True)
     shutil.copyfile(shipped("configs") / "preprocess_config.yaml", folder / "preprocess_config.yaml")

@@ -1,6 +1,6 @@
 """Frames and a frame table of any video files, without a study: ``eus-etl extract``.
 
-What one pass does belongs to ``video_pass``; the visits of a study are the step ``frames``'.
+``steps.frame_extraction`` does the pass over a video; the step ``frames`` handles a study's visits.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,21 +42,21 @@ def extract_files(
 ) -> pl.DataFrame:
     """Extract the frames of each file into ``out/<video_id>/``, with the table ``out/<video_id>.csv``.
 
-    The id is made of the file's content. Columns of the table: ``frame_id`` (``<video_id>/<pts>``),
+    The id is made from the file's content. Columns of the table: ``frame_id`` (``<video_id>/<pts>``),
     ``video_id``, ``path`` (below ``out``), then those of ``tables.EXTRACTED`` from ``frame_index`` to
-    ``video_s``, ``synthetic_time``, ``decode_error`` and ``dhash``. A video that was extracted with the
-    same configuration is left as it is, with another one it is made anew. Nothing that was not made here
-    is written over.
+    ``video_s``, ``synthetic_time``, ``decode_error`` and ``dhash``. A video that was extracted with the same
+    configuration is left as it is; with another one, it is extracted again. Nothing made by anything else is
+    overwritten.
 
     Args:
         videos: video files, DICOM included.
-        out: folder, made where it is missing.
-        extraction: what is kept, and how.
-        progress: told of each file in a sentence, by position and id.
-        on_frames: told how many more frames were decoded.
+        out: folder, created if missing.
+        extraction: what to keep, and how.
+        progress: called with a sentence about each file, by position and id.
+        on_frames: called with the number of further frames decoded.
 
     Returns:
-        A row a file: ``position`` (from 1), ``video_id`` (null where the file cannot be read),
+        One row per file: ``position`` (from 1), ``video_id`` (null if the file cannot be read),
         ``outcome`` (``extracted``, ``kept`` or ``failed``), ``detail`` (why it failed, or what is lost),
         ``frames``, ``frames_decoded``, ``frames_skipped`` (no kept frame needs them), ``decode_errors``,
         ``bytes`` (of images).
@@ -64,7 +64,7 @@ def extract_files(
     Raises:
         DiskFullError: no room; videos extracted so far are kept.
     """
-    # who names a file wants what it holds; a visit wants whole videos
+    # a user who names a file wants whatever it holds; a visit needs whole videos
     extraction = extraction.model_copy(update={"max_error_share": 1.0})
     rows: list[tuple[object, ...]] = []
     for position, video in enumerate(videos, start=1):
@@ -108,7 +108,7 @@ def _extract_file(
 
 
 def _lost(manifest: Manifest) -> str:
-    """What of a video could not be had; empty for nothing."""
+    """What was lost of a video; empty if nothing."""
     held = manifest.counts.frames + manifest.counts.skipped
     losses = {
         "lie before the first key frame": manifest.counts.before_key,
@@ -118,7 +118,7 @@ def _lost(manifest: Manifest) -> str:
     total = held + sum(losses.values())
     said = [f"{count} of {total} frames {what}" for what, count in losses.items() if count]
     if manifest.counts.clock_restarts:
-        said.append(f"its clock starts anew {manifest.counts.clock_restarts} times")
+        said.append(f"its clock restarts {manifest.counts.clock_restarts} times")
     return ", ".join(said)
 
 
@@ -146,7 +146,7 @@ class _Video:
 
     @property
     def is_ours(self) -> bool:
-        """Whether what bears the video's name was made here; so is what is not there yet."""
+        """Whether the output under the video's name was made here; true if there is none yet."""
         return self.state.is_dir() or not (self.images.exists() or self.table.exists())
 
 
@@ -158,7 +158,7 @@ def _extract(video: _Video, extraction: ExtractionConfig, on_frames: FramesDecod
         manifest = manifest_of(made, video.video_id, extraction)
         if manifest.rejected:
             return manifest
-        video.state.mkdir(parents=True, exist_ok=True)  # claims the name before anything bears it
+        video.state.mkdir(parents=True, exist_ok=True)  # claims the name before anything is written under it
         remove_manifest(video.state)
         publish_folder(images, video.images)
         write_csv(_rows(made.frames, video, extraction), video.table)

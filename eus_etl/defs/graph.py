@@ -1,4 +1,4 @@
-"""The graph of one study as data: its steps and how they depend on one another."""
+"""The graph of one study as data: its assets and how they depend on one another."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def study_graph(study: StudyConfig) -> StudyGraph:
 
 
 def graph_of(study: StudyConfig, specs: Sequence[StepSpec]) -> StudyGraph:
-    """The graph of these assets, which stand in topological order, after the sources."""
+    """The graph of the sources and these assets, which are in topological order."""
     sources = [
         Node(
             key=asset_key(study.study, source),
@@ -70,12 +70,12 @@ def graph_of(study: StudyConfig, specs: Sequence[StepSpec]) -> StudyGraph:
 
 
 def graph_now(loaded: StudyGraph, file: Path | None) -> StudyGraph:
-    """The graph as the study's file says now; the loaded one where there is no file.
+    """The graph by the study's file as it is now; the loaded one if there is no file.
 
-    Every run and command reads the file: whoever asks for runs by an older configuration is never answered.
+    Every run and command reads the file: a plan made by an older configuration would never be fulfilled.
 
     Raises:
-        ConfigError: the file says what cannot be meant, or speaks of another study than the loaded one.
+        ConfigError: the file is not valid, or describes another study than the loaded one.
     """
     if file is None:
         return loaded
@@ -83,7 +83,7 @@ def graph_now(loaded: StudyGraph, file: Path | None) -> StudyGraph:
     if study.study != loaded.study.study:
         raise ConfigError(
             file.name,
-            f"it speaks of study {study.study!r}, and {loaded.study.study!r} is loaded",
+            f"it describes study {study.study!r}, but {loaded.study.study!r} is loaded",
             "reload the code location in the page, or start the daemon again",
         )
     return loaded if study == loaded.study else study_graph(study)

@@ -1,4 +1,4 @@
-"""The Dagster instance of a command: the one in ``DAGSTER_HOME``, or one beside the study's root."""
+"""The Dagster instance of a command: that in ``DAGSTER_HOME``, or one beside the study's root."""
 
 import os
 import sqlite3
@@ -26,21 +26,21 @@ def dagster_home(study: StudyConfig) -> Path:
 
 
 def daemon_seen(home: Path) -> float | None:
-    """When a daemon of the instance in ``home`` last gave a sign, in seconds since 1970; None for never."""
+    """Last heartbeat of a daemon of the instance in ``home``, in seconds since 1970; None for never."""
     if not is_ready(home):
-        return None  # opening the instance would make its databases
+        return None  # opening the instance would create its databases
     with opened(home) as instance:
         return max((beat.timestamp for beat in instance.get_daemon_heartbeats().values()), default=None)
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
-    """The instance in ``home``, made with the shipped ``dagster.yaml`` where there is none.
+    """The instance in ``home``, created with the shipped ``dagster.yaml`` if it is missing.
 
-    Processes take turns: two that make Dagster's databases at once leave them with two marks of their format,
-    and no Dagster opens them again.
+    Processes take turns: two that create Dagster's databases at once write two schema versions into them, and
+    Dagster cannot open them again.
 
     Raises:
-        ConfigError: the folder cannot be made.
+        ConfigError: the folder cannot be created.
     """
     with ExitStack() as held:
         try:
@@ -51,8 +51,8 @@ def open_instance(home: Path) -> dg.DagsterInstance:
         except OSError as error:
             raise ConfigError(
                 HOME_VARIABLE,
-                f"{home} cannot be made ({error.strerror})",
-                "set DAGSTER_HOME to a folder that may be written to",
+                f"{home} cannot be created ({error.strerror})",
+                "set DAGSTER_HOME to a writable folder",
             ) from error
         return opened(home)
 
@@ -75,9 +75,9 @@ def opened(home: Path) -> dg.DagsterInstance:
 
 
 def make_home_ready() -> None:
-    """Make what is missing of the home in ``DAGSTER_HOME``, if that is set.
+    """Create what is missing of the home in ``DAGSTER_HOME``, if that is set.
 
-    Dagster's own processes take no turns: whoever loads the studies sees to it first.
+    Dagster's own processes do not take turns, so this happens before the studies are loaded.
     """
     if named := os.environ.get(HOME_VARIABLE):
         home = Path(named).expanduser()
@@ -86,12 +86,12 @@ def make_home_ready() -> None:
 
 
 def run_locks(instance: dg.DagsterInstance) -> Path:
-    """The folder of an instance where the processes that work on its runs hold their locks."""
+    """The folder of an instance for the locks of the processes that work on its runs."""
     return Path(instance.root_directory) / "eus_etl_runs"
 
 
 def is_ready(home: Path) -> bool:
-    """Whether the instance can be opened without anything being made.
+    """Whether the instance can be opened without creating anything.
 
     Raises:
         ConfigError: its settings are not valid YAML.
@@ -112,7 +112,7 @@ def is_ready(home: Path) -> bool:
 
 
 def _is_marked(database: Path) -> bool:
-    """Whether a database of Dagster's bears the mark of its format, which is written after its tables."""
+    """Whether a database of Dagster's has its schema version, which is written after its tables."""
     if not database.is_file():
         return False
     try:

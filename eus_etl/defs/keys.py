@@ -1,32 +1,32 @@
-"""Asset keys, the partition of patients, and the tags that tie a materialisation to what it consumed."""
+"""Asset keys, the visits' partition, and the tags of runs."""
 
 import dagster as dg
 
 CONSUMED_TAG = "eus_etl/consumed"
-"""On runs that were planned: a hash of the sources' versions and the configuration that they lead to."""
+"""On planned runs: a hash of the sources' versions and the configuration."""
 
 WHY_TAG = "eus_etl/why"
-"""On runs that were planned: for people, why there is something to do."""
+"""On planned runs: why there is something to do, for people."""
 
 SCOPE_TAG = "eus_etl/scope"
-"""On runs that were planned: whether they work on one visit or on the study's tables."""
+"""On planned runs: whether they make one visit or the study's tables."""
 VISIT, TABLES = "visit", "tables"
 
 STUDY_TAG = "eus_etl/study"
-"""On all runs that are asked for here: whose they are."""
+"""On all our runs: the study."""
 
 DATA_VERSION_TAG = "dagster/data_version"
 TERMINAL_TAG = "eus_etl/terminal"
-"""On runs started from a terminal, where a person waits: errors are shown at once, not retried."""
+"""On runs started from a terminal, where someone is waiting: errors are shown at once, not retried."""
 
 PARTITION_TAG = "dagster/partition"
 PARENT_TAG = "dagster/parent_run_id"
-"""On runs that a person executes once more: they carry the tags of the first as well."""
+"""On runs that someone re-executed; they also have the tags of the original."""
 
 
 def asset_key(study: str, name: str) -> dg.AssetKey:
     """``<study>/<name>``."""
-    return dg.AssetKey([study, str(name)])  # Dagster stores no member of an enum
+    return dg.AssetKey([study, str(name)])  # Dagster cannot store a member of an enum
 
 
 def asset_keys(study: str, *names: str) -> tuple[dg.AssetKey, ...]:
@@ -35,5 +35,5 @@ def asset_keys(study: str, *names: str) -> tuple[dg.AssetKey, ...]:
 
 
 def patients_of(study: str) -> dg.DynamicPartitionsDefinition:
-    """The partition of a study: one key a patient id."""
+    """The partition of a study: one key per visit."""
     return dg.DynamicPartitionsDefinition(name=f"{study}_patients")

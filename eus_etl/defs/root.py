@@ -1,4 +1,4 @@
-"""A study's root as its Dagster instance knows it: one that was there once is never taken for a new one."""
+"""A study's root as its Dagster instance knows it: a missing one is never mistaken for a new one."""
 
 import json
 import os
@@ -15,15 +15,15 @@ from eus_etl.storage.root_owner import claim_root
 
 
 def take_root(instance: dg.DagsterInstance, study: StudyConfig, *, new: bool = False) -> None:
-    """Check that the root is the study's; mark it where neither it nor the instance knows of a visit.
+    """Check that the root is the study's; mark it if neither it nor the instance knows of a visit.
 
     Args:
         instance: the Dagster instance.
         study: the configuration.
-        new: a person says that the root is meant, though the instance knows visits of the study.
+        new: someone confirms the root, though the instance knows visits of the study.
 
     Raises:
-        ForeignRootError: the root holds what is not this study's.
+        ForeignRootError: the root holds something that is not this study's.
         RootUnavailableError: the root has no mark, and the instance knows visits: a disk is not mounted.
     """
     paths = StudyPaths(study.root)
@@ -54,7 +54,7 @@ def other_home(paths: StudyPaths, home: Path) -> str | None:
 
 
 def has_visits(home: Path, study: str) -> bool:
-    """Whether the instance in ``home`` knows visits of a study; makes nothing."""
+    """Whether the instance in ``home`` knows visits of a study; creates nothing."""
     if not is_ready(home):
         return False
     with opened(home) as instance:

@@ -1,4 +1,4 @@
-"""Where each visit stands: what is done, stale, missing, failed, and what was rejected."""
+"""The status of each visit: what is done, stale, missing or failed, and what was rejected."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ class VisitStatus:
     """One visit.
 
     Attributes:
-        assets: asset names to where they stand, in the order of the graph.
+        assets: asset names to their status, in the order of the graph.
         reasons: names of stale and missing assets to why they are.
-        errors: asset names to what their failed run said.
-        rejected: reasons to how often they were recorded.
+        errors: asset names to the error of their failed run.
+        rejected: reasons to the number of times they were recorded.
     """
 
     patient_id: str
@@ -138,12 +138,12 @@ def _rejected(study: StudyConfig) -> Mapping[str | None, Mapping[str, int]]:
 
 
 def _error(session: StudySession, run_id: str, asset: str) -> str | None:
-    """Why a run failed to make an asset; None where it did not come to it."""
+    """Why a run failed to make an asset; None if it did not get that far."""
     records = session.state.instance.get_records_for_run(
         run_id, of_type=DagsterEventType.STEP_FAILURE
     ).records
     events = [record.event_log_entry.dagster_event for record in records]
     texts = [failure_text(event) for event in events if event and failed_asset(event) == asset]
     if not events:
-        return f"run {run_id} ended before it was done: run it again"
+        return f"run {run_id} ended before it was finished: run it again"
     return "; ".join(texts) or None

@@ -16,14 +16,14 @@ def build_study_definitions(study: StudyConfig, file: Path | None = None) -> dg.
 
     Args:
         study: the configuration.
-        file: where it comes from: sensors read it again at each tick, as each run does. None for a
-            configuration that stays as it is.
+        file: the file that it was read from: sensors read it again at each tick, as does each run. None if
+            the configuration never changes.
     """
     graph = study_graph(study)
     visit = dg.define_asset_job(
         f"{study.study}_visit",
         selection=dg.AssetSelection.assets(*(node.key for node in graph.made(per_patient=True))),
-        description=f"{study.title}: all of one visit, for a person who wants it made again.",
+        description=f"{study.title}: everything of one visit, made again by hand.",
         tags={STUDY_TAG: study.study},
     )
     return dg.Definitions(
@@ -31,6 +31,6 @@ def build_study_definitions(study: StudyConfig, file: Path | None = None) -> dg.
         jobs=[visit],
         schedules=[nightly_schedule(graph)],
         sensors=[videos_sensor(graph, file), edits_sensor(graph, file)],
-        # one run works on one visit: a process a step would cost more than most steps
+        # a run works on one visit: a process per step would cost more than most steps do
         executor=dg.in_process_executor,
     )

@@ -1,6 +1,6 @@
-"""What one pass over a video made, and what is noted of it; ``frame_extraction`` makes it.
+"""The result of one pass over a video, and its manifest; ``frame_extraction`` does the pass.
 
-It lies apart from that module so that a process that asks another one for a pass imports no decoder.
+It is a module of its own so that a process that leaves the pass to another one imports no decoder.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from eus_etl.settings import ExtractionConfig
 from eus_etl.storage.manifests import Manifest
 
 FramesDecoded = Callable[[int], None]
-"""Told how many more frames were decoded since the last call."""
+"""Called with the number of frames decoded since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class VideoPass:
 
 
 def manifest_of(made: VideoPass, video_id: str, extraction: ExtractionConfig) -> Manifest:
-    """What to note of a pass; rejected where too large a share of the video cannot be decoded."""
+    """The manifest of a pass; rejected if too large a share of the video cannot be decoded."""
     counts = made.counts
     rejected = None
     if counts.error_share > extraction.max_error_share:

@@ -1,4 +1,4 @@
-"""What the extraction of each video wrote to the disk: rows and images; ``manifests`` has the rest.
+"""The rows and images that the extraction of each video wrote to disk; ``manifests`` has its counts.
 
 ``cell_store`` writes the cell grids beside the rows; ``steps.frames`` decides what is extracted, and when.
 """

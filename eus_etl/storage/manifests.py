@@ -27,7 +27,7 @@ class Manifest:
     Attributes:
         extraction: fingerprint of the configuration.
         reading: fingerprint of the reader's limits, if the video was rejected under them.
-        counts: of its decoding.
+        counts: counts of its decoding.
         deinterlaced: interlaced frames were made whole.
         frames_kept: images.
         image_bytes: bytes of all images.
@@ -60,7 +60,8 @@ def load_manifest(state: Path, images: Path, extraction: str, reading: str | Non
     """The manifest of a video extracted with this configuration; None if it has to be extracted.
 
     Args:
-        state: the video's state folder; if a file of it is gone or cut, the video counts as not extracted.
+        state: the video's state folder; if one of its files is missing or truncated, the video counts as not
+            extracted.
         images: its images; if some are gone, the video counts as not extracted.
         extraction: fingerprint of the configuration.
         reading: fingerprint of the reader's limits: videos rejected under other limits are tried again.

@@ -74,7 +74,7 @@ def test_real_files(shared: Path, tmp_path: Path) -> None:
     assert report["frames"].to_list() == [17, 0, 49, 30]
     assert report["detail"].to_list() == [
         "",
-        "no video file that can be opened",
+        "cannot be opened as a video file",
         "1 of 50 frames cannot be decoded",
         "",
     ]

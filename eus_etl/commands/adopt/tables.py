@@ -92,15 +92,15 @@ def _rows_by_visit(
         notes.append(f"{table}: not compared, the old table has no column for the visit's id or alias")
         return {}
     rows: dict[str, list[dict[str, str | None]]] = {}
-    nobodys = 0
+    unknown = 0
     for row in old.to_dicts():
         patient = _only(match.of_key(row[key] or ""))
         if patient is None or patient not in known:
-            nobodys += 1
+            unknown += 1
         else:
             rows.setdefault(patient, []).append(row)
-    if nobodys:
-        notes.append(f"{table}: {nobodys} old rows belong to visits that the sources do not have")
+    if unknown:
+        notes.append(f"{table}: {unknown} old rows belong to visits that the sources do not have")
     if new := len(known.keys() - rows.keys()):
         notes.append(f"{table}: {new} visits in the sources have no old row")
     return rows

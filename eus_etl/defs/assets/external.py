@@ -23,25 +23,25 @@ from eus_etl.steps.observation.snapshot import (
 from eus_etl.steps.text_check.tesseract import installed
 
 _DESCRIPTIONS: Mapping[str, str] = {
-    DRIVE_VIDEOS: "The videos that the source holds of a visit; one listing gives a version a patient.",
-    LABEL_ITEMS: "The label item of a visit as the labelling app wrote it, without free text.",
-    PATIENT_ROWS: "The rows of the sheet that speak of a patient.",
-    SYNC_ROWS: "Hand-written corrections of time: the visit's rows of sync.csv.",
-    REGION_ROWS: "Hand-written regions: the visit's rows of regions.csv.",
+    DRIVE_VIDEOS: "The visit's videos in the source; one listing gives a version for each visit.",
+    LABEL_ITEMS: "The visit's label item as the labelling app wrote it, without free text.",
+    PATIENT_ROWS: "The visit's rows of the sheet of patients.",
+    SYNC_ROWS: "Corrections of time, written by hand: the visit's rows of sync.csv.",
+    REGION_ROWS: "Regions written by hand: the visit's rows of regions.csv.",
 }
 ABSENT = "absent"
-"""Version of a patient whom a source held once and holds no more."""
+"""Version of a visit that a source once had and no longer has."""
 
 
 _OF_THE_STUDY: Mapping[str, str] = {
-    KNOWN_SCREENS: "Hand-written regions of screens in any visit: the rows of regions.csv without a visit.",
+    KNOWN_SCREENS: "Regions written by hand for a screen, in any visit: rows of regions.csv without one.",
     UNASSIGNED: "Files, items and rows that fit no visit, or several; listed in rejected.csv.",
-    TEXT_READER: "The program that looks for text in preprocessed frames: whether it was ever there.",
+    TEXT_READER: "The program that checks preprocessed frames for text: whether it was ever installed.",
 }
 
 
 def observed_specs(study: str) -> list[dg.AssetSpec]:
-    """The external assets of a study: five sources per visit, and what is observed once for all."""
+    """The external assets of a study: the sources that are observed per visit, and those observed once."""
     return [
         dg.AssetSpec(
             asset_key(study, source),
@@ -55,7 +55,7 @@ def observed_specs(study: str) -> list[dg.AssetSpec]:
 
 
 def changed_versions(state: StudyState, study: str, observation: Observation) -> dict[str, str]:
-    """Patients whose version differs from the one last reported, with the new one."""
+    """Visits whose version differs from the one last reported, with the new one."""
     key = asset_key(study, observation.source)
     reported = {str(patient): version for patient, version in state.versions(key).items()}
     changed = {
@@ -70,7 +70,7 @@ def changed_versions(state: StudyState, study: str, observation: Observation) ->
 
 
 def events(study: str, source: str, versions: Mapping[str, str]) -> Iterator[dg.AssetMaterialization]:
-    """One event a patient that carries the new version of what ``source`` holds of him or her."""
+    """One event per visit with the new version of what ``source`` has about it."""
     for patient, version in versions.items():
         yield dg.AssetMaterialization(
             asset_key(study, source), partition=patient, tags={DATA_VERSION_TAG: version}
@@ -78,7 +78,7 @@ def events(study: str, source: str, versions: Mapping[str, str]) -> Iterator[dg.
 
 
 def study_events(state: StudyState, study: StudyConfig) -> list[dg.AssetMaterialization]:
-    """The events of what is observed once for the study and has changed."""
+    """The events of sources that are observed once for the study and have changed."""
     paths = StudyPaths(study.root)
     seen = {
         KNOWN_SCREENS: known_screens_version(paths),
@@ -93,6 +93,6 @@ def study_events(state: StudyState, study: StudyConfig) -> list[dg.AssetMaterial
 
 
 def _text_reader(study: StudyConfig) -> str | None:
-    """Where it is installed on one machine and not on another, what it read holds: its absence is no news."""
+    """Never reports that it is missing: another machine may have it, and what it read there stays valid."""
     used = study.preprocess.text_check.enabled != "never"
     return "installed" if used and installed() else None

@@ -1,4 +1,4 @@
-"""From a step to an asset: versions, checks, locks and errors are treated once, here."""
+"""From a step to an asset: versions, checks, locks and errors are handled here, once."""
 
 import base64
 import warnings
@@ -9,7 +9,7 @@ import dagster as dg
 
 from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import CONSUMED_TAG, PARENT_TAG, TERMINAL_TAG, patients_of
-from eus_etl.defs.reconcile.confirm import check_results, confirmed, state_in_run, what_to_do
+from eus_etl.defs.reconcile.confirm import check_results, confirmed, decide, state_for_run
 from eus_etl.defs.reconcile.retry import PERMANENT
 from eus_etl.defs.reconcile.staleness import Node, StudyState
 from eus_etl.defs.root import take_root
@@ -24,20 +24,20 @@ from eus_etl.storage.provenance import STUDY, CheckOutcome, Entry, write_entry
 from eus_etl.storage.trouble import told
 
 Step = Callable[[dg.AssetExecutionContext, str], StepResult]
-"""A step for one patient; for an unpartitioned asset the patient is the empty string."""
+"""A step for one visit; for an unpartitioned asset the patient id is the empty string."""
 
 _RETRIES = dg.RetryPolicy(max_retries=2, delay=20, backoff=dg.Backoff.EXPONENTIAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSpec(Node):
-    """One asset that is made: what staleness asks of it, and how it is made and shown.
+    """One asset that is made: what staleness needs to know of it, and how it is made and shown.
 
     Attributes:
         step: what it does.
         description: what it holds, for the page.
         kinds: shown as icons in the page.
-        checks: names of the checks that its step reports, with what each says.
+        checks: names of the checks that its step reports, with their descriptions.
     """
 
     code_version: str
@@ -51,13 +51,13 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
     """The asset of ``spec``.
 
     A permanent error fails the run at once; others are retried. Two processes on one visit take turns. Before
-    anything is made the run asks whether it is stale now: what is current is confirmed, unless a person asked
-    for it in the page, and what stands behind something stale is left alone.
+    an asset is made, the run checks again whether it is stale: a current asset is confirmed, unless someone
+    asked for it in Dagster's page, and an asset downstream of a stale one is left alone.
     """
     key = spec.key
     partitions = patients_of(study.study) if spec.per_patient else None
     with warnings.catch_warnings():
-        # partitioned checks are a preview in this pinned version; a warning a check would bury the rest
+        # partitioned checks are a preview in this pinned version; one warning per check would bury all others
         warnings.simplefilter("ignore", dg.PreviewWarning)
         checks = [
             dg.AssetCheckSpec(name, asset=key, description=description, partitions_def=partitions)
@@ -80,9 +80,9 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
         ],
         check_specs=checks,
         retry_policy=_RETRIES,
-        can_subset=True,  # else Dagster asks for the checks of what is left alone
+        can_subset=True,  # otherwise Dagster expects check results of assets that are left alone
     )
-    def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]  # dagster reads the annotation and knows it bare
+    def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]  # dagster reads the annotation and knows only the bare name
         patient = context.partition_key if spec.per_patient else None
         paths = StudyPaths(study.root)
         if not (by_command := TERMINAL_TAG in context.run.tags):  # a command holds it already
@@ -93,25 +93,25 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
                 require_known_visit(paths, patient)
             # held until the event is written, which is before Dagster asks for the next result
             with work_lock(paths, patient or STUDY):
-                state = state_in_run(context.instance, paths, nodes, patient, context.run.run_id)
-                todo = what_to_do(state, spec, patient, context.run.run_id)
-                if todo.blocked_by:
+                state = state_for_run(context.instance, paths, nodes, patient, context.run.run_id)
+                decision = decide(state, spec, patient, context.run.run_id)
+                if decision.blocked_by:
                     blocked = BlockedError(
                         f"{spec.name} of {patient or study.study}",
-                        f"not made, because of what comes before it: {', '.join(todo.blocked_by)}",
-                        "choose these assets as well",
+                        f"something upstream is not current: {', '.join(decision.blocked_by)}",
+                        "select these assets as well",
                     )
                     if _by_hand(context.run):
                         raise blocked
                     context.log.warning(str(blocked))
-                elif todo.entry is None or _by_hand(context.run):
+                elif decision.entry is None or _by_hand(context.run):
                     yield _made(context, patient, state)
                 else:
-                    yield confirmed(state, spec, patient, todo.entry, context.run.run_id, spec.checks)
+                    yield confirmed(state, spec, patient, decision.entry, context.run.run_id, spec.checks)
         except Exception as error:
             fit = told(error, f"{spec.name} of {patient or study.study}", paths)
             if by_command or isinstance(error, PermanentError):
-                # a source may be mended unseen: its plan is tried again, after growing pauses
+                # a source may recover without our noticing: its plan is tried again, after growing pauses
                 for_good = isinstance(error, PermanentError) and not isinstance(error, SourceError)
                 raise dg.Failure(str(fit), metadata={PERMANENT: for_good}, allow_retries=False) from fit
             if fit is error:
@@ -152,12 +152,12 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
 
 
 def _by_hand(run: dg.DagsterRun) -> bool:
-    """Whether a person asked for the run in the page: then it makes its assets whatever is recorded."""
+    """Whether someone started the run in Dagster's page: then it makes its assets whatever is recorded."""
     return CONSUMED_TAG not in run.tags or PARENT_TAG in run.tags
 
 
 def _pictures(result: StepResult) -> Mapping[str, dg.MarkdownMetadataValue]:
-    """The page shows Markdown, and in it pictures that carry their own bytes."""
+    """The pictures as Markdown with inline bytes, which Dagster's page shows."""
     return {
         title: dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
         for title, png in result.pictures.items()

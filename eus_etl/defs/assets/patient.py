@@ -1,8 +1,8 @@
 """The assets of one visit: from raw videos to preprocessed frames, partitioned by patient.
 
-Each is one function, which holds all that is said of it. To add one, name it in ``names``, write its function
-and list it in ``patient_assets``. Raise its ``..._FORMAT`` when its step makes something else of equal inputs
-and configuration: every visit's is then stale.
+Each is one function, which holds everything about it. To add one, name it in ``names``, write its function
+and list it in ``patient_assets``. Raise its ``..._FORMAT`` when its step makes something different from the
+same inputs and configuration: the asset is then stale for every visit.
 """
 
 import dagster as dg
@@ -99,7 +99,7 @@ def labels(study: StudyConfig) -> StepSpec:
         step=step,
         deps=asset_keys(study.study, LABEL_ITEMS),
         code_version=version_of(LABELS_FORMAT, spellings),
-        description="Intervals of the stopwatches, with every problem that was seen.",
+        description="Intervals of the stopwatches, with every problem that was found.",
         kinds=frozenset({"parquet"}),
         checks={
             "no_problem_unseen": "each doubtful interval names its problem, each rejected one is recorded"
@@ -125,7 +125,7 @@ def patients(study: StudyConfig) -> StepSpec:
         step=step,
         deps=asset_keys(study.study, LABEL_ITEMS, PATIENT_ROWS),
         code_version=version_of(PATIENTS_FORMAT, study.patients.fingerprint()),
-        description="Facts of the patient, joined from the label item and the sheet.",
+        description="Facts about the patient, joined from the label item and the sheet.",
         kinds=frozenset({"parquet"}),
         checks={},
         per_patient=True,
@@ -148,7 +148,7 @@ def frames(study: StudyConfig) -> StepSpec:
         code_version=version_of(FRAMES_FORMAT, study.extraction.fingerprint(), study.reading.fingerprint()),
         description="Images and cell statistics of every kept frame: the only place that decodes video.",
         kinds=frozenset({"video", "jpeg"}),
-        checks={"images_equal_rows": "as many images on the disk as rows"},
+        checks={"images_equal_rows": "there are there are as many images on the disk as rows"},
         per_patient=True,
     )
 
@@ -170,7 +170,9 @@ def regions(study: StudyConfig) -> StepSpec:
         code_version=version_of(REGIONS_FORMAT, study.regions.fingerprint()),
         description="Display layouts and the ultrasound region of each.",
         kinds=frozenset({"parquet"}),
-        checks={"every_layout_has_a_region": "a layout without a region gives no preprocessed frames"},
+        checks={
+            "every_layout_has_a_region": "every layout has a region; one without gives no preprocessed frames"
+        },
         per_patient=True,
     )
 
@@ -197,7 +199,7 @@ def frame_table(study: StudyConfig) -> StepSpec:
         description="One row per frame: times, labels, scores, status. Opens no image.",
         kinds=frozenset({"csv"}),
         checks={
-            "frames_equal_rows": "as many rows as extracted frames",
+            "frames_equal_rows": "there are there are as many rows as extracted frames",
             "labels_inside_recording": "no label lies outside the recording",
             "synchronised": "recording and procedure agree, or sync.csv says how they relate",
         },
@@ -222,8 +224,8 @@ def preprocessed_frames(study: StudyConfig) -> StepSpec:
         description="Frames masked to the ultrasound region, cropped and resized, for each recipe.",
         kinds=frozenset({"png"}),
         checks={
-            "images_equal_rows": "as many images on the disk as rows",
-            text_check.CHECK: "no text is read in a sample of the images, or a person let it pass",
+            "images_equal_rows": "there are there are as many images on the disk as rows",
+            text_check.CHECK: "no text is found in a sample of the images, or someone signed it off",
         },
         per_patient=True,
     )
@@ -251,5 +253,5 @@ def timeline(study: StudyConfig) -> StepSpec:
 
 
 def _labels_of(study: StudyConfig) -> str:
-    """A fingerprint of the labels of each family, however they are spelled in an item."""
+    """A fingerprint of each family's labels, without their spellings in items."""
     return version_of({family: [label.name for label in found] for family, found in study.families.items()})

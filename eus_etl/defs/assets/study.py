@@ -18,7 +18,7 @@ from eus_etl.steps.study_tables import (
 )
 
 _FORMAT = "2"
-"""Raised when a table's columns change: all tables are then stale."""
+"""Raised when a table's columns change; all tables are then stale."""
 
 
 def study_assets(study: StudyConfig) -> list[StepSpec]:

@@ -1,4 +1,4 @@
-"""Within a run, before each asset: is it to be made, or is it current and only to be confirmed?"""
+"""Before each asset of a run: make it, or confirm that it is current?"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,33 +10,33 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.storage.provenance import STUDY, Entry, write_entry
 
 CONFIRMED = "confirmed"
-"""On an event that carries the version of before: nothing was made, because nothing had to be."""
+"""On an event that repeats the last version: the asset was current, so nothing was made."""
 
 MADE_BY = "made_by_run"
 """On such an event: the run that made what is confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Todo:
-    """What a run does about an asset.
+class Decision:
+    """What a run does with an asset.
 
     Attributes:
-        blocked_by: what comes before it, at any distance, and is not current; then nothing is done.
-        entry: its provenance, where it is current and need only be confirmed; None where it is to be made.
+        blocked_by: everything upstream that is not current; if there is any, nothing is done.
+        entry: its provenance if it is current and need only be confirmed; None if it is to be made.
     """
 
     blocked_by: tuple[str, ...] = ()
     entry: Entry | None = None
 
 
-def what_to_do(state: StudyState, node: Node, patient: str | None, run_id: str) -> Todo:
+def decide(state: StudyState, node: Node, patient: str | None, run_id: str) -> Decision:
     """Whether an asset is blocked, current, or to be made.
 
-    What this run has made or confirmed counts as current, even if its source has changed meanwhile: the next
-    plan sees to that.
+    What this run has made or confirmed counts as current, even if its source has changed in the meantime: the
+    next plan takes care of that.
 
     Args:
-        state: as things are now; the caller holds the visit's lock.
+        state: the state of things now; the caller holds the visit's lock.
         node: the asset.
         patient: the visit; None for an asset of the whole study.
         run_id: the run that asks.
@@ -49,18 +49,18 @@ def what_to_do(state: StudyState, node: Node, patient: str | None, run_id: str) 
         if key != node.key and (not settled or reason.why is Why.OUTPUT_LOST):
             blocked_by.append(f"{key.path[-1]} ({reason.why})")
     if blocked_by:
-        return Todo(blocked_by=tuple(blocked_by))
+        return Decision(blocked_by=tuple(blocked_by))
     own = reasons.get(node.key)
     current = own is None or own.why is Why.BLOCKED
-    return Todo(entry=state.entry(node, patient) if current else None)
+    return Decision(entry=state.entry(node, patient) if current else None)
 
 
 def confirmed(
     state: StudyState, node: Node, patient: str | None, entry: Entry, run_id: str, checks: Collection[str]
 ) -> dg.MaterializeResult[None]:
-    """The event that an asset is current: its version, checks and pictures of before.
+    """The event that an asset is current, with its last version, checks and pictures.
 
-    Counts do not come along, since nothing was done.
+    It has no counts, since nothing was done.
     """
     write_entry(state.paths, patient or STUDY, node.name, entry.model_copy(update={"settled_by": run_id}))
     asked = dg.AssetRecordsFilter(asset_key=node.key, asset_partitions=[patient] if patient else None)
@@ -79,7 +79,7 @@ def confirmed(
 
 
 def check_results(entry: Entry, checks: Collection[str]) -> Sequence[dg.AssetCheckResult]:
-    """What these checks of the asset said when it was made.
+    """The results of these checks when the asset was made.
 
     An entry may name a check that has been dropped since; Dagster fails on the result of an unknown check.
     """
@@ -95,16 +95,16 @@ def check_results(entry: Entry, checks: Collection[str]) -> Sequence[dg.AssetChe
     ]
 
 
-def state_in_run(
+def state_for_run(
     instance: dg.DagsterInstance,
     paths: StudyPaths,
     nodes: Mapping[dg.AssetKey, Node],
     patient: str | None,
     run_id: str,
 ) -> StudyState:
-    """What a run knows: of a visit as it is now; of all visits as they were at the run's first table.
+    """What a run knows: one visit as it is now, or all visits as they were at the run's first table.
 
-    A visit that changes while the tables are made is found by the next plan.
+    The next plan finds a visit that changes while the tables are being made.
     """
     if patient is not None:
         return StudyState(instance, paths, nodes, only=patient)
@@ -117,4 +117,4 @@ def state_in_run(
 
 
 _STATES: dict[str, StudyState] = {}
-"""Of the run that this process works on, if it makes tables of a study."""
+"""The state for the run that this process is working on, if that makes a study's tables."""

@@ -1,6 +1,6 @@
 """Work on one study from a terminal: through the asset graph and its instance, as the daemon would.
 
-Everything done here is recorded in the instance: the runs show in the page, and the sensors find
+Everything done here is recorded in the instance: the runs appear in Dagster's page, and the sensors find
 nothing left to do.
 """
 
@@ -70,8 +70,8 @@ class RunReport:
     Attributes:
         made: materialisations, in order.
         failed: assets that could not be made.
-        unobserved: sources that could not be seen.
-        missed: changes of videos that a full listing found and the change feed had missed.
+        unobserved: sources that could not be read.
+        missed: changes of videos that the change feed had missed and a full listing found.
         waits: in words, how many files wait to be taken, and why.
     """
 
@@ -83,12 +83,12 @@ class RunReport:
 
     @property
     def videos_decoded(self) -> int:
-        """Videos decoded by all runs together."""
+        """Number of videos decoded by all runs together."""
         return sum(int(str(made.metadata.get("videos_decoded", 0))) for made in self.made)
 
     @property
     def complete(self) -> bool:
-        """Whether every source was seen and everything could be made."""
+        """Whether every source could be read and everything could be made."""
         return not self.failed and not self.unobserved
 
 
@@ -135,21 +135,21 @@ class StudySession:
     ) -> RunReport:
         """Observe the sources, then make what is not current, and nothing else.
 
-        Visits that another process works on come last; what that has made by then is not made again.
+        Visits that another process is working on come last; what it has made by then is not made again.
 
         Args:
             patients: ids or aliases of visits; None for all.
-            progress: told before each asset that is made.
-            relist: list the videos in full, whatever their source remembers.
-            new_root: make everything again in a root without a mark, though visits are known.
-            remake: name of an asset that is made again in any case.
+            progress: called before each asset is made.
+            relist: list the videos in full, even if their source has a change feed.
+            new_root: accept a root without a mark though visits are known, and make everything again.
+            remake: name of an asset to make again even if it is current.
             wait: files that were copied only just are waited for, and this is told so; None not to wait.
 
         Raises:
             ConfigError: there is no such asset to remake.
-            PatientUnknownError: no visit that the sources hold now has this id or alias, or several have.
+            PatientUnknownError: no visit in the sources has this id or alias, or several do.
             ForeignRootError: the root holds data that this package did not make.
-            RootUnavailableError: the root was there once and is not there now, or goes away meanwhile.
+            RootUnavailableError: the root existed before and is missing now, or disappears during the run.
         """
         take_root(self._instance, self._study, new=new_root)
         others = [run for run in runs_under_way(self.graph, self._instance) if _is_worked_on(run)]
@@ -184,18 +184,18 @@ def make_all(
     report: RunReport,
     progress: Progress | None = None,
 ) -> None:
-    """Make of these visits, and then of the study's tables, what is not current.
+    """Make what is not current: first of these visits, then of the study's tables.
 
     Args:
         graph: the study's graph.
-        state: what is known of the study; it knows what was made, too, when this returns.
+        state: what is known of the study; on return, also what was made.
         patients: the visits.
-        elsewhere: visits that other processes work on: they come last.
-        report: what was made and what failed is added to it.
-        progress: told before each run.
+        elsewhere: visits that other processes are working on: they come last.
+        report: receives what was made and what failed.
+        progress: called before each run.
 
     Raises:
-        RootUnavailableError: the root has gone meanwhile.
+        RootUnavailableError: the root disappeared during the run.
     """
     tell = progress or (lambda *_: None)
     definitions = dg.Definitions(assets=graph.assets(), executor=dg.in_process_executor)
@@ -229,7 +229,7 @@ def _run(job: dg.JobDefinition, state: StudyState, plan: Plan, report: RunReport
 
 
 def _is_worked_on(run: dg.DagsterRun) -> bool:
-    """Whether a run has begun; one that waits in the queue may wait long, for a daemon that is not there."""
+    """Whether a run has begun; a queued one may wait for long, if no daemon is running."""
     return run.status is dg.DagsterRunStatus.STARTED
 
 
@@ -251,7 +251,7 @@ def _failed(result: dg.ExecuteInProcessResult, patient: str | None) -> list[Fail
 
 
 def failure_text(event: dg.DagsterEvent) -> str:
-    """What a failed step says of itself: our own error's text, or the last cause of another."""
+    """Why a step failed: the text of our own error, or the innermost cause of any other."""
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         return str(data.user_failure_data.description)

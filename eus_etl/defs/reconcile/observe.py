@@ -1,4 +1,4 @@
-"""Observe: look at all sources and report in the instance what has changed. Nothing is made here."""
+"""Observe: read all sources and report to the instance what has changed. Nothing is made here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS
 
 @dataclass(slots=True)
 class Seen:
-    """What a look at all sources found.
+    """What an observation of all sources found.
 
     Attributes:
-        failures: sources that could not be seen.
+        failures: sources that could not be read.
         changes: how many versions were reported.
-        missed: changes of videos that a full listing found and the change feed had missed.
+        missed: changes of videos that the change feed had missed and a full listing found.
         waits: reasons to how many files wait, to be taken later.
         ready_in_s: when those are taken that were copied only just; None where there are none.
     """
@@ -36,16 +36,16 @@ class Seen:
 
 
 def observe_study(study: StudyConfig, state: StudyState, *, relist: bool = False) -> Seen:
-    """Look at all sources, and report what changed in the instance of ``state``, which knows it then.
+    """Observe all sources, and report what changed to the instance of ``state``, which is then up to date.
 
     Args:
         study: the configuration.
         state: what is known of the study.
-        relist: list the videos in full, whatever their source remembers.
+        relist: list the videos in full, even if their source has a change feed.
 
     Raises:
         ForeignRootError: the root holds data that this package did not make.
-        RootUnavailableError: the root was there once and is not there now.
+        RootUnavailableError: the root existed before and is missing now.
     """
     take_root(state.instance, study)
     instance, sources, seen = state.instance, connect(study), Seen()

@@ -1,7 +1,7 @@
 """Plan: which runs bring a study up to date. The sensors, the nightly pass and commands all ask here.
 
-A plan holds what is stale and everything that follows from it: one plan a visit, and one for the study's
-tables once no visit is under way. Its run asks again before each asset, and makes only what is stale by then.
+A plan holds what is stale and everything downstream of it: one plan per visit, and one for the study's tables
+once no visit is under way. Its run checks again before each asset, and makes only what is still stale.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ from eus_etl.steps.observation.snapshot import (
 from eus_etl.steps.result import version_of
 
 RUNS_A_TICK = 20
-"""Run requests get slower with the number of partition keys; the rest waits for the next tick."""
+"""Run requests get slower with the number of partition keys; further ones wait for the next tick."""
 
 
 _EDITS: Mapping[str, str] = {
@@ -45,9 +45,10 @@ class Plan:
     Attributes:
         study: name of the study.
         patient: the visit; None for the study's tables.
-        reasons: what is stale, and everything after it, in topological order; why each is not current.
-        nodes: the same assets.
-        target: equal for two plans that lead to the same state: of the same sources, by one configuration.
+        reasons: why each asset is not current, in topological order.
+        nodes: what is stale and everything downstream of it, in the same order.
+        target: equal for two plans that lead to the same state: from the same sources, by the same
+            configuration.
     """
 
     study: str
@@ -58,13 +59,13 @@ class Plan:
 
     @property
     def tags(self) -> dict[str, str]:
-        """What its run carries."""
+        """The tags of its run."""
         scope = VISIT if self.patient else TABLES
         return {STUDY_TAG: self.study, SCOPE_TAG: scope, CONSUMED_TAG: self.target, WHY_TAG: self.why}
 
     @property
     def why(self) -> str:
-        """What a person wants to know of its run: ``label edit``, or ``output lost: frames``."""
+        """The reason for its run, for people: ``label edit``, or ``output lost: frames``."""
         edits: list[str] = []
         others: dict[Why, list[str]] = {}
         for node, reason in zip(self.nodes, self.reasons, strict=True):
@@ -79,7 +80,7 @@ class Plan:
         """The request for its run.
 
         Args:
-            number: the sensor's count of its requests. It lets a plan run again that ran before, while a tick
+            number: the sensor's count of its requests. It lets the same plan run again later, while a tick
                 that is repeated after a crash starts nothing twice.
         """
         return dg.RunRequest(
@@ -92,11 +93,11 @@ class Plan:
 
 @dataclass(slots=True)
 class Due:
-    """What a tick asks for.
+    """What a tick requests.
 
     Attributes:
         plans: those whose runs are due.
-        again_at: when the first of the others is due again, in seconds since 1970.
+        again_at: when the first of the others is due, in seconds since 1970.
     """
 
     plans: list[Plan] = field(default_factory=list)
@@ -104,7 +105,7 @@ class Due:
 
 
 def plan_of(graph: StudyGraph, state: StudyState, patient: str | None) -> Plan | None:
-    """What has to be made of a visit, or (None) of the study's tables; None where all is current."""
+    """What has to be made of a visit, or (None) of the study's tables; None if all is current."""
     possible = wanted(graph, state, patient)
     reasons = state.reasons(patient)
     nodes = tuple(node for node in possible if node.key in reasons)
@@ -141,7 +142,7 @@ def due_plans(
         graph: the study's graph.
         state: what is known.
         patients: all visits.
-        busy: those that a run works on or waits for; see ``visits_in``.
+        busy: those with a run in progress or queued; see ``visits_in``.
         now: seconds since 1970.
     """
     due = Due()
@@ -156,7 +157,7 @@ def due_plans(
 
 
 def wanted(graph: StudyGraph, state: StudyState, patient: str | None) -> list[Node]:
-    """The assets that a visit can have: without videos, only what its item and rows give."""
+    """The assets that a visit can have: without videos, only those made from its item and rows."""
     nodes = graph.made(per_patient=patient is not None)
     if patient is None or state.version(graph.key(DRIVE_VIDEOS), patient) is not None:
         return nodes
@@ -168,7 +169,7 @@ def wanted(graph: StudyGraph, state: StudyState, patient: str | None) -> list[No
 
 
 def visits_in(runs: Iterable[dg.DagsterRun]) -> set[str | None]:
-    """The visits that runs work on; None for the study's tables and for a whole pass."""
+    """The visits of these runs; None for the study's tables and for a nightly pass."""
     return {run.tags.get(PARTITION_TAG) for run in runs}
 
 

@@ -1,6 +1,6 @@
-"""Remake: what a person wants made again counts as never made, and so does what its step would keep.
+"""Remake: an asset that someone wants made again counts as never made, with everything its step would reuse.
 
-Nothing is deleted before something else is there in its place: the step replaces what it made.
+Nothing is deleted in advance: the step replaces what it made before.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,10 +23,10 @@ def forget(graph: StudyGraph, asset: str, patients: Sequence[str], *, chosen: bo
         graph: the study's graph.
         asset: its name within the study.
         patients: ids of the visits.
-        chosen: whether a person named them.
+        chosen: whether they were named on the command line.
 
     Raises:
-        ConfigError: the study has no such asset, or it is of no single visit and visits were named.
+        ConfigError: the study has no such asset, or it is one of the whole study and visits were named.
     """
     of_visits = {node.name for node in graph.made(per_patient=True)}
     of_study = {node.name for node in graph.made(per_patient=False)}
@@ -63,4 +63,4 @@ _KEPT: Mapping[str, Callable[[StudyPaths, str], None]] = {
     Asset.FRAMES: _forget_extractions,
     Asset.PREPROCESSED_FRAMES: _forget_preprocessed,
 }
-"""What a step would take for made, beside its entry."""
+"""What a step would reuse, besides its provenance."""

@@ -1,7 +1,7 @@
-"""What came of the runs that had the same plan, and when it is due again.
+"""How the runs of the same plan ended, and when it is due again.
 
-All is read from the runs; nothing is kept. Those count that were the last of their visit and led to the same
-state, in a row: once something else was wanted in between, a plan is due at once.
+Everything is read from the runs; nothing is stored. What counts is the visit's last runs in a row that had
+the same target: if a run in between had another one, the plan is due at once.
 """
 
 import math
@@ -14,13 +14,13 @@ from eus_etl.defs.keys import CONSUMED_TAG, PARENT_TAG, PARTITION_TAG, SCOPE_TAG
 from eus_etl.defs.reconcile.staleness import Node
 
 FIRST_WAIT_S = 15 * 60.0
-"""After one run that did not do it; doubled after each further one."""
+"""Wait after one failed run; doubled after each further one."""
 LONGEST_WAIT_S = 4 * 3600.0
 
-_COUNTED = 6  # runs in a row: more make the wait no longer
+_COUNTED = 6  # runs in a row: further ones do not lengthen the wait
 
 PERMANENT = "permanent"
-"""On a step's failure: whether trying again with the same inputs gives the same."""
+"""On a step's failure: whether it would fail again with the same inputs."""
 
 AT_ONCE, NEVER = 0.0, math.inf
 
@@ -35,17 +35,17 @@ def due_at(
     """When the run of a plan is due, in seconds since 1970.
 
     Args:
-        instance: whose runs are looked at.
-        tags: what the plan's runs carry.
+        instance: where the runs are recorded.
+        tags: the tags of the plan's runs.
         patient: the visit; None for the study's tables.
-        nodes: what the plan holds, in topological order.
+        nodes: the plan's assets, in topological order.
         now: seconds since 1970.
 
     Returns:
-        ``AT_ONCE`` where the visit's last run was for something else, or ended at a moment that is still to
-        come, by a clock that was put back; ``NEVER`` where it is under way, was ended by a person, or failed
-        for good in all that is left; else a moment that lies the further off, the more runs in a row left the
-        plan undone, whatever they said.
+        ``AT_ONCE`` if the visit's last run had another target, or ended in the future because the clock was
+        set back since; ``NEVER`` if it is under way, was canceled by someone, or failed for good in
+        everything that is left; otherwise a moment that is later the more runs in a row have left the plan
+        unfinished, whatever their status.
     """
     of_scope = {name: tags[name] for name in (STUDY_TAG, SCOPE_TAG)} | (
         {PARTITION_TAG: patient} if patient else {}
@@ -66,17 +66,17 @@ def due_at(
 
 
 def failed_asset(event: dg.DagsterEvent) -> str:
-    """Name of the asset whose step failed: a step's key is its asset's key, joined by two underscores."""
+    """Name of the asset whose step failed: a step's key is its asset's key joined by two underscores."""
     return str(event.step_key).split("__")[-1]
 
 
 def _is_try(run: dg.DagsterRun, target: str) -> bool:
-    """Whether it was planned with this target; what a person asked for is no try."""
+    """Whether the run was planned with this target; one that someone started by hand does not count."""
     return run.tags.get(CONSUMED_TAG) == target and PARENT_TAG not in run.tags
 
 
 def _failed_for_good(instance: dg.DagsterInstance, run: dg.DagsterRun, nodes: Sequence[Node]) -> bool:
-    """Whether each asset would fail again as it did in this run, or follows one that would."""
+    """Whether each asset would fail again as in this run, or is downstream of one that would."""
     if run.status is not dg.DagsterRunStatus.FAILURE:
         return False
     records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records

@@ -1,7 +1,7 @@
 """Compare: whether an asset is current, and if not, why.
 
-Versions are Dagster's; what an asset was made from is its provenance, which lies beside the data. An equal
-version is no proof that the bytes are there: only where both records agree does a version count.
+Versions are Dagster's; what an asset was made from is its provenance, which is kept beside the data. An equal
+version does not prove that the bytes exist: a version counts only if both records agree.
 """
 
 import time
@@ -21,15 +21,16 @@ from eus_etl.storage.provenance import STUDY, Entry, read_page
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One asset as staleness sees it; those that are made extend it by how, as ``StepSpec``.
+    """One asset as staleness sees it; ``StepSpec`` adds how an asset is made.
 
     Attributes:
         key: the asset's key.
         deps: keys of its inputs.
         code_version: fingerprint of its configuration; None for observed sources.
         per_patient: whether it is partitioned.
-        share: of what is observed once for the study and concerns a visit only in part: the version of that
-            part, None where nothing does. A visit's asset is stale when its part changes.
+        share: for a source that is observed once for the study but concerns each visit only in part: gives
+            the version of a visit's part, None if it has none. A visit's asset is stale when its part
+            changes.
     """
 
     key: dg.AssetKey
@@ -40,7 +41,7 @@ class Node:
 
     @property
     def observed(self) -> bool:
-        """Whether it is a source, observed and not made."""
+        """Whether it is a source, which is observed and not made."""
         return self.code_version is None
 
     @property
@@ -52,13 +53,13 @@ class Node:
 class Why(StrEnum):
     """Why an asset is not current."""
 
-    MISSING = "missing"  # it was never made, or there is no record of what it was made from
-    OUTPUT_LOST = "output lost"  # what was made is not what lies on the disk
+    MISSING = "missing"  # never made, or without a record of what it was made from
+    OUTPUT_LOST = "output lost"  # the disk no longer holds what was made
     CONFIGURATION_CHANGED = "configuration changed"
     INPUTS_CHANGED = "inputs changed"
-    DUE_AGAIN = "due again"  # it waited for something outside, which may have changed unseen
-    NOT_DRAWN = "not drawn"  # a picture of it could not be drawn; what follows it does not wait for that
-    BLOCKED = "blocked"  # something before it is not current, so nobody can tell
+    DUE_AGAIN = "due again"  # it depends on something outside that may have changed unnoticed
+    NOT_DRAWN = "not drawn"  # a picture of it could not be drawn; nothing downstream waits for that
+    BLOCKED = "blocked"  # something upstream is not current, so this is unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ class Reason:
 
     Attributes:
         why: the kind of reason.
-        inputs: names of the inputs that changed, or of those before it that are not current; where an output
-            is lost, its path below the root.
+        inputs: names of the inputs that changed, or of the upstream assets that are not current; for a lost
+            output, its path below the root.
     """
 
     why: Why
@@ -84,13 +85,13 @@ Versions = dict[str | None, str]
 
 @dataclass(slots=True)
 class StudyState:
-    """A reader of an instance and a root; what was read is remembered until ``refresh``.
+    """Reads an instance and a root, and caches what it read until ``refresh``.
 
     Args:
         instance: the Dagster instance.
         paths: the study's paths.
         nodes: the study's assets, in topological order.
-        only: read the versions of this visit alone, as a run of one visit does; None for all visits at once.
+        only: read the versions of this visit only, as a run of one visit does; None for all visits.
     """
 
     instance: dg.DagsterInstance
@@ -105,12 +106,12 @@ class StudyState:
     def reasons(self, partition: str | None, upto: Node | None = None) -> dict[dg.AssetKey, Reason]:
         """The assets of a visit (None: of the whole study) that are not current, each with its reason.
 
-        What follows an asset that is not current is not current either. A table of the study does not wait
-        for visits: it holds of each what was last made.
+        An asset downstream of one that is not current is not current either. A table of the study does not
+        wait for visits: it holds what was last made of each.
 
         Args:
             partition: the visit.
-            upto: only this asset, and all that stands before it.
+            upto: only this asset and everything upstream of it.
         """
         wanted = None if upto is None else {upto.key, *self.before(upto)}
         found: dict[dg.AssetKey, Reason] = {}
@@ -126,7 +127,7 @@ class StudyState:
         return found
 
     def before(self, node: Node) -> set[dg.AssetKey]:
-        """All that an asset depends on, at any distance."""
+        """Everything upstream of an asset."""
         found = set(node.deps)
         for earlier in reversed(list(self.nodes.values())):
             if earlier.key in found:
@@ -146,14 +147,14 @@ class StudyState:
         return found
 
     def entry(self, node: Node, partition: str | None) -> Entry | None:
-        """What the asset's partition was last made from; None where there is no record of it."""
+        """What the asset's partition was last made from; None if there is no record."""
         page = partition or STUDY
         if page not in self._pages:
             self._pages[page] = read_page(self.paths, page)
         return self._pages[page].get(node.name)
 
     def version(self, key: dg.AssetKey, partition: str | None) -> str | None:
-        """Data version of an asset's partition as the event log has it; None while it is missing."""
+        """Data version of an asset's partition by the event log; None if it was never made."""
         return self.versions(key).get(partition)
 
     def versions(self, key: dg.AssetKey) -> Versions:
@@ -163,12 +164,12 @@ class StudyState:
         return self._versions[key]
 
     def assume(self, key: dg.AssetKey, versions: Mapping[str, str]) -> None:
-        """Take these versions for reported: they are, once the tick that carries them ends."""
+        """Treat these versions as reported: Dagster records them when the tick ends."""
         self.versions(key).update(versions)
         self._of_all_visits.pop(key, None)
 
     def refresh(self, partition: str | None) -> None:
-        """Read what is known of one visit (None: of the study's tables) again."""
+        """Read again what is known of one visit (None: of the study's tables)."""
         self._pages.pop(partition or STUDY, None)
         self._lost.pop(partition or STUDY, None)
         for key, versions in list(self._versions.items()):
@@ -191,7 +192,7 @@ class StudyState:
         return failed
 
     def _own_reason(self, node: Node, partition: str | None) -> Reason | None:
-        """Why the asset is not current, whatever stands before it."""
+        """Why the asset itself is not current, whatever is upstream."""
         entry, version = self.entry(node, partition), self.version(node.key, partition)
         if entry is None or version is None:
             return Reason(Why.MISSING)
@@ -211,11 +212,11 @@ class StudyState:
         return Reason(Why.NOT_DRAWN, (undrawn,)) if undrawn else None
 
     def _is_lost(self, node: Node, partition: str | None, entry: Entry, version: str) -> bool:
-        """Whether what the event log tells of is not what lies on the disk."""
+        """Whether the disk no longer holds what the event log recorded."""
         return entry.version != version or bool(self._lost_outputs(node, partition, entry))
 
     def _lost_outputs(self, node: Node, partition: str | None, entry: Entry) -> tuple[str, ...]:
-        """The first file or folder of the asset that is missing or changed; looked for once."""
+        """The first file or folder of the asset that is missing or changed; checked once."""
         page = self._lost.setdefault(partition or STUDY, {})
         if node.name not in page:
             found = lost(self.paths, entry.outputs)
@@ -223,7 +224,7 @@ class StudyState:
         return page[node.name]
 
     def _counted(self, node: Node, partition: str | None) -> str | None:
-        """The version of an input; None where it is not there to be read."""
+        """The version of an input; None if it cannot be read."""
         version = self.version(node.key, partition)
         if node.observed or version is None:
             return version
@@ -233,7 +234,7 @@ class StudyState:
     def _share(
         self, share: Callable[[StudyPaths, str], str | None], name: str, node: Node, partition: str
     ) -> str | None:
-        """The version of what concerns a visit; as it was where nobody can tell now."""
+        """The version of a visit's part of a source; the last known one if it cannot be read now."""
         try:
             return share(self.paths, partition)
         except SnapshotLostError:

@@ -1,4 +1,4 @@
-"""Looks at sources that must not hold up a tick: one that takes a minute is ended and has no effect."""
+"""Polls sources in the background, since a tick that takes a minute is ended and has no effect."""
 
 import threading
 from collections.abc import Callable
@@ -11,10 +11,10 @@ _T = TypeVar("_T")
 
 
 class Looks(Generic[_T]):
-    """Looks under way, each in a thread of its own; one that takes long is waited for again at the next tick.
+    """Polls in progress, each in its own thread; the next tick waits again for a slow one.
 
     Args:
-        patience_s: so long a tick waits for one look.
+        patience_s: how long a tick waits for one poll.
     """
 
     def __init__(self, patience_s: float) -> None:
@@ -22,30 +22,30 @@ class Looks(Generic[_T]):
         self._under_way: dict[str, Future[_T]] = {}
 
     def result(self, source: str, look: Callable[[], _T]) -> _T:
-        """What ``look`` finds, or what the look found that was begun at an earlier tick.
+        """What ``look`` finds, or what one started by an earlier tick found.
 
         Raises:
-            SourceUnavailableError: it takes longer; it goes on.
+            SourceUnavailableError: it takes longer; it continues.
         """
         if source not in self._under_way:
             self._under_way[source] = _in_a_thread(look)
         if not wait([self._under_way[source]], self._patience_s).done:
             raise SourceUnavailableError(
                 source,
-                f"reading it takes longer than {self._patience_s:.0f} s; it goes on in the background",
+                f"reading it takes longer than {self._patience_s:.0f} s; it continues in the background",
                 "if this persists, check the network",
             )
         return self._under_way.pop(source).result()
 
 
 def _in_a_thread(look: Callable[[], _T]) -> "Future[_T]":
-    """Begin ``look`` in a thread that does not keep its process from ending, as an executor's would."""
+    """Start ``look`` in a thread that does not keep its process alive, as an executor's would."""
     future: Future[_T] = Future()
 
     def work() -> None:
         try:
             future.set_result(look())
-        except BaseException as error:  # whatever it is, it is raised where the result is asked for
+        except BaseException as error:  # whatever it is, it is raised to whoever asks for the result
             future.set_exception(error)
 
     threading.Thread(target=work, daemon=True).start()

@@ -18,8 +18,8 @@ TIME_ZONE = "Asia/Kolkata"
 def nightly_schedule(graph: StudyGraph) -> dg.ScheduleDefinition:
     """At 05:00 in India: list everything in full, and report what the change feed had missed.
 
-    It makes nothing itself: the edits' sensor plans as it does by day. A pass that takes longer than a day is
-    not joined by a second one.
+    It makes nothing itself: the sensor for edits plans as it does by day. While a pass is running, no second
+    one starts.
     """
     study = graph.study
     name = f"{study.study}_nightly"
@@ -44,7 +44,7 @@ def nightly_schedule(graph: StudyGraph) -> dg.ScheduleDefinition:
         name=name,
         tags={STUDY_TAG: study.study},
         executor_def=dg.in_process_executor,
-        description=f"{study.title}: look at all sources in full; runs of their own make what follows.",
+        description=f"{study.title}: observe all sources in full; separate runs make what follows.",
     )
     def nightly() -> None:
         sync()
@@ -55,11 +55,11 @@ def nightly_schedule(graph: StudyGraph) -> dg.ScheduleDefinition:
         cron_schedule=NIGHTLY,
         execution_timezone=TIME_ZONE,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="05:00 in India: a full look at all sources.",
+        description="05:00 in India: a full observation of all sources.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if any(run.job_name == name for run in runs_under_way(graph, context.instance)):
-            return dg.SkipReason("the last pass is still under way")
+            return dg.SkipReason("the last pass is still running")
         return dg.RunRequest()
 
     return schedule

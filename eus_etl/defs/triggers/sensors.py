@@ -26,24 +26,24 @@ from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIEN
 from eus_etl.steps.result import version_of
 
 EVENTS_A_TICK = 1000
-"""The first look at a large table is spread over some ticks."""
+"""The first observation of a large table is spread over several ticks."""
 
 LOOK_AGAIN_S = 15 * 60.0
-"""So often everything is compared although nothing was reported."""
+"""How often everything is compared even if nothing was reported."""
 
 LISTING_LIMIT_S = 30.0
-"""A tick has a minute; what it could not list or hash waits for the next one."""
+"""A tick has a minute; what it cannot list or hash by then waits for the next one."""
 
 LISTING_PATIENCE_S, RECORDS_PATIENCE_S = 45.0, 15.0
-"""So long a tick waits for a look at the videos, and at each other source; the look itself goes on."""
+"""How long a tick waits for the videos, and for each other source; the poll itself continues."""
 
 
 def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefinition:
-    """Reports new, replaced and removed videos; what follows from them is the other sensor's to plan.
+    """Reports new, replaced and removed videos; the other sensor plans what follows from them.
 
     Args:
         graph: the study's graph.
-        file: the study's file, read again at each tick; None for a configuration that stays as it is.
+        file: the study's file, read again at each tick; None if the configuration never changes.
     """
     study = graph.study
     looks: Looks[tuple[str | None, Observation | None]] = Looks(LISTING_PATIENCE_S)
@@ -82,12 +82,12 @@ def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefin
 def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefinition:
     """Reports edits of items, rows and corrections, and starts the runs of all plans that are due.
 
-    It plans when something has happened in the instance or in the study's file, when a plan that failed is
-    due again, and now and then whatever has happened: what was lost on the disk tells nobody.
+    It plans when something has happened in the instance or in the study's file, when a failed plan is due
+    again, and every so often regardless: a file lost from the disk triggers nothing.
 
     Args:
         graph: the study's graph.
-        file: the study's file, read again at each tick; None for a configuration that stays as it is.
+        file: the study's file, read again at each tick; None if the configuration never changes.
     """
     study = graph.study
     looks: Looks[Observation] = Looks(RECORDS_PATIENCE_S)
@@ -142,7 +142,7 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
 
 
 def _is_before(now: float, moment: float) -> bool:
-    """Whether a moment that was set here is still to come; not so if the clock was put back since."""
+    """Whether a moment set here is still in the future; not if the clock was set back since."""
     return now < moment <= now + LOOK_AGAIN_S
 
 
@@ -150,10 +150,10 @@ class _Cursor(BaseModel):
     """What a sensor remembers.
 
     Attributes:
-        number: how often it has planned.
-        seen: what it had seen when it last reported or planned everything; empty where it has to look again.
-        again_at: when it has to plan again whatever it sees, in seconds since 1970.
-        looked_at: sources to when they were last seen whole.
+        number: how many times it has planned.
+        seen: the state when it last reported or planned everything; empty if it has to look again.
+        again_at: when it has to plan again regardless, in seconds since 1970.
+        looked_at: sources to the time they were last read in full.
     """
 
     number: int = 0
@@ -172,9 +172,9 @@ class _Records:
 
     Attributes:
         events: new versions of items, rows and corrections.
-        patients: whose they are.
-        failures: why a source could not be seen.
-        looked_at: sources to when they were last seen whole.
+        patients: their visits.
+        failures: why a source could not be read.
+        looked_at: sources to the time they were last read in full.
     """
 
     looked_at: dict[str, float]
@@ -184,7 +184,7 @@ class _Records:
 
 
 def _look_at_videos(study: StudyConfig, known: str) -> tuple[str | None, Observation | None]:
-    """The mark of the videos, and what is there; None where that is known."""
+    """The mark of the videos, and what was observed; None if that is already known."""
     sources = connect(study, listing_limit_s=LISTING_LIMIT_S)
     revision = videos_mark(study, sources)
     mark = None if revision is None else version_of(revision, study.timeline.fingerprint())
@@ -198,7 +198,7 @@ def _look_at_records(
     looked_at: Mapping[str, float],
     now: float,
 ) -> _Records:
-    """Look at items, rows and corrections, each at its interval; at one that fails again at once."""
+    """Observe items, rows and corrections, each at its interval; the next tick retries one that failed."""
     study = graph.study
     found = _Records(dict(looked_at))
     for source in (source for source in SOURCES if source != DRIVE_VIDEOS):
@@ -222,7 +222,7 @@ def _look_at_records(
 
 
 def _interval_s(study: StudyConfig, source: str) -> float:
-    """Seconds between two looks at a source of records: a look at a service costs, at a file it does not."""
+    """Seconds between two observations of a source: a service costs money and quota, a file does not."""
     used = {
         LABEL_ITEMS: (study.sources.label_items, study.sources.subjects),
         PATIENT_ROWS: (study.sources.patient_rows,),

@@ -1,6 +1,6 @@
-"""Whole pictures of interlaced frames, by FFmpeg's filter bwdif: one for each frame, at its own time.
+"""Full pictures from interlaced frames, by FFmpeg's filter bwdif: one for each frame, at its own time.
 
-Whether to deinterlace is the configuration's business.
+The configuration decides whether to deinterlace.
 """
 
 from collections import deque
@@ -17,10 +17,10 @@ _ANY_TIME_BASE = Fraction(1, 1000)  # frames leave the filter in the order in wh
 
 
 def deinterlaced(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
-    """Each frame, made whole of both its fields where it is marked as interlaced, as it is where not.
+    """Each frame: deinterlaced if it is marked as interlaced, unchanged if not.
 
-    The other field's lines come from the frames before and after (W3FDIF and YADIF joined:
-    ffmpeg-filters, ``bwdif``). Number, order, pts and marks of damage stay; one frame is held back.
+    The other field's lines come from the frames before and after (W3FDIF and YADIF joined: ffmpeg-filters,
+    ``bwdif``). Number, order, pts and marks of damage stay the same; the filter holds one frame back.
     """
     filtering: _Filter | None = None
     for frame in frames:

@@ -1,6 +1,6 @@
 """DICOM cine loops as raw videos: frames by pydicom's decoders or FFmpeg's, times from the frame increments.
 
-Which tags are read, and as what, is ``dicom_tags``'; where pixels lie, and how many, ``dicom_pixels``'.
+``dicom_tags`` reads the tags, ``dicom_pixels`` finds and counts the pixels.
 """
 
 import warnings
@@ -98,7 +98,7 @@ def decode_dicom(
     """Frames of a DICOM file in order; one that cannot be decoded is counted.
 
     Raises:
-        VideoUnreadableError: the file holds no pixels, or claims what cannot be true.
+        VideoUnreadableError: the file has no pixels, or its claims cannot be true.
     """
     with _quiet():
         loop = _open(path, video_id)
@@ -107,7 +107,7 @@ def decode_dicom(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Odd values neither raise nor warn: pydicom's messages hold them."""
+    """Invalid values neither raise nor warn, since pydicom's messages quote them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         before = config.settings.reading_validation_mode
@@ -126,7 +126,7 @@ def _open(path: Path, video_id: str) -> _Loop:
         stated = tags.file_meta.get("TransferSyntaxUID")
     except (MemoryError, OSError):
         raise
-    except Exception:  # pydicom raises whatever it likes, with what stands in the file
+    except Exception:  # pydicom raises anything, with text from the file
         raise VideoUnreadableError(video_id, "its DICOM header cannot be read", _REMEDY) from None
     syntax = UID(str(stated)) if stated else ImplicitVRLittleEndian
     if not (syntax.is_transfer_syntax and size_of(tags, "Rows") and size_of(tags, "Columns")):

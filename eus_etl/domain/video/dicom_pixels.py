@@ -1,6 +1,6 @@
-"""The pixels of a DICOM file: where its frames lie, how many there are, and each decoded.
+"""The pixels of a DICOM file: where its frames are, how many there are, and their decoding.
 
-What a file claims is checked against its bytes before anything is reserved for it. pydicom's decoders read
+A file's claims are checked against its bytes before memory is allocated for them. pydicom's decoders read
 most transfer syntaxes, FFmpeg's the rest: JPEG lossless, JPEG-LS, HTJ2K.
 """
 
@@ -64,7 +64,7 @@ _MEANINGS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the pixels lie.
+    """Where the pixels are.
 
     Attributes:
         frames: how many frames the file holds.
@@ -84,7 +84,7 @@ def video_ending(syntax: UID) -> str | None:
 
 
 def layout_of(path: Path, tags: Dataset, syntax: UID, start: int) -> Layout | None:
-    """How many frames the file holds, by its bytes; None where it holds none, or claims what cannot be.
+    """How many frames the file has, by its bytes; None if it has none, or claims what is impossible.
 
     Args:
         path: the file.
@@ -121,10 +121,10 @@ def _frame_bytes(tags: Dataset) -> int:
 
 
 def meaning_of(tags: Dataset) -> str:
-    """What the samples of a pixel are: a word of DICOM's list, grey where there is none."""
+    """What the samples of a pixel mean: one of DICOM's terms, grey if none is given."""
     try:
         meaning = str(tags.get("PhotometricInterpretation") or "")
-    except Exception:  # odd values raise whatever pydicom likes
+    except Exception:  # pydicom raises anything on invalid values
         meaning = ""
     return meaning if meaning in _MEANINGS else "MONOCHROME2"
 
@@ -140,7 +140,7 @@ def _native_bytes(path: Path, tags: Dataset, start: int) -> int:
 
 
 def _fragments(path: Path, place: int) -> Iterator[tuple[int, int]]:
-    """Offset and length of each fragment; the first item, the table of offsets, is none."""
+    """Offset and length of each fragment; the first item is the offset table, not a fragment."""
     end, first = path.stat().st_size, True
     with path.open("rb") as file:
         while place + _ITEM_BYTES < end:
@@ -168,14 +168,14 @@ def decoded_frames(
         source.NumberOfFrames = layout.frames
     number = 0
     while number < layout.frames:
-        # the number of frames is what the bytes hold, whatever the tag says
+        # the bytes decide the number of frames, not the tag
         frames = iter_pixels(source, indices=range(number, layout.frames), number_of_frames=layout.frames)
         while number < layout.frames:
             try:
                 pixels = next(frames)
             except MemoryError:
                 raise
-            except Exception:  # the decoders raise whatever they like; all of it means: not this frame
+            except Exception:  # the decoders raise anything; whatever it is, this frame cannot be used
                 counts.errors += 1
                 number += 1
                 break
@@ -213,7 +213,7 @@ def _coded_frames(path: Path, layout: Layout) -> Iterator[bytes]:
 
 
 def _components(frame: av.VideoFrame, meaning: str) -> Pixels:
-    """Grey or red, green and blue: the components as they are coded, whatever FFmpeg takes them for."""
+    """Grey, or red, green and blue: the components as coded, whatever FFmpeg interprets them as."""
     if frame.format.name.startswith("gray"):
         return np.asarray(frame.to_ndarray())
     if frame.format.name in ("yuv444p", "yuvj444p"):

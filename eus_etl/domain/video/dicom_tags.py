@@ -1,7 +1,7 @@
-"""The few tags of a DICOM file that are read, and only as the numbers that they should be.
+"""The few DICOM tags that are read, and only as the numbers that they should hold.
 
 Tags that identify a person are not read, so that they can reach no table, no log and no message. A value that
-is no number of a plausible size counts as not stated; its text is kept nowhere.
+is not a plausible number counts as missing; its text is kept nowhere.
 """
 
 import re
@@ -56,7 +56,7 @@ class LoopTimes:
 
     Attributes:
         pts: in microseconds from the first.
-        step_ms: the nominal distance; None where no tag states it: ``FALLBACK_STEP_MS``.
+        step_ms: the nominal interval; None if no tag states it: then it is ``FALLBACK_STEP_MS``.
     """
 
     pts: NDArray[np.int64]
@@ -80,7 +80,7 @@ def loop_times(tags: Dataset, count: int) -> LoopTimes:
 
 
 def numbers(tags: Dataset, keyword: str) -> list[Fraction]:
-    """What a tag states, where all of it is numbers; else nothing."""
+    """A tag's values if all of them are numbers; otherwise none."""
     element: DataElement | RawDataElement | None = tags.get_item(keyword) if keyword in tags else None
     if isinstance(element, RawDataElement):
         texts = (element.value or b"").decode("ascii", "replace").split("\\")
@@ -95,16 +95,16 @@ def numbers(tags: Dataset, keyword: str) -> list[Fraction]:
 
 
 def size_of(tags: Dataset, keyword: str, default: int = 0) -> int:
-    """A tag that is a small whole number in binary (VR US)."""
+    """A tag that is a 16-bit unsigned integer (VR US)."""
     try:
         value = tags.get(keyword)
         return default if value is None else int(value)
-    except Exception:  # odd lengths raise whatever pydicom likes
+    except Exception:  # pydicom raises anything on odd lengths
         return default
 
 
 def pixel_aspect(tags: Dataset) -> float:
-    """Width of a pixel over its height; 1 where it is not stated."""
+    """Width of a pixel over its height; 1 if not stated."""
     match numbers(tags, "PixelAspectRatio"):
         case [vertical, horizontal] if vertical > 0 and horizontal > 0:
             return float(horizontal / vertical)

@@ -1,8 +1,8 @@
 """Video files as FFmpeg's libraries read them, through PyAV: opening, facts, frames by decoding.
 
-Which pictures are shown, and when, is settled here (stream, edit list, orientation, pts). What packets say
-without decoding is ``packet_times``', which frames need no decoding ``skipping``'s, which are kept
-``sampling``'s. DICOM is read by ``dicom``.
+Which pictures are shown, and when, is decided here (stream, edit list, orientation, pts). ``packet_index``
+reads packets without decoding, ``selective_decode`` finds frames that need no decoding, ``sampling`` chooses
+those that are kept, and ``dicom`` reads DICOM.
 """
 
 from collections.abc import Iterator
@@ -47,9 +47,9 @@ _NO_TILES = "export it as JPEG or PNG"
 _SMALLER = "export it with smaller pictures"
 _MAX_PIXELS = 1 << 26  # twice those of an 8K picture
 _BESIDE_THE_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails
-_LUMA_APART = {"yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"}  # a byte a sample
-_FRAMES_TRIED = 250  # ten seconds without a single B frame: it is not a stream that has some
-_UNSET_YEARS = (1904, 1970)  # zero of the clocks of QuickTime and Unix: a time that nobody set
+_LUMA_APART = {"yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"}  # one byte per sample
+_FRAMES_TRIED = 250  # ten seconds without a B frame: this stream has none
+_UNSET_YEARS = (1904, 1970)  # zero of QuickTime's and Unix's clocks: the time was never set
 
 
 def probe_container(path: Path | Embedded, video_id: str, still_images: bool = False) -> VideoFacts:
@@ -89,11 +89,11 @@ def probe_container(path: Path | Embedded, video_id: str, still_images: bool = F
 def decode_container(
     path: Path | Embedded, video_id: str, counts: DecodeCounts, options: DecodeOptions
 ) -> Iterator[DecodedFrame]:
-    """Frames of a video file in presentation order; what cannot be decoded is counted and skipped over.
+    """Frames of a video file in presentation order; what cannot be decoded is counted and skipped.
 
     Raises:
         VideoUnreadableError: no container or no video stream.
-        SkippingUnsoundError: with ``options.skip`` only: decode without it, and forget what came so far.
+        SkippingUnsoundError: only with ``options.skip``: decode without it, and discard the frames so far.
     """
     times = _times(path, video_id, options)
     with _opened(path, video_id, options) as (container, stream):
@@ -138,20 +138,20 @@ def decode_container(
         )
     not_seen = len(times.held) - counts.frames
     if wanted is None:
-        # a decoder drops frames without a word too; those before the first key frame are counted apart
+        # a decoder also drops frames silently; those before the first key frame are counted separately
         counts.errors = max(counts.errors - min(early, counts.before_key), not_seen - counts.before_key)
     else:
         counts.skipped = not_seen
 
 
 def _pts(frame: VideoFrame, number: int | None, place: int, times: PacketTimes) -> int | None:
-    """A frame's pts, or what stands for it; None where nothing does.
+    """A frame's pts, or its substitute; None if there is none.
 
     Args:
         frame: from the decoder.
-        number: place of its packet in the order of decoding, where that is what its pts says.
-        place: how many frames are shown before it.
-        times: what the packets say.
+        number: place of its packet in decoding order, if that is what its pts holds.
+        place: number of frames shown before it.
+        times: from the packets.
     """
     if times.synthetic:
         return place
@@ -177,7 +177,7 @@ def _times(path: Path | Embedded, video_id: str, options: DecodeOptions) -> Pack
 
 
 def _shown_out_of_order(path: Path | Embedded, video_id: str, options: DecodeOptions) -> bool:
-    """Whether the first frames come out with times that go back: these are decode times."""
+    """Whether the times of the first frames go backward: then they are decode times."""
     frames = islice(_all_frames(path, video_id, DecodeCounts(), options), _FRAMES_TRIED)
     pts = [frame.pts for frame in frames if frame.pts is not None]
     return any(later < earlier for earlier, later in pairwise(pts))
@@ -191,7 +191,7 @@ def _opened(
         photo = _is_photo(container)
         if photo and not options.still_images:
             raise VideoUnreadableError(video_id, "is a photo", _NO_PHOTOS, "still_image")
-        # damage can make a stream one of a codec that nothing decodes: it has no context then
+        # damage can turn the codec into one without a decoder: then there is no context
         streams = [
             s for s in container.streams.video if s.codec_context and not s.disposition & _BESIDE_THE_VIDEO
         ]
@@ -205,7 +205,7 @@ def _opened(
             raise VideoUnreadableError(video_id, cause, _SMALLER, "too_large")
         for other in container.streams:
             if other is not stream:
-                other.discard = Discard.all  # so that what a cut file lacks of it ends nothing
+                other.discard = Discard.all  # so that a truncated stream does not end the reading
         yield container, stream
 
 
@@ -222,14 +222,12 @@ def _all_frames(
     options: DecodeOptions,
     number: bool = False,
 ) -> Iterator[VideoFrame]:
-    """All frames; with ``number``, the pts of each is its packet's place in the order of decoding."""
+    """All frames; with ``number``, each one's pts is its packet's place in decoding order."""
     with _opened(path, video_id, options) as (container, stream):
         _use_threads(stream, options.threads)
         packets = walk_packets(container, stream, counts)
         end: tuple[VideoPacket | None] = (None,)
-        for packet in chain(
-            numbered(packets) if number else packets, end
-        ):  # None has the decoder give what it still holds
+        for packet in chain(numbered(packets) if number else packets, end):  # None flushes the decoder
             try:
                 frames = stream.decode(packet)
             except av.FFmpegError as error:
@@ -243,7 +241,7 @@ def _all_frames(
 def _first(
     frames: Iterator[VideoFrame], times: PacketTimes
 ) -> tuple[VideoFrame | None, Iterator[VideoFrame], int]:
-    """The first frame, all frames, and how many before it are lost; 0 where its pts tells."""
+    """The first frame, all frames, and the number lost before it; 0 if its pts tells."""
     ahead = list(islice(frames, 1 if len(times.held) else LOOK_AHEAD))
     numbers = [] if len(times.held) else [frame.pts for frame in ahead if frame.pts is not None]
     lost = lost_before_first(numbers) if numbers else 0

@@ -1,4 +1,4 @@
-"""The sequence parameter set of H.264, as far as it says whether pictures may be coded as two fields."""
+"""H.264's sequence parameter set, as far as needed: whether pictures may be coded as two fields."""
 
 _WITH_CHROMA_FORMAT = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 144, 244})
 _EMULATION, _EMULATED = b"\x00\x00\x03", b"\x00\x00"
@@ -8,7 +8,7 @@ def may_code_fields(unit: bytes) -> bool:
     """Whether a sequence may hold fields: frame_mbs_only_flag is 0 (ITU-T H.264, 7.3.2.1.1).
 
     Args:
-        unit: the parameter set with its header byte. What cannot be read may hold fields.
+        unit: the parameter set with its header byte. If it cannot be read, it may hold fields.
     """
     try:
         return not _frame_mbs_only(_Bits(unit[1:].replace(_EMULATION, _EMULATED)))
@@ -17,14 +17,14 @@ def may_code_fields(unit: bytes) -> bool:
 
 
 class _Bits:
-    """Reads bits from the front; ValueError where there are none left."""
+    """Reads bits from the front; raises ValueError at the end."""
 
     def __init__(self, data: bytes) -> None:
         self._bits = "".join(f"{byte:08b}" for byte in data)
         self._place = 0
 
     def number(self, count: int) -> int:
-        """An unsigned number of so many bits."""
+        """An unsigned number of ``count`` bits."""
         self._place += count
         return int(self._bits[self._place - count : self._place], 2)
 
@@ -35,12 +35,12 @@ class _Bits:
         return self.number(zeros + 1) - 1
 
     def pass_golombs(self, count: int) -> None:
-        """Read so many and forget them."""
+        """Skip this many."""
         for _ in range(count):
             self.golomb()
 
     def signed_golomb(self) -> int:
-        """A signed one (9.1.1)."""
+        """A signed Exp-Golomb code (9.1.1)."""
         code = self.golomb()
         return (code + 1) // 2 if code % 2 else -(code // 2)
 

@@ -1,7 +1,7 @@
-"""How a decoded picture is turned and mirrored to be shown: the container's display matrix, applied.
+"""How a decoded picture is rotated and mirrored for display: the container's display matrix, applied.
 
 The matrix maps a point (x, y) of the picture to (a x + c y, b x + d y) on the screen, both with y downwards
-(FFmpeg, ``libavutil/display.h``). Only multiples of a quarter turn, with or without mirroring, are known.
+(FFmpeg, ``libavutil/display.h``). Only quarter turns, with or without mirroring, are supported.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _looked_at: list[SideDataContainer] = []
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """Exchange of axes first, then flips of the columns' and of the rows' order."""
+    """First whether to transpose, then whether to flip columns and rows."""
 
     transposed: bool = False
     flip_x: bool = False
@@ -30,7 +30,7 @@ class Orientation:
 
     @property
     def mirrored(self) -> bool:
-        """Whether no rotation alone does the same."""
+        """Whether it mirrors, which no rotation alone does."""
         return self.transposed ^ self.flip_x ^ self.flip_y
 
     @property
@@ -46,7 +46,7 @@ class Orientation:
         return (height, width) if self.transposed else (width, height)
 
     def apply(self, picture: Picture) -> Picture:
-        """The picture as it is to be shown."""
+        """The picture, oriented for display."""
         shown = cv2.transpose(picture) if self.transposed else picture
         if self.flip_x or self.flip_y:
             shown = cv2.flip(shown, {(True, False): 1, (False, True): 0}.get((self.flip_x, self.flip_y), -1))
@@ -56,13 +56,13 @@ class Orientation:
 def orientation_of(frame: VideoFrame, photo: bool = False) -> Orientation:
     """The orientation that a frame's display matrix asks for; upright where it has none.
 
-    Not for every frame: one whose side data were looked at stays in memory.
+    Not for every frame: PyAV keeps a frame in memory once its side data were read.
     """
-    if photo:  # cameras put in what PyAV does not know, or frees twice
+    if photo:  # cameras add side data that PyAV does not know, or frees twice
         return _rotated(frame)
     try:
         side_data = cast(SideDataContainer, frame.side_data)
-    except ValueError:  # a kind that PyAV does not know
+    except ValueError:  # a kind unknown to PyAV
         return _rotated(frame)
     _looked_at.append(side_data)
     matrix = side_data.get(SideDataType.DISPLAYMATRIX)

@@ -1,7 +1,7 @@
-"""What a packet's own headers say of its picture: who refers to it, and whether decoding can begin there.
+"""What a packet's headers say: whether others refer to its picture, and whether decoding can start there.
 
-Only what ``skipping`` needs is read: the kinds of the units of H.264, HEVC and MPEG-2, never a picture.
-Which packets are left out is settled there.
+Only what ``selective_decode`` needs is read: the unit types of H.264, HEVC and MPEG-2, never a picture. That
+module decides which packets are left out.
 """
 
 from collections.abc import Callable
@@ -24,10 +24,9 @@ class CodedPicture(NamedTuple):
     """What one packet says.
 
     Attributes:
-        restarts: it refers to nothing that came before it, and so does all that comes after it in the order
-            of decoding and is shown after it.
+        restarts: it refers to nothing before it, nor does anything that is both decoded and shown after it.
         referenced: something may refer to it.
-        parameters: the parameters for later pictures that it carries; empty where it carries none.
+        parameters: the parameters for later pictures that it carries; empty if it carries none.
         unfinished: it may be the first field of a picture that the next packet finishes.
     """
 
@@ -38,11 +37,11 @@ class CodedPicture(NamedTuple):
 
 
 PacketReader = Callable[[bytes], CodedPicture]
-"""From the bytes of a packet, in the order of decoding. What it does not know counts as parameters."""
+"""Reads a packet's bytes, in decoding order. Unknown units count as parameters."""
 
 
 READABLE_CODECS = frozenset({"h264", "hevc", "mpeg2video"})
-"""FFmpeg's names of the codecs whose headers are known here."""
+"""FFmpeg's names of the codecs whose headers can be read here."""
 
 
 def packet_reader(codec: str, extradata: bytes | None) -> PacketReader:
@@ -50,10 +49,10 @@ def packet_reader(codec: str, extradata: bytes | None) -> PacketReader:
 
     Args:
         codec: one of ``READABLE_CODECS``.
-        extradata: what the container holds for the decoder: it says how units are told apart.
+        extradata: the container's data for the decoder; it tells how units are delimited.
     """
     held = extradata or b""
-    # behind start codes it begins with 0, 0, 1 or 0, 0, 0, 1; early records of HEVC begin with 0 as well
+    # with start codes it begins with 0, 0, 1 or 0, 0, 0, 1; early HEVC records also begin with 0
     in_record = len(held) > 6 and (held[0] == 1 or (codec == "hevc" and (held[1] != 0 or held[2] > 1)))
     if codec == "h264":
         return _h264_reader(held, (held[4] & 3) + 1 if in_record else None)
@@ -67,7 +66,7 @@ def _unknown(packet: bytes) -> CodedPicture:
 
 
 def _h264_reader(extradata: bytes, length_bytes: int | None) -> PacketReader:
-    if length_bytes:  # ISO/IEC 14496-15, 5.3.3: the first sequence's parameters behind their length
+    if length_bytes:  # ISO/IEC 14496-15, 5.3.3: the first sequence's parameters, after their length
         sequences = [extradata[8 : 8 + int.from_bytes(extradata[6:8])]]
     else:
         sequences = [unit for unit in _units(extradata, None) or () if unit[0] & 31 == _H264_SPS]
@@ -99,7 +98,7 @@ def _h264_reader(extradata: bytes, length_bytes: int | None) -> PacketReader:
 
 def _hevc_reader(length_bytes: int | None) -> PacketReader:
     def read(packet: bytes) -> CodedPicture:
-        """ITU-T H.265, 7.4.2.2; of the base layer alone.
+        """ITU-T H.265, 7.4.2.2; base layer only.
 
         A picture of a kind that its own sub-layer does not refer to may be referred to by a higher one: every
         picture counts as referenced.
@@ -120,7 +119,7 @@ def _hevc_reader(length_bytes: int | None) -> PacketReader:
 
 
 def _read_mpeg2(packet: bytes) -> CodedPicture:
-    """ITU-T H.262, 6.2: picture_coding_type, and the headers whose matrices and sizes stay in force.
+    """ITU-T H.262, 6.2: picture_coding_type, and the headers whose matrices and sizes stay in effect.
 
     An I picture restarts: what is shown after it refers to it and what follows. B pictures that follow it
     and are shown before it refer to what came before.
@@ -144,9 +143,9 @@ def _read_mpeg2(packet: bytes) -> CodedPicture:
 
 
 def _units(packet: bytes, length_bytes: int | None) -> list[bytes] | None:
-    """The units of a packet, each behind its length, or without lengths behind start codes; none is empty.
+    """The units of a packet, prefixed with their lengths, or delimited by start codes; none is empty.
 
-    None where lengths do not fit the packet.
+    None if the lengths do not fit the packet.
     """
     if length_bytes is None:
         return [unit for part in packet.split(_START_CODE)[1:] if (unit := part.rstrip(b"\x00"))]

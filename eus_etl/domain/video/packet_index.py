@@ -1,6 +1,6 @@
-"""What a stream's packets say of its frames before any is decoded: how many, when, how far apart.
+"""What a stream's packets say about its frames before decoding: how many, when, how far apart.
 
-Opening files and decoding belong to ``container``, the choice of frames to ``sampling``.
+``ffmpeg`` opens and decodes files, ``sampling`` chooses frames.
 """
 
 from array import array
@@ -22,32 +22,32 @@ from eus_etl.domain.video.stretches import UNTIMED, PacketStamps, Stretch, clock
 from eus_etl.domain.video.types import DecodeCounts
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
-"""A packet of a video stream; the class is generic in PyAV's stubs only."""
+"""A packet of a video stream; generic only in PyAV's stubs."""
 
 _FALLBACK_RATE_HZ = Fraction(25)
-_ROUNDING_S = Fraction(1, 1000)  # Matroska rounds times to it, and what is copied out of Matroska keeps that
+_ROUNDING_S = Fraction(1, 1000)  # Matroska rounds times to it, and streams copied from Matroska keep that
 
 
 @dataclass(frozen=True, slots=True)
 class PacketTimes:
-    """What a stream's packets say of the frames that are to be shown.
+    """What a stream's packets say about the frames to be shown.
 
-    Times are laid out: where the stream's clock starts anew (parts joined end to end, a recorder that
-    restarts), the next stretch begins where the one before ends.
+    Times are laid end to end: where the stream's clock restarts (joined parts, a recorder that restarts), the
+    next stretch begins where the previous one ends.
 
     Attributes:
-        packets: how many packets hold such a frame.
-        discarded: how many more hold one that the container says is not to be shown.
-        missing: how many more the container's index lists and the file, cut off, no longer holds; only the
-            index of QuickTime and MP4 is exact, elsewhere 0.
-        laid: the frames' times, sorted, in units of ``time_base``; shorter than ``packets`` where some have
+        packets: number of packets with such a frame.
+        discarded: number of packets with a frame that the container marks as not to be shown.
+        missing: number of further frames in the container's index that a truncated file lacks; only the index
+            of QuickTime and MP4 is exact, elsewhere 0.
+        laid: the frames' times, sorted, in units of ``time_base``; shorter than ``packets`` if some have
             none.
-        stated: each packet's pts in the order of decoding, ``UNTIMED`` where it has none or a damaged one.
-        stretches: the stretches of the clock, in order; none where no packet has a time.
+        stated: each packet's pts in decoding order, ``UNTIMED`` if it is missing or damaged.
+        stretches: the stretches of the clock, in order; empty if no packet has a time.
         damaged: some packets' pts are damaged.
-        rate: the nominal rate in Hz, None where none is stated.
-        time_base: unit of pts in seconds; one frame at the nominal rate where no packet has a pts.
-        decode_times_only: the stream has no presentation times, only an order of decoding.
+        rate: the nominal rate in Hz, None if not stated.
+        time_base: unit of pts in seconds; one frame at the nominal rate if no packet has a pts.
+        decode_times_only: the stream has no presentation times, only a decoding order.
     """
 
     packets: int
@@ -68,18 +68,18 @@ class PacketTimes:
 
     @property
     def step(self) -> Fraction:
-        """Distance of frames at the nominal rate, in units of ``time_base``."""
+        """Interval of frames at the nominal rate, in units of ``time_base``."""
         return 1 / ((self.rate or _FALLBACK_RATE_HZ) * self.time_base)
 
     @property
     def held(self) -> NDArray[np.int64]:
-        """``laid`` where each frame has a time of its own, else empty: packets do not tell frames apart."""
+        """``laid`` if all times are distinct; otherwise empty, as times do not identify frames."""
         distinct = len(self.laid) == self.packets and bool((np.diff(self.laid) > 0).all())
         return self.laid if distinct and not self.decode_times_only else self.laid[:0]
 
     @property
     def told_by_pts(self) -> bool:
-        """Whether a frame's pts alone says which frame it is."""
+        """Whether a frame's pts alone identifies it."""
         return len(self.held) > 0 and len(self.stretches) == 1 and not self.damaged
 
     @property
@@ -88,7 +88,7 @@ class PacketTimes:
         return self.stretches[0].first if self.stretches else 0
 
     def shift(self, number: int | None) -> int:
-        """What to add to a frame's pts to have it laid out, by the frame's place in the order of decoding."""
+        """What to add to a frame's pts to lay it end to end, by the frame's place in decoding order."""
         if number is None or len(self.stretches) < 2:
             return 0
         later = bisect_right(self.stretches, number, key=lambda stretch: stretch.start)
@@ -98,18 +98,18 @@ class PacketTimes:
         """Time of the first frame held, from which times in the video count.
 
         Args:
-            first_given: what the decoder says is the pts of the first frame that it gives.
-            lost: how many frames are shown before that one.
+            first_given: pts of the first frame that the decoder returns.
+            lost: number of frames shown before that one.
         """
         if not self.decode_times_only:
             return self.first
-        # a decoder gives decode times later than packets have them, by its delay
+        # a decoder's decode times lag behind the packets' by its delay
         lost = min(lost, len(self.laid) - 1)
         return None if first_given is None else first_given - int(self.laid[lost] - self.laid[0])
 
     @property
     def varies(self) -> bool | None:
-        """Whether frames lie at unequal distances; None where that is not known."""
+        """Whether the intervals between frames vary; None if unknown."""
         if self.synthetic:
             return None
         steps = np.diff(self.laid)
@@ -126,7 +126,7 @@ class PacketTimes:
 
 
 def packet_times(stamps: PacketStamps, decode_times_only: bool) -> PacketTimes:
-    """What packets say, once it is settled whether their presentation times are to be believed."""
+    """What the packets say, once it is decided whether to trust their presentation times."""
     times = stamps.dts if decode_times_only else np.where(stamps.pts == UNTIMED, stamps.dts, stamps.pts)
     starts, strays = ((0,), frozenset[int]()) if decode_times_only else clock_starts(stamps)
     times, stated = times.copy(), stamps.pts.copy()
@@ -155,7 +155,7 @@ def packet_times(stamps: PacketStamps, decode_times_only: bool) -> PacketTimes:
 
 
 def read_stamps(container: InputContainer, stream: VideoStream) -> PacketStamps:
-    """Walk over all packets of a stream that was just opened."""
+    """Read all packets of a stream that was just opened."""
     pts, dts, durations = array("q"), array("q"), array("q")
     discarded = 0
     for packet in walk_packets(container, stream, DecodeCounts()):
@@ -180,10 +180,10 @@ def read_stamps(container: InputContainer, stream: VideoStream) -> PacketStamps:
 def walk_packets(
     container: InputContainer, stream: VideoStream, counts: DecodeCounts
 ) -> Iterator[VideoPacket]:
-    """The stream's packets that hold anything; an end that cannot be read counts as one error."""
+    """The stream's non-empty packets; an unreadable end counts as one error."""
     try:
         for packet in container.demux(stream):
-            if packet.size:  # an empty packet (a dropped frame of AVI, the end) would end the decoding
+            if packet.size:  # an empty packet (a dropped AVI frame, or the end) would end the decoding
                 yield packet
     except av.FFmpegError as error:
         if isinstance(error, MemoryError):
@@ -192,11 +192,11 @@ def walk_packets(
 
 
 def numbered(packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
-    """The packets; the pts of each that is to be shown is its place in this order.
+    """The packets; each one that is to be shown gets its place in this order as pts.
 
-    Decoders hand a packet's pts on to its frame and look at it no further, so the frame says which packet it
-    comes from. PyAV's ``opaque`` would say so too, but the decoder's threads free it, and equal small
-    numbers of two decoders are one thing to it.
+    Decoders only copy a packet's pts to its frame, so the frame then tells which packet it came from. PyAV's
+    ``opaque`` would too, but the decoder's threads free it, and it confuses equal small numbers of two
+    decoders.
     """
     numbers = count()
     for packet in packets:

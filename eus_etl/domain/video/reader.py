@@ -1,8 +1,8 @@
-"""Raw videos of any kind, read through one pair of functions.
+"""Reads raw videos of any kind through one pair of functions.
 
-Facts without decoding more than one frame, and frames in presentation order. How each kind of file is
-read belongs to ``container`` (what FFmpeg reads) and ``dicom``; nothing else decodes video.
-``dicom`` is imported where a file needs it: pydicom takes half a second, and every run is a process.
+Facts without decoding more than one frame, and frames in presentation order. ``ffmpeg`` reads what FFmpeg can
+read, ``dicom`` reads DICOM; nothing else decodes video. ``dicom`` is imported when a file needs it: pydicom
+takes half a second, and every run is a process.
 """
 
 from collections.abc import Iterator
@@ -27,12 +27,12 @@ _ALL_FRAMES = DecodeOptions()
 
 
 def probe(path: Path, video_id: str, still_images: bool = False) -> VideoFacts:
-    """Facts of a video, of whose frames only the first is decoded.
+    """Facts about a video; only its first frame is decoded.
 
     Args:
         path: the file.
-        video_id: what errors call it.
-        still_images: take a photo for a video of one frame; else it is refused.
+        video_id: its name in errors.
+        still_images: accept a photo as a video of one frame; otherwise it is refused.
 
     Raises:
         VideoUnreadableError: empty, no video, or no frame that can be decoded.
@@ -48,20 +48,20 @@ def probe(path: Path, video_id: str, still_images: bool = False) -> VideoFacts:
 def decode(
     path: Path, video_id: str, counts: DecodeCounts | None = None, options: DecodeOptions = _ALL_FRAMES
 ) -> Iterator[DecodedFrame]:
-    """Frames to be shown, in presentation order, of the largest video stream: all, unless options say less.
+    """The frames of the largest video stream in presentation order: all, unless options say otherwise.
 
     Edit lists, rotation and mirroring are applied; attached pictures, thumbnails and audio are left out. What
-    cannot be decoded is counted and skipped over. Frames come in constant memory as long as they are let go.
+    cannot be decoded is counted and skipped. Memory stays constant as long as frames are released.
 
     Args:
         path: the file.
-        video_id: what errors call it.
-        counts: filled while frames are taken.
-        options: which frames are given, and how they are decoded.
+        video_id: its name in errors.
+        counts: updated as frames are taken.
+        options: which frames to return, and how to decode them.
 
     Raises:
         VideoUnreadableError: empty, or no video.
-        SkippingUnsoundError: with ``options.skip`` only: decode without it, and forget what came so far.
+        SkippingUnsoundError: only with ``options.skip``: decode without it, and discard the frames so far.
         OSError: the file cannot be read.
     """
     counts = DecodeCounts() if counts is None else counts

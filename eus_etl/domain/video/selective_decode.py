@@ -1,9 +1,9 @@
-"""Decoding without the frames that nobody needs: neither kept, nor referred to by a frame that is kept.
+"""Decodes only needed frames: those that are kept, and those that a kept frame refers to.
 
-The packets' pts say which frames will be kept, their headers (``coded_pictures``) which others those may
-need; the decoder does not get the rest. Codecs for which this was shown to give the pictures of a full decode
-are those whose headers are read. Packets of a damaged file may say something else than its frames: whatever
-does not come out as the packets promised ends the attempt, and the caller decodes the whole video.
+The packets' pts tell which frames will be kept, their headers (``packet_headers``) which others those may
+need; the decoder does not get the rest. Headers are read only for codecs where this was shown to give the
+same pictures as a full decode. In a damaged file, packets and frames may disagree: any frame that does not
+match its packet ends the attempt, and the caller decodes the whole video.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,16 +23,16 @@ from eus_etl.domain.video.packet_index import PacketTimes, VideoPacket, walk_pac
 from eus_etl.domain.video.types import DecodeCounts, DecodeOptions
 
 _AFTER_ALL = 2**63
-_HELD_BYTES = 1 << 26  # no more of a stretch that may turn out not to be needed is kept in memory
-_HELD_BACK = 40  # no decoder keeps more pictures to itself: 16 to put them in order, and its threads'
+_HELD_BYTES = 1 << 26  # how much of a stretch that may not be needed is kept in memory
+_HELD_BACK = 40  # no decoder holds more pictures back: 16 for reordering, and one per thread
 
 
 class SkippingUnsoundError(Exception):
-    """Frames did not come out as the packets promised; what came out so far is not to be used."""
+    """Frames do not match their packets; the frames so far must not be used."""
 
 
 class _Timed(Protocol):
-    """A packet, of which this much is looked at."""
+    """The part of a packet that is used here."""
 
     @property
     def pts(self) -> int | None: ...
@@ -44,15 +44,15 @@ _Packet = TypeVar("_Packet", bound=_Timed)
 
 
 def wanted_pts(stream: VideoStream, times: PacketTimes, options: DecodeOptions) -> NDArray[np.int64] | None:
-    """The pts of the frames that will be kept, sorted; None where the video is to be decoded whole.
+    """The pts of the frames that will be kept, sorted; None if the whole video is to be decoded.
 
-    That is where it is asked for, where the codec's headers are not known, where packets do not tell frames
-    apart, where an edit list hides frames, and where all frames are kept.
+    That is so if it was requested, if the codec's headers cannot be read, if times do not identify frames, if
+    an edit list hides frames, and if all frames are kept.
     """
     held = times.held
     if (
         not options.skip
-        or options.deinterlace  # a deinterlaced picture is made of its neighbours too
+        or options.deinterlace  # a deinterlaced picture also depends on its neighbors
         or stream.codec_context.name not in READABLE_CODECS
         or times.discarded
         or times.damaged
@@ -70,19 +70,18 @@ def wanted_pts(stream: VideoStream, times: PacketTimes, options: DecodeOptions) 
 def needed_packets(
     packets: Iterable[_Packet], wanted: NDArray[np.int64], read: PacketReader
 ) -> Iterator[_Packet]:
-    """The packets of the wanted frames and of those that these may need, in their order.
+    """The packets of the wanted frames and of those that they may need, in order.
 
-    Left out are frames that none refers to, and stretches that end where decoding can begin anew, with no
-    wanted frame behind them that looks back over that place. Packets that change the parameters of later
-    ones are never left out; nor is what may be a wanted frame's second field, so that it is missed if the
-    decoder makes one picture of both.
+    Left out are frames that no other refers to, and stretches that end at a restart point, if no wanted frame
+    after them refers back across it. Packets that change the parameters of later ones are never left out; nor
+    is a possible second field of a wanted frame, so that the frame is missed if the decoder joins the two.
 
     Args:
-        packets: all of a stream, in the order of decoding.
+        packets: all of a stream, in decoding order.
         wanted: pts of the frames that must come out, sorted.
         read: reads the headers of one.
     """
-    to_come = wanted.tolist()[::-1]  # the earliest last
+    to_come = wanted.tolist()[::-1]  # in descending order
     awaited = set(to_come)
     stretch: list[_Packet] = []  # needed if a wanted frame comes before the next restart
     stretch_bytes = 0
@@ -108,7 +107,7 @@ def needed_packets(
 
 
 def _of_one_description(packets: Iterable[VideoPacket]) -> Iterator[VideoPacket]:
-    """The packets; an MP4 that describes a second stretch of its samples otherwise is decoded whole."""
+    """The packets; an MP4 with a second sample description is decoded whole."""
     for packet in packets:
         if packet.has_sidedata("new_extradata"):
             raise SkippingUnsoundError
@@ -127,17 +126,17 @@ def decode_wanted(
         held: pts of all frames, sorted and distinct.
 
     Raises:
-        SkippingUnsoundError: an error, a damaged picture, a pts that no packet has or that goes back, a
-            wanted frame that does not come, or packets that are not a picture each (fields, for one).
+        SkippingUnsoundError: an error, a damaged picture, a pts that no packet has or that goes backward, a
+            missing wanted frame, or packets that are not one picture each (such as fields).
     """
     awaited = chain(wanted.tolist(), (_AFTER_ALL,))
     next_wanted, latest = next(awaited), -_AFTER_ALL
     counts = DecodeCounts()
     context = stream.codec_context
     read = packet_reader(context.name, context.extradata)
-    # a damaged header may spoil what follows without a word: here each fault the decoder sees is an error
+    # a damaged header may spoil later frames silently: here every fault that the decoder sees is an error
     context.options = {"err_detect": "explode"}
-    inside = 0  # pictures that went into the decoder and did not come out yet
+    inside = 0  # pictures that the decoder has received but not returned yet
     packets = _of_one_description(walk_packets(container, stream, counts))
     for packet in chain(needed_packets(packets, wanted, read), (None,)):
         try:

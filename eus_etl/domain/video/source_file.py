@@ -1,7 +1,7 @@
-"""An uploaded file as the libraries may see it: this file, by its content, and no other.
+"""An uploaded file as libraries may see it: this file, identified by its content, and no other.
 
-Containers are opened by an open file, not by a name: no name is taken for a protocol or for a pattern. What
-names other files (playlists, lists, image sequences) is on no list, and protocols are off.
+Containers are opened from an open file, not by name, so no name is mistaken for a protocol or pattern.
+Formats that name other files (playlists, lists, image sequences) are not allowed, and protocols are off.
 """
 
 from bisect import bisect_right
@@ -33,7 +33,7 @@ _RAW_ENDINGS = """
 """
 
 VIDEO_FORMATS = frozenset(_VIDEOS.split())
-"""FFmpeg's names of the containers and raw streams that hold their pictures themselves."""
+"""FFmpeg's names of the containers and raw streams that contain their own pictures."""
 
 STILL_FORMATS = frozenset(f"{name}_pipe" for name in _STILLS.split())
 """Photos: one picture each."""
@@ -41,9 +41,9 @@ STILL_FORMATS = frozenset(f"{name}_pipe" for name in _STILLS.split())
 PHOTO_BRANDS = frozenset({"avif", "heic", "heim", "heis", "heix", "mif1"})
 """Brands of ISO files that hold photos (HEIF), possibly cut into tiles."""
 
-_ENDINGS = frozenset(_RAW_ENDINGS.split())  # raw streams show by their name alone what they are
+_ENDINGS = frozenset(_RAW_ENDINGS.split())  # raw streams can be recognized by their name only
 _BUFFER_BYTES = 1 << 17
-_READINGS = 64  # how often, on the average, each byte may be read: badly interleaved files are read ten times
+_READINGS = 64  # how often each byte may be read on average: badly interleaved files are read ten times
 _FREE_BYTES = 1 << 30
 
 _on_read: ContextVar[Callable[[], None]] = ContextVar("_on_read", default=lambda: None)
@@ -51,7 +51,7 @@ _on_read: ContextVar[Callable[[], None]] = ContextVar("_on_read", default=lambda
 
 @contextmanager
 def tell_reads_to(on_read: Callable[[], None]) -> Iterator[None]:
-    """Call ``on_read`` whenever a part of a file is read inside the block: reading goes on."""
+    """Call ``on_read`` whenever part of a file is read inside the block, as a sign of progress."""
     token = _on_read.set(on_read)
     try:
         yield
@@ -61,12 +61,12 @@ def tell_reads_to(on_read: Callable[[], None]) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A stream that lies in fragments within a file.
+    """A stream stored in fragments within a file.
 
     Attributes:
         path: the file.
         fragments: offset and length of each.
-        suffix: the ending of a file that held the stream alone.
+        suffix: the suffix of a file with this stream alone.
     """
 
     path: Path
@@ -127,7 +127,7 @@ def open_container(path: Path | Embedded, video_id: str, remedy: str) -> Iterato
     """Open a video file, or a photo, by its content.
 
     Raises:
-        VideoUnreadableError: no container of ``VIDEO_FORMATS`` or ``STILL_FORMATS``.
+        VideoUnreadableError: not a container of ``VIDEO_FORMATS`` or ``STILL_FORMATS``.
         OSError: the file cannot be read.
     """
     file = SourceFile(path, video_id, remedy)
@@ -150,12 +150,12 @@ def _opened(file: "SourceFile", video_id: str, remedy: str) -> InputContainer:
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, MemoryError):
             raise
-        # the library's message may hold text of the file
-        raise VideoUnreadableError(video_id, "no video file that can be opened", remedy) from None
+        # the library's message may contain text from the file
+        raise VideoUnreadableError(video_id, "cannot be opened as a video file", remedy) from None
 
 
 class SourceFile:
-    """The file as FFmpeg reads it; one that is read over and over again ends."""
+    """The file as FFmpeg reads it; reading ends if it loops."""
 
     def __init__(self, path: Path | Embedded, video_id: str, remedy: str) -> None:
         ending = path.suffix[1:].lower()
@@ -166,7 +166,7 @@ class SourceFile:
         else:
             self._file, size = path.open("rb", buffering=0), path.stat().st_size
         self._left = size * _READINGS + _FREE_BYTES
-        self._stuck = VideoUnreadableError(video_id, "reading it gets nowhere", remedy, "no_progress")
+        self._stuck = VideoUnreadableError(video_id, "reading it makes no progress", remedy, "no_progress")
 
     def read(self, size: int) -> bytes:
         """The next bytes."""

@@ -1,7 +1,7 @@
-"""The stretches of a stream's clock: where it starts anew, and where each stretch then lies.
+"""The stretches of a stream's clock: where it restarts, and where each stretch is placed.
 
-Parts joined end to end, and recorders that restart, set the clock back in mid-file. A step back opens a
-stretch, which begins where the one before ends. A step forward is a gap, and stays one.
+Parts joined end to end, and recorders that restart, set the clock back in mid-file. A step backward starts a
+stretch, which is placed where the previous one ends. A step forward is a gap, and stays one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,25 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNTIMED = -(2**63)
-"""A packet's time where it has none (FFmpeg's AV_NOPTS_VALUE)."""
+"""The time of a packet without one (FFmpeg's AV_NOPTS_VALUE)."""
 
 LOOK_AHEAD = 18
-"""No codec has more frames between one and another that is coded before and shown after it."""
+"""The most frames by which any codec reorders one."""
 
-_JITTER_S = Fraction(1, 10)  # less than any recording that somebody joins to another
+_JITTER_S = Fraction(1, 10)  # shorter than any recording that would be joined to another
 _JUMP_S = 1
 
 
 @dataclass(frozen=True, slots=True)
 class PacketStamps:
-    """What the packets of the frames that are to be shown state, in the order of decoding.
+    """What the packets of the frames to be shown state, in decoding order.
 
     Attributes:
-        pts: presentation times, ``UNTIMED`` where there is none.
+        pts: presentation times, ``UNTIMED`` if missing.
         dts: decode times, likewise.
-        durations: durations, 0 where none is stated.
-        discarded: how many more packets hold a frame that is not to be shown.
-        missing: how many frames the container's index lists beyond those held.
+        durations: durations, 0 if not stated.
+        discarded: number of packets with a frame that is not to be shown.
+        missing: number of frames in the container's index that the file lacks.
         rate: the nominal rate in Hz.
         time_base: unit of all times in seconds.
     """
@@ -45,17 +45,17 @@ class PacketStamps:
 
     @property
     def may_lack_presentation_times(self) -> bool:
-        """Whether pts say no more than dts do: all are equal to them, or all off by the same."""
+        """Whether pts add nothing to dts: all are equal, or differ by the same amount."""
         known = (self.pts != UNTIMED) & (self.dts != UNTIMED)
         return len(set((self.pts[known] - self.dts[known]).tolist())) <= 1
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Frames between two starts of the clock.
+    """Frames between two restarts of the clock.
 
     Attributes:
-        start: place of its first packet in the order of decoding.
+        start: place of its first packet in decoding order.
         first: time of its first frame.
         end: when its last frame ends.
         shift: what to add to its times.
@@ -68,15 +68,15 @@ class Stretch:
 
 
 def clock_starts(stamps: PacketStamps) -> tuple[tuple[int, ...], frozenset[int]]:
-    """Places in the order of decoding where the clock starts, and places of packets whose time strays.
+    """Places in decoding order where the clock starts, and places of packets with a stray time.
 
-    A time that jumps ahead and is back within some frames was damaged, and starts nothing.
+    A time that jumps ahead and back within a few frames is damaged, and starts no stretch.
     """
     step = 1 / ((stamps.rate or 25) * stamps.time_base)
     jitter = max(float(step), float(_JITTER_S / stamps.time_base))
     jump = max(float(step) * LOOK_AHEAD, float(_JUMP_S / stamps.time_base))
     by_dts = bool((stamps.dts != UNTIMED).any())
-    # presentation times go back between frames in any case
+    # presentation times always go back and forth between frames
     tolerance = jitter if by_dts else max(jitter, float(step) * LOOK_AHEAD)
     starts, strays = [0], set[int]()
     latest: int | None = None
@@ -103,14 +103,14 @@ def laid_out(
     step: Fraction,
     rate_stated: bool,
 ) -> Iterator[Stretch]:
-    """The stretches, each behind the one before.
+    """The stretches, placed end to end.
 
     Args:
-        times: of the frames in the order of decoding, ``UNTIMED`` where there is none.
-        durations: of the frames, 0 where there is none.
+        times: of the frames in decoding order, ``UNTIMED`` if missing.
+        durations: of the frames, 0 if missing.
         starts: where stretches begin.
-        step: distance of frames at the nominal rate.
-        rate_stated: whether that rate is one that the container states.
+        step: interval of frames at the nominal rate.
+        rate_stated: whether the container states that rate.
     """
     end: int | None = None
     for start, stop in zip(starts, [*starts[1:], len(times)], strict=True):
@@ -130,10 +130,9 @@ def laid_out(
 def _outside(
     values: NDArray[np.int64], packets: int, untimed_first: int, untimed_last: int, step: Fraction
 ) -> tuple[int, int]:
-    """How many frames without a time are shown before all that have one, and how many after.
+    """How many frames without a time are shown before all others, and how many after.
 
-    Frames without a time fill what is free between the others first: frames are not always shown in the
-    order in which they are coded.
+    Frames without a time first fill the gaps between the others: frames are not always shown in coding order.
     """
     between = round((int(values.max()) - int(values.min())) / step) + 1
     outside = max(0, packets - between)

@@ -1,4 +1,4 @@
-"""From the pts that a decoder gives, or fails to give, to a frame's pts, number, time and index."""
+"""From the pts that a decoder gives, or fails to give, to a frame's pts, repeat, time and index."""
 
 from array import array
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from eus_etl.domain.video.types import DecodeCounts
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """When a frame is shown; the attributes are those of ``decoded.DecodedFrame``."""
+    """When a frame is shown; the attributes are those of ``types.DecodedFrame``."""
 
     pts: int
     repeat: int
@@ -22,20 +22,19 @@ class Stamp:
 
 
 class FrameClock:
-    """Stamps the frames of one video, fed in presentation order.
+    """Timestamps the frames of one video, given in presentation order.
 
-    Order is never changed: a pts that repeats or goes back is kept and counted. A frame without a pts
-    follows the frame before as that one followed its own, or by ``step``.
+    The order is never changed: a pts that repeats or goes backward is kept and counted. A frame without a pts
+    follows the previous one at the last known interval, or at ``step``.
 
     Args:
         time_base: unit of pts in seconds.
-        step: distance of frames at the nominal rate, in units of ``time_base``; for a frame without a pts
-            while those before show no distance.
-        held: times of all frames that the packets hold, sorted and distinct, from which a frame's index
-            follows even where frames before it are lost; empty where packets do not tell: then frames
-            are counted as they come.
-        origin: time of the first frame that the packets hold, decoded or not; None takes that of the first
-            frame stamped.
+        step: interval of frames at the nominal rate, in units of ``time_base``; for a frame without a pts
+            before any interval is known.
+        held: times of all frames in the packets, sorted and distinct, which give a frame's index even if
+            frames before it are lost; empty if unknown: then frames are counted as they come.
+        origin: time of the first frame in the packets, decoded or not; None for that of the first frame
+            stamped.
         counts: where backward, repeated and untimed frames are counted.
     """
 
@@ -61,9 +60,9 @@ class FrameClock:
         """Stamp the next frame.
 
         Args:
-            pts: what the decoder says of it.
-            place: how many frames are known to be shown before it: its least index where ``held`` says none.
-            shift: what to add to its pts, for all times to lie on one line.
+            pts: from the decoder.
+            place: number of frames known to be shown before it: its least index if ``held`` gives none.
+            shift: what to add to its pts to put all times on one clock.
         """
         if pts is None:
             self._counts.untimed += 1
@@ -78,7 +77,7 @@ class FrameClock:
         self._seen.append(pts)
         self._times = (*self._times[-1:], time)
         self._latest = pts if self._latest is None else max(self._latest, pts)
-        # no frame is shown before the first, whatever damaged packets said
+        # no frame is shown before the first, whatever damaged packets say
         if self._origin is None or len(self._seen) == 1:
             self._origin = time if self._origin is None else min(self._origin, time)
         index = self._index_of(time, place)
@@ -100,14 +99,14 @@ class FrameClock:
 
 
 def lost_before_first(numbers: Sequence[int]) -> int:
-    """How many frames are shown before the first that a decoder gives, and are lost.
+    """How many frames are lost before the first one that a decoder gives.
 
-    These come before the first key frame, or behind it and look back over it (leading pictures of an open
-    group).
+    They come before the first key frame, or after it but refer back across it (leading pictures of an open
+    GOP).
 
     Args:
-        numbers: places in the order of decoding of the first frames given, in presentation order; as many as
-            a decoder may hold back.
+        numbers: places in decoding order of the first frames given, in presentation order; as many as a
+            decoder may hold back.
     """
     first, *rest = sorted(numbers)
     return first + (rest[0] - first - 1 if rest else 0)

@@ -1,6 +1,6 @@
-"""What every kind of raw video gives: facts about the file, frames, and counts of what went wrong.
+"""What every kind of raw video provides: facts about the file, frames, and counts of what went wrong.
 
-How a kind of file is read belongs to ``container`` and ``dicom``.
+``ffmpeg`` and ``dicom`` read the kinds of files.
 """
 
 from collections.abc import Callable
@@ -9,18 +9,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # for types alone: facts and counts are also read where no picture is
+if TYPE_CHECKING:  # for types only: facts and counts are also used where no picture is
     from eus_etl.domain.images.luma import Luma
     from eus_etl.domain.images.picture import Picture
 
 
 @dataclass(frozen=True, slots=True)
 class VideoFacts:
-    """What is known of a video without decoding more than its first frame.
+    """What is known about a video without decoding more than its first frame.
 
     Names and units are those of ``tables.VIDEOS``; ``time_base`` is the unit of pts in seconds,
-    ``frames_held`` the number of frames that the packets hold and that are to be shown,
-    ``synthetic_time`` whether the stream has no pts at all.
+    ``frames_held`` the number of frames to be shown that the packets hold, ``synthetic_time`` whether the
+    stream has no pts at all.
     """
 
     container: str
@@ -41,14 +41,14 @@ class VideoFacts:
 
 @dataclass(frozen=True, slots=True)
 class DecodeOptions:
-    """Which frames of a video to give, and how.
+    """Which frames of a video to return, and how to decode them.
 
     Attributes:
-        rate_hz: frames a second, as ``sampling.Sampler`` chooses them; None gives all.
-        skip: leave out of the decoding what no frame given needs, where that is proven to change nothing.
-        deinterlace: make whole pictures of the two fields of frames that are marked as interlaced.
-        still_images: give a photo as one frame; else it is refused.
-        threads: decoder threads. Four keep two cores busy: each waits for the pictures that it refers to.
+        rate_hz: frames per second, as chosen by ``sampling.Sampler``; None for all.
+        skip: do not decode what no returned frame needs, where that is proven to change nothing.
+        deinterlace: deinterlace frames that are marked as interlaced.
+        still_images: return a photo as one frame; otherwise it is refused.
+        threads: decoder threads. Four keep two cores busy, since each waits for the pictures it refers to.
     """
 
     rate_hz: float | None = None
@@ -64,16 +64,16 @@ class DecodedFrame:
 
     Attributes:
         pts: presentation time stamp in units of ``time_base``.
-        repeat: how many earlier frames of the video have the same pts.
+        repeat: number of earlier frames of the video with the same pts.
         time_base: unit of pts in seconds.
-        time_s: exact time since the first frame that the video's packets hold, decoded or not.
-        frame_index: place in presentation order of all frames that the video's packets hold, from 0.
+        time_s: exact time since the first frame in the video's packets, decoded or not.
+        frame_index: place in presentation order among all frames in the video's packets, from 0.
         synthetic_time: the stream has no pts; frames are counted at the nominal rate.
         damaged: the decoder marked the picture as damaged.
         width: width as shown, px.
         height: height as shown, px.
-        picture: makes the picture. Pictures that nobody asks for cost nothing; may run in any thread.
-        luma: gives its brightness without making it, where it was coded apart; None where it was not.
+        picture: makes the picture, in any thread; a picture that is never requested costs nothing.
+        luma: gives the picture's brightness without making it; None if it was not coded separately.
     """
 
     pts: int
@@ -91,21 +91,21 @@ class DecodedFrame:
 
 @dataclass(slots=True)
 class DecodeCounts:
-    """Counts of one decoding; grows while frames are taken, whole after the last.
+    """Counts of one decoding; updated as frames are taken, complete after the last.
 
     Attributes:
-        frames: frames decoded; with ``DecodeOptions.skip`` those only that were needed.
-        skipped: frames that no frame given needed, and that were not decoded.
+        frames: frames decoded; with ``DecodeOptions.skip``, only those needed.
+        skipped: frames not decoded, because no returned frame needs them.
         interlaced: frames decoded that are marked as interlaced.
-        before_key: frames before the first that can be decoded: the recording begins between two key frames.
-        clock_restarts: how often the stream's clock starts anew.
-        missing: frames that the container lists and that the file, cut off, no longer holds.
-        errors: packets or frames that could not be decoded; their neighbours are used.
+        before_key: frames before the first decodable one: the recording begins between two key frames.
+        clock_restarts: number of times the stream's clock restarts.
+        missing: frames that the container lists but a truncated file lacks.
+        errors: packets or frames that could not be decoded; their neighbors are used.
         damaged: frames that were decoded but are marked as damaged.
-        untimed: frames without a pts in a stream that has some; they follow the frame before at the
-            nominal rate.
-        backward: frames with a pts before that of the frame before; kept in order.
-        repeated: frames with a pts that an earlier frame has; kept.
+        untimed: frames without a pts in a stream that has some; they follow the previous frame at the nominal
+            rate.
+        backward: frames with a pts before that of the previous frame; kept in order.
+        repeated: frames with the pts of an earlier frame; kept.
     """
 
     frames: int = 0
@@ -122,7 +122,7 @@ class DecodeCounts:
 
     @property
     def error_share(self) -> float:
-        """Share of errors in all that was to be decoded."""
+        """Share of errors in everything that was to be decoded."""
         return self.errors / max(1, self.frames + self.errors)
 
 

@@ -1,8 +1,8 @@
 """The copies of a visit's videos in ``raw_data``: brought up to what the source holds, and remembered.
 
-An upload that stalls under a name that no rule knows is taken, and taken again under its final name once it
-is whole. Kept beside the whole file, it would double frames and shift later videos on the timeline: a copy
-whose content begins another file of the visit is dropped.
+An upload that stalls under a name no rule recognizes is taken for a video, and taken again under its final
+name once it is complete. Kept beside the complete file, it would duplicate frames and shift later videos on
+the timeline: a copy whose content is the beginning of another file of the visit is dropped.
 """
 
 import time

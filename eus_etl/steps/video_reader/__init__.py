@@ -1,1 +1,1 @@
-"""Reading uploaded videos in processes apart, which a file may kill, hang or fill without harm to others."""
+"""Reads uploaded videos in separate processes, which a file may crash or hang without harming others."""

@@ -1,4 +1,4 @@
-"""One request, answered: the one place where an exception becomes the rejection of its file."""
+"""Answers one request: the only place where an exception becomes the rejection of a file."""
 
 import time
 from collections.abc import Callable
@@ -17,11 +17,11 @@ _REMEDY = "remove the file from the visit's folder, or export it again from the 
 
 
 def answer(request: Request, tell: Callable[[Reply], None]) -> Reply:
-    """Read a file as asked; whatever is raised while it is read is its rejection, unless the disk fails.
+    """Read a file as requested; any exception rejects the file, unless the disk fails.
 
     Args:
         request: what to read.
-        tell: told of progress, at most twice a second where only bytes were read.
+        tell: called with progress, at most twice a second while bytes are read but no frame is decoded.
     """
     told = time.monotonic()
 
@@ -34,19 +34,19 @@ def answer(request: Request, tell: Callable[[Reply], None]) -> Reply:
     try:
         with tell_reads_to(alive):
             return _read(request, tell)
-    except Exception as error:  # libraries raise whatever they like; all of it means: not this file
+    except Exception as error:  # libraries raise anything; whatever it is, this file cannot be used
         return rejection_of(error)
 
 
 def rejection_of(error: Exception) -> Reply:
-    """The one rule from an exception to what becomes of the file; takes no text from it but ours."""
+    """What an exception means for the file; only our own errors' text is passed on."""
     if isinstance(error, VideoUnreadableError):
         return _rejected(error.reason, error.cause, error.remedy)
     if isinstance(error, MemoryError) or (isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem):
         return _rejected("too_large", "reading it takes more memory than is allowed", _TOO_LARGE)
     if isinstance(error, OSError) and not isinstance(error, av.FFmpegError):
         return Reply(disk_error=error.errno or 0)
-    return _rejected("unreadable", f"reading it ends in {type(error).__name__}", _REMEDY)
+    return _rejected("unreadable", f"reading it fails with {type(error).__name__}", _REMEDY)
 
 
 _TOO_LARGE = "export it with smaller pictures, or raise reading.memory_mb"

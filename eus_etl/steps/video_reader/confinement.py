@@ -1,7 +1,8 @@
-"""What a process that reads an uploaded file may do: so much memory, these files, no network.
+"""Limits of a process that reads an uploaded file: its memory, its files, no network.
 
-Memory is limited wherever ``setrlimit`` is. Files and network are limited by Landlock (Linux 5.13 and newer,
-for the network 6.7); where the kernel has none, only the choice of container formats and protocols protects.
+Memory is limited wherever ``setrlimit`` exists. Files and network are limited by Landlock (Linux 5.13 and
+newer, for the network 6.7); where the kernel lacks it, only the choice of container formats and protocols
+protects.
 """
 
 import ctypes
@@ -44,12 +45,12 @@ def confine(memory_mb: int, readable: Iterable[Path], writable: Iterable[Path]) 
     """Limit this process for good; returns whether its files are limited too.
 
     Args:
-        memory_mb: how much it may take beyond what it has now.
-        readable: files and folders that it may read, beside Python's own.
+        memory_mb: how much it may allocate beyond what it has now.
+        readable: files and folders that it may read, besides Python's own.
         writable: folders in which it may do anything.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump would hold pictures
-    with suppress(OSError, ValueError):  # a stricter limit is in force
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would contain pictures
+    with suppress(OSError, ValueError):  # a stricter limit already applies
         limit = _data_bytes() + memory_mb * 1_000_000
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     python = (sys.prefix, sys.base_prefix, sysconfig.get_path("stdlib"), *sys.path, *_LOADED_LATE)
@@ -88,7 +89,7 @@ def _limit_files(readable: list[Path], writable: list[Path]) -> bool:
 
 
 def _allow(libc: ctypes.CDLL, ruleset: int, place: Path, rights: int) -> None:
-    with suppress(OSError):  # what is not there needs no rule
+    with suppress(OSError):  # a missing path needs no rule
         descriptor = os.open(place, os.O_PATH | os.O_CLOEXEC)
         try:
             rule = _Beneath(rights if place.is_dir() else rights & _OF_FILES, descriptor)

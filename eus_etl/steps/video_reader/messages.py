@@ -1,4 +1,4 @@
-"""What the two sides say to each other, a JSON object a line. Nothing in it was taken from a file as text."""
+"""The messages between the two sides, one JSON object per line. None contains text from a file."""
 
 from pathlib import Path
 from typing import Literal
@@ -17,10 +17,10 @@ class Request(_Message):
     """One file to read.
 
     Attributes:
-        video_id: what rejections call it.
+        video_id: its name in rejections.
         source: the file.
-        dicom: whether it bears the mark of DICOM.
-        memory_mb: how much memory its reading may take.
+        dicom: whether it has the mark of DICOM.
+        memory_mb: how much memory reading it may take.
         extraction: what is kept of it.
         images: existing empty folder for its images; None only looks at it.
         grid: existing folder for its cell grids; None stores none.
@@ -46,22 +46,22 @@ class Refusal(_Message):
 
 
 class Made(_Message):
-    """What a pass made; its rows lie in the request's folder."""
+    """What a pass made; its rows are in the request's folder."""
 
     counts: DecodeCounts
     image_bytes: int
 
 
 class Reply(_Message):
-    """One line of an answer; exactly one attribute says something.
+    """One line of an answer; exactly one attribute is set.
 
     Attributes:
         process: id of the process that reads the file; comes first.
-        frames: progress: so many more frames were decoded; 0 where something else went on.
-        facts: the answer where there was nothing to extract.
+        frames: progress: how many more frames were decoded; 0 for any other sign of life.
+        facts: the answer if there was nothing to extract.
         made: the answer of an extraction.
         rejected: the file cannot be used.
-        disk_error: ``errno`` of a disk that failed: not the file's fault.
+        disk_error: ``errno`` of a disk error, which is not the file's fault.
         ended: exit status of the process, negative for a signal; comes last.
     """
 
@@ -75,4 +75,4 @@ class Reply(_Message):
 
 
 ROWS: Literal["rows.arrow"] = "rows.arrow"
-"""File of the rows of a pass, in ``Request.rows``."""
+"""The file of a pass's rows, in ``Request.rows``."""

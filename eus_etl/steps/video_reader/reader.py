@@ -1,4 +1,4 @@
-"""The asking side: looks at and extracts uploaded videos without reading a byte of them in this process."""
+"""The requesting side: probes and extracts uploaded videos without decoding them in this process."""
 
 import atexit
 import json
@@ -34,15 +34,15 @@ _REMEDY = "remove the file from the visit's folder, or export it again from the 
 def probe_apart(
     source: Path, video_id: str, extraction: ExtractionConfig, reading: ReadingConfig
 ) -> VideoFacts:
-    """``video.reader.probe`` in a process of its own.
+    """``video.reader.probe`` in a separate process.
 
     Raises:
-        VideoUnreadableError: the file cannot be used, whatever it did to its reader.
+        VideoUnreadableError: the file cannot be used, even if it crashed its reader.
         OSError: the disk fails.
     """
     reply = _ask(_look(source, video_id, extraction, reading), reading, None)
     if reply.facts is None:
-        raise RuntimeError("the reader answers with something else than facts")
+        raise RuntimeError("the reader's answer has no facts")
     return reply.facts
 
 
@@ -55,10 +55,10 @@ def extract_apart(
     reading: ReadingConfig,
     on_frames: FramesDecoded | None = None,
 ) -> VideoPass:
-    """``frame_extraction.extract_video`` in a process of its own.
+    """``frame_extraction.extract_video`` in a separate process.
 
     Raises:
-        VideoUnreadableError: the file cannot be used, whatever it did to its reader.
+        VideoUnreadableError: the file cannot be used, even if it crashed its reader.
         OSError: the disk fails.
     """
     with TemporaryDirectory(prefix=f".{video_id}.", suffix=PARTIAL, dir=images.parent) as rows:
@@ -70,13 +70,13 @@ def extract_apart(
         request = _look(source, video_id, extraction, reading).model_copy(update=folders)
         reply = _ask(request, reading, on_frames)
         if reply.made is None:
-            raise RuntimeError("the reader answers with something else than what it made")
+            raise RuntimeError("the reader's answer has no pass")
         frames = pl.read_ipc(Path(rows) / ROWS)
     return VideoPass(frames, reply.made.counts, reply.made.image_bytes)
 
 
 def _look(source: Path, video_id: str, extraction: ExtractionConfig, reading: ReadingConfig) -> Request:
-    """The request for a video's facts; with folders, it asks for its frames."""
+    """The request for a video's facts; with folders added, it is one for its frames."""
     return Request(
         video_id=video_id,
         source=source.absolute(),
@@ -98,20 +98,20 @@ def _ask(request: Request, reading: ReadingConfig, on_frames: FramesDecoded | No
 
 
 class _Server:
-    """One process beside; serves one request at a time."""
+    """One server process; handles one request at a time."""
 
     def __init__(self) -> None:
         places = [str(Path(place).absolute()) for place in sys.path]
         environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
-        # one thread of the BLAS that NumPy brings: it is not used, and its threads would be forked away
+        # NumPy's BLAS is not used: a single thread, since threads do not survive a fork
         environment |= {"OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", _START, json.dumps(places)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # libraries print what stands in files
+            stderr=subprocess.DEVNULL,  # libraries print text from files
             env=environment,
-            start_new_session=True,  # Ctrl-C is for the asking side, which ends this one
+            start_new_session=True,  # Ctrl-C is for this side, which then ends the server
         )
         self._buffer = b""
 
@@ -120,7 +120,7 @@ class _Server:
         return self._process.poll() is None
 
     def ask(self, request: Request, no_progress_s: float, on_frames: FramesDecoded | None) -> Reply:
-        """The answer; a rejection where the reading process died or stood still."""
+        """The answer; a rejection if the reading process died or made no progress."""
         stdin = self._process.stdin
         if stdin is None:
             raise RuntimeError("the reader was started without a pipe")
@@ -138,11 +138,13 @@ class _Server:
                 answer = reply
             if reply is _NOTHING and process:
                 stuck = True
-                os.kill(process, signal.SIGKILL)  # nobody has waited for it yet: the id is still its own
-        raise RuntimeError("the process that starts readers of videos ended")
+                os.kill(
+                    process, signal.SIGKILL
+                )  # its parent has not reaped it yet, so the id is still its own
+        raise RuntimeError("the process that starts video readers ended")
 
     def _next(self, patience_s: float | None) -> Reply | None:
-        """The next reply, ``_NOTHING`` where none comes in time; None at the end."""
+        """The next reply; ``_NOTHING`` if none comes in time, None at the end."""
         deadline = None if patience_s is None else time.monotonic() + patience_s
         stdout = self._process.stdout
         if stdout is None:
@@ -159,7 +161,7 @@ class _Server:
         return Reply.model_validate_json(line)
 
     def close(self) -> None:
-        """End it, and the reader that it may have started."""
+        """End it and any reader that it has started."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
                 with suppress(OSError):
@@ -176,15 +178,15 @@ _NOTHING = Reply()
 
 def _died(stuck: bool) -> Reply:
     reason, cause = (
-        ("no_progress", "reading it gets nowhere")
+        ("no_progress", "reading it makes no progress")
         if stuck
-        else ("reader_died", "the process that reads it dies")
+        else ("reader_died", "the process that reads it crashes")
     )
     return Reply.model_validate({"rejected": {"reason": reason, "cause": cause, "remedy": _REMEDY}})
 
 
 class _Idle:
-    """Processes beside that wait for work: started once, used by all files and visits of this process."""
+    """Idle servers: started once, and shared by all files and visits of this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -193,7 +195,7 @@ class _Idle:
 
     def take(self) -> _Server:
         with self._lock:
-            if self._owner != os.getpid():  # forked: these are the parent's
+            if self._owner != os.getpid():  # after a fork these are the parent's
                 self._servers, self._owner = [], os.getpid()
             while self._servers:
                 server = self._servers.pop()

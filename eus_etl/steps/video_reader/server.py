@@ -1,7 +1,8 @@
-"""The process beside: has everything imported, and forks one process for each file to read.
+"""The server process: imports everything once, and forks one process for each file to read.
 
-A request a line comes in, replies go out (``messages``). What a file does to its process harms no other file,
-and each process is limited to its own file and folders. When nobody asks any more, all ends.
+Requests come in one per line, replies go out (``messages``). A file that crashes its process harms no other
+file, and each process is limited to its own file and folders. When the requesting side ends, so does
+everything here.
 """
 
 import gc
@@ -49,16 +50,16 @@ def _read_and_end(request: Request, out: int) -> None:
         _say(out, answer(request, lambda reply: _say(out, reply)))
         code = 0
     finally:
-        os._exit(code)  # what libraries do at the end of a process is skipped: some of them crash there
+        os._exit(code)  # skips the exit handlers of libraries, some of which crash
 
 
 def _wait(process: int) -> int:
-    """Wait for the reading process; where nobody waits for the answer any more, end it and this one."""
+    """Wait for the reading process; end it, and this one, if the requesting side is gone."""
     with suppress(AttributeError):  # pidfd: Linux
         pidfd = os.pidfd_open(process)
         ready, _, _ = select.select([pidfd, _REQUESTS], [], [])
         os.close(pidfd)
-        if _REQUESTS in ready:  # no request comes before the answer: it is the end
+        if _REQUESTS in ready:  # no request comes before the answer, so this is the end of input
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
             os._exit(0)

@@ -149,7 +149,7 @@ def test_threads_change_nothing(shared: Path, threads: int) -> None:
 
 
 def test_audio_alone_is_refused(shared: Path) -> None:
-    with pytest.raises(VideoUnreadableError, match=r"^v1: no video file that can be opened"):
+    with pytest.raises(VideoUnreadableError, match=r"^v1: cannot be opened as a video file"):
         probe(shared / "odd_media/nasa_13013.mp4.audio.mp3", "v1")
 
 
