@@ -30,7 +30,20 @@ class GoogleDriveSource(Model):
     )
     credentials_file: Path | None = Field(
         default=None,
-        description="JSON key of a service account; null for the application default credentials.",
+        description=(
+            "JSON key of a service account, or the authorization of an ordinary account; null for the "
+            "application default credentials."
+        ),
+    )
+    impersonate: str | None = Field(
+        default=None,
+        pattern=r"^[^@\s]+@[^@\s]+$",
+        description="Account of the domain as which the service account acts, where outsiders are barred.",
+    )
+    resource_key: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="What follows `resourcekey=` in the folder's address, if anything does.",
     )
     workers: int = Field(default=4, ge=1, le=32, description="Files of a visit that are fetched in parallel.")
     api_root: str | None = Field(default=None, description="Another address of the API, for tests.")
@@ -109,6 +122,11 @@ class GoogleSheetSource(Model):
     credentials_file: Path | None = Field(
         default=None,
         description="JSON key of a service account; null for the application default credentials.",
+    )
+    impersonate: str | None = Field(
+        default=None,
+        pattern=r"^[^@\s]+@[^@\s]+$",
+        description="Account of the domain as which the service account acts, where outsiders are barred.",
     )
     poll_s: int = Field(default=300, ge=1, description="Seconds between two reads of the sheet.")
     api_root: str | None = Field(default=None, description="Another address of the API, for tests.")

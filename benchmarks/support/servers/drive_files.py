@@ -26,6 +26,8 @@ class Item:
     revision: int = 0
     trashed: bool = False
     shared: bool = True
+    key: str | None = None
+    can_download: bool = True
     uploading: bool = False
     refusal: str | None = None
     target: str | None = None
@@ -42,11 +44,15 @@ class Item:
 
 @dataclass(slots=True)
 class Drive:
-    """What an account may see of a drive. Ids start with a letter that says what they are of."""
+    """What an account may see of a drive. Ids start with a letter that says what they are of.
+
+    Of a closed drive the account is no member: it sees what is shared with it, and the drive as such is not.
+    """
 
     items: dict[str, Item] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     oldest_change: int = 0
+    closed_drives: set[str] = field(default_factory=set)
     lock: threading.RLock = field(default_factory=threading.RLock)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -108,13 +114,15 @@ class Drive:
             "mimeType": item.mime_type,
             "trashed": self.is_trashed(item),
             "explicitlyTrashed": item.trashed,
+            "capabilities": {"canDownload": item.can_download},
         }
         if item.parent and self.visible(item.parent):
             facts["parents"] = [item.parent]
         if item.drive_id:
             facts["driveId"] = item.drive_id
         if item.target:
-            facts["shortcutDetails"] = {"targetId": item.target}
+            key = self.items[item.target].key if item.target in self.items else None
+            facts["shortcutDetails"] = {"targetId": item.target} | ({"targetResourceKey": key} if key else {})
         if not item.mime_type.startswith("application/vnd.google-apps."):
             facts["size"] = str(len(item.content))
             facts["headRevisionId"] = f"revision{item.revision}"

@@ -104,9 +104,15 @@ class DriveServer:
             raise RefusalError(404, "notFound", f"File not found: {file_id}.")
         return item
 
+    def check_key(self, file_id: str, shown: str) -> None:
+        item = self.drive.items.get(file_id)
+        if item and item.key and f"{file_id}/{item.key}" not in shown.split(","):
+            raise RefusalError(404, "notFound", f"File not found: {file_id}.")
+
     def list(self, query: Mapping[str, str]) -> dict[str, object]:
         if (query.get("corpora") == "drive") != ("driveId" in query):
             raise RefusalError(400, "invalid", "corpora=drive and driveId belong together")
+        self._require_member(query)
         if "driveId" in query and query.get("includeItemsFromAllDrives") != "true":
             raise RefusalError(403, "teamDriveMembershipRequired", "includeItemsFromAllDrives is required")
         folders = folders_of(query.get("q", ""))
@@ -130,7 +136,12 @@ class DriveServer:
             page["nextPageToken"] = page_token(end, f"list {query.get('q')}")
         return masked(page, query.get("fields", "kind"), "FileList")
 
+    def _require_member(self, query: Mapping[str, str]) -> None:
+        if (drive_id := query.get("driveId")) in self.drive.closed_drives:
+            raise RefusalError(404, "notFound", f"Shared drive not found: {drive_id}")
+
     def changes(self, query: Mapping[str, str]) -> dict[str, object]:
+        self._require_member(query)
         drive_id = query.get("driveId")
         start = position_of(query.get("pageToken") or "none", f"changes {drive_id}")
         with self.drive.lock:
@@ -151,6 +162,7 @@ class DriveServer:
         return masked(page, query.get("fields", "kind"), "ChangeList")
 
     def start_token(self, query: Mapping[str, str]) -> dict[str, object]:
+        self._require_member(query)
         token = page_token(len(self.drive.log), f"changes {query.get('driveId')}")
         return masked(
             {"kind": "drive#startPageToken", "startPageToken": token},
@@ -232,6 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
             if server.tokens and not server.tokens.accepts(self.headers.get("Authorization", "")):
                 raise RefusalError(401, "authError", "Invalid Credentials")
             check_parameters(method, query)
+            server.check_key(file_id, self.headers.get("X-Goog-Drive-Resource-Keys", ""))
             if is_media:
                 return self._send_media(server.item(file_id, query), fault)
             answer = {
@@ -248,6 +261,8 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _send_media(self, item: Item, fault: str | None) -> None:
+        if not item.can_download:
+            raise RefusalError(403, "cannotDownloadFile", f"no download of {item.name}")
         if item.refusal:
             raise RefusalError(403, item.refusal, f"no download of {item.name}")
         content, size = item.content, len(item.content)

@@ -12,6 +12,13 @@ ACCOUNT = "pipeline@planted-project.iam.gserviceaccount.com"
 SCOPE = "https://www.googleapis.com/auth/drive.readonly"
 
 
+REFRESH_TOKEN, CLIENT_SECRET = "1//planted-refresh-token", "GOCSPX-planted-secret"
+_REFUSED: tuple[int, dict[str, object]] = (
+    400,
+    {"error": "invalid_grant", "error_description": "ya29.planted-token is not valid"},
+)
+
+
 class TokenOffice:
     """Gives out tokens for one service account whose key it made itself."""
 
@@ -29,11 +36,12 @@ class TokenOffice:
         self._given = 0
         self._lock = threading.Lock()
         self.refuses = False
+        self.acts_as: str | None = None
 
     @property
     def secrets(self) -> list[str]:
         """What must never stand in a log or an error."""
-        return ["ya29.planted-token", self._private.splitlines()[1]]
+        return [REFRESH_TOKEN, CLIENT_SECRET, "ya29.planted-token", self._private.splitlines()[1]]
 
     def write_key_file(self, path: Path, address: str) -> Path:
         key = {
@@ -48,6 +56,18 @@ class TokenOffice:
         path.write_text(json.dumps(key), encoding="utf-8")
         return path
 
+    def write_authorization(self, path: Path, address: str) -> Path:
+        """What a person authorized, as Google's library stores it."""
+        facts = {
+            "refresh_token": REFRESH_TOKEN,
+            "client_id": "client.apps.googleusercontent.com",
+            "client_secret": CLIENT_SECRET,
+            "token_uri": f"{address}/token",
+            "scopes": [SCOPE],
+        }
+        path.write_text(json.dumps(facts), encoding="utf-8")
+        return path
+
     def answer(self, form: dict[str, str]) -> tuple[int, dict[str, object]]:
         try:
             claims = google.auth.jwt.decode(  # type: ignore[no-untyped-call]  # not annotated there
@@ -55,9 +75,16 @@ class TokenOffice:
             )
         except (KeyError, ValueError):
             claims = {}
+        if form.get("grant_type") == "refresh_token":
+            right = form.get("refresh_token") == REFRESH_TOKEN and form.get("client_secret") == CLIENT_SECRET
+            return self._given_out() if right and not self.refuses else _REFUSED
+        self.acts_as = claims.get("sub")
         right = form.get("grant_type") == "urn:ietf:params:oauth:grant-type:jwt-bearer"
         if self.refuses or not right or (claims.get("iss"), claims.get("scope")) != (ACCOUNT, SCOPE):
-            return 400, {"error": "invalid_grant", "error_description": "ya29.planted-token is not valid"}
+            return _REFUSED
+        return self._given_out()
+
+    def _given_out(self) -> tuple[int, dict[str, object]]:
         with self._lock:
             self._given += 1
             token = f"ya29.planted-token-{self._given}"

@@ -43,7 +43,7 @@ def examine_credentials(study: StudyConfig) -> Iterator[Finding]:
     sources = study.sources
     for role, google in ((VIDEOS, sources.videos), (ROWS, sources.patient_rows)):
         if isinstance(google, GoogleDriveSource | GoogleSheetSource):
-            yield _google_credentials(f"credentials of {role}", google.credentials_file)
+            yield _google_credentials(f"credentials of {role}", google.credentials_file, google.impersonate)
     if isinstance(sources.label_items, DynamoSource) or sources.subjects:
         yield _aws_credentials()
     if sources.subjects:
@@ -104,9 +104,9 @@ def _answer(check: str, look: Callable[[], Finding]) -> Finding:
         return of_error(check, error)
 
 
-def _google_credentials(check: str, key_file: Path | None) -> Finding:
+def _google_credentials(check: str, key_file: Path | None, impersonate: str | None) -> Finding:
     try:
-        credentials = read_credentials(key_file, check)
+        credentials = read_credentials(key_file, check, impersonate)
     except EusEtlError as error:
         return problem(check, error.cause, error.remedy)
     address = getattr(credentials, "service_account_email", None)

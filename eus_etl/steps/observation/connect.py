@@ -112,7 +112,7 @@ def connect_patient_rows(study: StudyConfig) -> PatientRowSource:
         config.range,
         study.patients.key_header,
         headers,
-        read_credentials(config.credentials_file, "sources.patient_rows"),
+        read_credentials(config.credentials_file, "sources.patient_rows", config.impersonate),
         date_headers=[column.header for column in columns if column.type == "date"],
         api_root=config.api_root,
     )
@@ -127,10 +127,11 @@ def _drive(config: GoogleDriveSource, mirror: Path, listing_limit_s: float | Non
     return GoogleDrive(
         config.folder_id,
         mirror,
-        read_credentials(config.credentials_file, "sources.videos"),
+        read_credentials(config.credentials_file, "sources.videos", config.impersonate),
         listing_limit_s=listing_limit_s,
         workers=config.workers,
         api_root=config.api_root,
+        folder_key=config.resource_key,
     )
 
 

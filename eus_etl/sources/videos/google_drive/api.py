@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -22,7 +22,7 @@ FOLDERS_A_QUERY = 50
 
 _FILE = (
     "id,name,mimeType,parents,driveId,trashed,size,md5Checksum,sha256Checksum,headRevisionId,"
-    "shortcutDetails(targetId)"
+    "resourceKey,shortcutDetails(targetId,targetResourceKey),capabilities(canDownload)"
 )
 _FILES = f"nextPageToken,incompleteSearch,files({_FILE})"
 _CHANGES = f"nextPageToken,newStartPageToken,changes(changeType,fileId,removed,file({_FILE}))"
@@ -76,24 +76,37 @@ class DriveMetadata:
         self._connection = connection
         self._pacer = pacer
         self._until = until
+        self._not_member_of: set[str] = set()
 
-    def file(self, file_id: str) -> Entry | None:
-        """The current state of a file, folder or shortcut; None where the account cannot see it."""
+    def file(self, file_id: str, key: str | None = None) -> Entry | None:
+        """The current state of a file, folder or shortcut; None where the account cannot see it.
+
+        Args:
+            file_id: Drive's id.
+            key: its resource key, if it has one.
+        """
         request = self._connection.api.files().get(fileId=file_id, fields=_FILE, supportsAllDrives=True)
+        request.headers.update(key_header({file_id: key}))
         try:
-            return _entry(self._ask(request, file_id))
+            found = _entry(self._ask(request, file_id))
+            return replace(found, resource_key=found.resource_key or key)
         except Refused as refused:
             if refused.status == 404 or (refused.status == 403 and refused.reason in _NO_ACCESS):
                 return None
             raise refused.error(file_id) from None
 
-    def start_token(self, drive_id: str | None, subject: str) -> str:
-        """The change feed's current end."""
+    def start_token(self, drive_id: str | None, subject: str) -> tuple[str, str | None]:
+        """The change feed's current end, and whose feed it is: the shared drive's, or (None) the account's.
+
+        A shared drive shows its own feed to members alone.
+        """
         request = self._connection.api.changes().getStartPageToken(driveId=drive_id, supportsAllDrives=True)
         try:
             token: str = self._ask(request, subject)["startPageToken"]
-            return token
+            return token, drive_id
         except Refused as refused:
+            if drive_id and _is_for_members(refused):
+                return self.start_token(None, subject)
             raise refused.error(subject) from None
 
     def changes(self, token: str, drive_id: str | None, subject: str) -> ChangePage:
@@ -114,7 +127,7 @@ class DriveMetadata:
         try:
             answer = self._ask(request, subject)
         except Refused as refused:
-            if refused.status in (400, 404, 410):
+            if refused.status in (400, 404, 410) or (drive_id and _is_for_members(refused)):
                 raise TokenRejectedError from None
             raise refused.error(subject) from None
         changes = answer.get("changes", [])
@@ -156,8 +169,24 @@ class DriveMetadata:
                         yield [folder], self._children([folder], drive_id)
 
     def _children(self, folders: Sequence[Entry], drive_id: str | None) -> list[Entry]:
+        if drive_id in self._not_member_of:
+            drive_id = None
+        try:
+            return self._children_in(folders, drive_id)
+        except FolderGoneError:
+            if drive_id is None:
+                raise
+            # a folder of a shared drive may be shared with somebody who is no member of the drive, to whom
+            # the drive as such does not exist
+            found = self._children_in(folders, None)
+            self._not_member_of.add(drive_id)
+            return found
+
+    def _children_in(self, folders: Sequence[Entry], drive_id: str | None) -> list[Entry]:
+        """The children of folders, looked for in a shared drive, or (None) in all that the account sees."""
         subject = folders[0].entry_id
         scope = {"corpora": "drive", "driveId": drive_id} if drive_id else {}
+        keys = {folder.entry_id: folder.resource_key for folder in folders}
         query = " or ".join(f"'{folder.entry_id}' in parents" for folder in folders)
         found: dict[str, Entry] = {}  # an entry that is on two pages counts once
         page: str | None = None
@@ -171,10 +200,11 @@ class DriveMetadata:
                 fields=_FILES,
                 **scope,
             )
+            request.headers.update(key_header(keys))
             try:
                 answer = self._ask(request, subject)
             except Refused as refused:
-                if refused.status != 404:
+                if refused.status != 404 and not (drive_id and _is_for_members(refused)):
                     raise refused.error(subject) from None
                 if len(folders) > 1:
                     return []  # one of them is gone: the caller asks for each by itself
@@ -197,6 +227,21 @@ class DriveMetadata:
                 tries.failed(failure)
 
 
+def key_header(keys: Mapping[str, str | None]) -> dict[str, str]:
+    """The header that shows Drive the resource keys of files; empty where there are none.
+
+    Args:
+        keys: ids to their keys, None for those that have none.
+    """
+    shown = ",".join(f"{file_id}/{key}" for file_id, key in keys.items() if key)
+    return {"X-Goog-Drive-Resource-Keys": shown} if shown else {}
+
+
+def _is_for_members(refused: Refused) -> bool:
+    """Whether a shared drive may be closed to the account: to others than members it does not exist."""
+    return refused.status == 404 or refused.reason == "teamDriveMembershipRequired"
+
+
 _NO_ACCESS = {"insufficientFilePermissions", "forbidden", "appNotAuthorizedToFile", ""}
 
 
@@ -215,4 +260,7 @@ def _entry(file: Mapping[str, Any]) -> Entry:
         sha256=file.get("sha256Checksum"),
         head_revision=file.get("headRevisionId"),
         target=file.get("shortcutDetails", {}).get("targetId"),
+        can_download=file.get("capabilities", {}).get("canDownload", True),
+        resource_key=file.get("resourceKey"),
+        target_key=file.get("shortcutDetails", {}).get("targetResourceKey"),
     )

@@ -15,7 +15,7 @@ from eus_etl.errors import SourceUnavailableError
 from eus_etl.sources.videos.google_drive.tree import Entry
 from eus_etl.storage.files.folders import make_folder
 
-FORMAT = 1
+FORMAT = 2
 """A mirror of another format is emptied, and filled again by the next listing."""
 
 _HEAD = "folder_id TEXT, drive_id TEXT, token TEXT, revision TEXT"
@@ -31,7 +31,7 @@ class Head:
 
     Attributes:
         folder_id: the study's folder.
-        drive_id: the shared drive that it lies in; None in My Drive.
+        drive_id: the shared drive whose feed is read; None for the account's own feed.
         token: the change feed has been read up to here.
         revision: changes when anything that a listing shows changes; None until all folders are listed.
     """

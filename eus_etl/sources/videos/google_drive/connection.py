@@ -5,8 +5,9 @@ libraries' exceptions are never chained: their messages may hold addresses, answ
 """
 
 import http.client
+import json
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -18,6 +19,7 @@ import urllib3
 from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 from google.auth.transport.requests import AuthorizedSession
+from google.oauth2 import credentials as oauth2
 from google.oauth2 import service_account
 from google_auth_httplib2 import AuthorizedHttp
 from googleapiclient import discovery
@@ -40,17 +42,29 @@ _TRANSPORT_FAILURES = (
 )
 
 
-def read_credentials(key_file: Path | None, subject: str) -> Credentials:
-    """Credentials of a service account's key file, or the application default; read-only scopes.
+def read_credentials(key_file: Path | None, subject: str, impersonate: str | None = None) -> Credentials:
+    """Credentials of a file, or the application default; read-only scopes.
 
     Args:
-        key_file: None for the application default.
+        key_file: a service account's key, or the authorization that a person gave; None for the application
+            default.
         subject: the part of the configuration that names them, for errors.
+        impersonate: address of the account as which a service account acts, by its domain's delegation.
 
     Raises:
         SourceAccessError: there are none, or the file is not a key.
     """
-    return _application_default(subject) if key_file is None else _service_account(key_file, subject)
+    found = _application_default(subject) if key_file is None else _of_file(key_file, subject)
+    if impersonate is None:
+        return found
+    if not isinstance(found, service_account.Credentials):
+        raise SourceAccessError(
+            subject,
+            "only a service account's key can act as another account",
+            "name a service account's key file, or leave out impersonate",
+        )
+    acting: Credentials = found.with_subject(impersonate)  # type: ignore[no-untyped-call]  # not annotated there
+    return acting
 
 
 def _application_default(subject: str) -> Credentials:
@@ -65,19 +79,37 @@ def _application_default(subject: str) -> Credentials:
     return found
 
 
-def _service_account(key_file: Path, subject: str) -> Credentials:
+def _of_file(key_file: Path, subject: str) -> Credentials:
     try:
-        key: Credentials = service_account.Credentials.from_service_account_file(  # type: ignore[no-untyped-call]  # not annotated there
-            str(key_file), scopes=SCOPES
+        facts = json.loads(key_file.read_bytes())
+        if "refresh_token" in facts:
+            return _authorized(facts)
+        key: Credentials = service_account.Credentials.from_service_account_info(facts, scopes=SCOPES)  # type: ignore[no-untyped-call]  # not annotated there
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, GoogleAuthError) as error:
+        why = (
+            "cannot be read"
+            if isinstance(error, OSError)
+            else "is neither a service account's key nor the authorization of an account"
         )
-    except (OSError, ValueError, GoogleAuthError) as error:
-        why = "cannot be read" if isinstance(error, OSError) else "is not a service account's key"
         raise SourceAccessError(
             subject,
             f"the credentials file {why}",
             "download a JSON key of the service account again; see docs/google-drive.md",
         ) from None
     return key
+
+
+def _authorized(facts: Mapping[str, str]) -> Credentials:
+    """What a person authorized for a program: a token that gets new tokens until the person withdraws it."""
+    found: Credentials = oauth2.Credentials(  # type: ignore[no-untyped-call]  # not annotated there
+        None,
+        refresh_token=facts["refresh_token"],
+        token_uri=facts.get("token_uri") or "https://oauth2.googleapis.com/token",
+        client_id=facts["client_id"],
+        client_secret=facts["client_secret"],
+        scopes=SCOPES,
+    )
+    return found
 
 
 class _Closable(Protocol):
@@ -160,20 +192,25 @@ class DriveConnection:
             raise PassingFailure("the answer was cut short") from None
 
     @contextmanager
-    def media(self, file_id: str, offset: int) -> Iterator["Media"]:
+    def media(self, file_id: str, offset: int, headers: Mapping[str, str] | None = None) -> Iterator["Media"]:
         """A file's content from byte ``offset`` on, as it arrives.
+
+        Args:
+            file_id: Drive's id.
+            offset: where to begin.
+            headers: more headers of the request.
 
         Raises:
             PassingFailure: it may succeed when asked for again.
             Refused: it will not.
         """
         uri = self.api.files().get_media(fileId=file_id, supportsAllDrives=True).uri
-        headers = {"Accept-Encoding": "identity"}  # compressed bytes would have other offsets
+        sent = {"Accept-Encoding": "identity", **(headers or {})}  # compressed bytes would have other offsets
         if offset:
-            headers["Range"] = f"bytes={offset}-"
+            sent["Range"] = f"bytes={offset}-"
         with self._sessions.lend() as session:
             with _failures_named():
-                answer = session.get(uri, headers=headers, stream=True, timeout=self._timeout_s)
+                answer = session.get(uri, headers=sent, stream=True, timeout=self._timeout_s)
             with answer:
                 if answer.status_code not in (200, 206, 416):
                     with _failures_named():

@@ -19,6 +19,7 @@ from typing import Self
 
 from eus_etl.errors import DiskFullError, DownloadRefusedError, SourceFileChangedError, SourceFileGoneError
 from eus_etl.sources.videos.base import PART
+from eus_etl.sources.videos.google_drive.api import key_header
 from eus_etl.sources.videos.google_drive.connection import DriveConnection, Media
 from eus_etl.sources.videos.google_drive.retry import Pacer, PassingFailure, Refused
 from eus_etl.sources.videos.google_drive.tree import Entry
@@ -45,6 +46,7 @@ class Wanted:
         sha256: hex; None where Drive gave none. Where it is given it decides: it proves more than MD5 and
             takes less than half the time.
         head_revision: id of the content; None where Drive gave none.
+        resource_key: the file's key, if it has one.
     """
 
     file_id: str
@@ -52,6 +54,7 @@ class Wanted:
     md5: str
     sha256: str | None = None
     head_revision: str | None = None
+    resource_key: str | None = None
 
     @property
     def sum_name(self) -> str:
@@ -70,11 +73,11 @@ class Downloader:
     Args:
         connection: access to Drive.
         pacer: the pace that all requests share.
-        present: asks Drive for a file's current state; None where it is gone.
+        present: asks Drive for a file's current state by its id and resource key; None where it is gone.
     """
 
     def __init__(
-        self, connection: DriveConnection, pacer: Pacer, present: Callable[[str], Entry | None]
+        self, connection: DriveConnection, pacer: Pacer, present: Callable[[str, str | None], Entry | None]
     ) -> None:
         self._connection = connection
         self._pacer = pacer
@@ -130,7 +133,8 @@ class Downloader:
 
     def _append(self, wanted: Wanted, part: "_Part") -> None:
         """Make one request and append what it brings."""
-        with self._connection.media(wanted.file_id, part.held) as media:
+        keys = key_header({wanted.file_id: wanted.resource_key})
+        with self._connection.media(wanted.file_id, part.held, keys) as media:
             if not _continues(media, part.held, wanted.size):
                 part.restart()
                 if not _continues(media, 0, wanted.size):
@@ -141,7 +145,7 @@ class Downloader:
 
     def _confirm(self, wanted: Wanted) -> None:
         """Make sure that the file still has the wanted content."""
-        present = self._present(wanted.file_id)
+        present = self._present(wanted.file_id, wanted.resource_key)
         if present is None or present.trashed:
             raise SourceFileGoneError(
                 wanted.file_id,

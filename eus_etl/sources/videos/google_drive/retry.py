@@ -60,6 +60,9 @@ class Refused(Exception):  # noqa: N818 - never reaches a person
         """The refusal as an error for people; ``subject`` is the id of the file or folder."""
         if self.reason in _EXPLAINED:
             kind, cause, remedy = _EXPLAINED[self.reason]
+        elif self.status == 403 and self.reason not in _NO_ACCESS:
+            kind, cause = SourceAccessError, "Drive refuses the request and says only this"
+            remedy = "look this word up in Google's guide to Drive's errors; then share the file or folder"
         elif self.status in _BY_STATUS:
             kind, cause, remedy = _BY_STATUS[self.status]
         else:
@@ -74,6 +77,8 @@ class Refused(Exception):  # noqa: N818 - never reaches a person
             return DownloadRefusedError(error.subject, error.cause, error.remedy)
         return error
 
+
+_NO_ACCESS = ("", "forbidden", "insufficientFilePermissions", "appNotAuthorizedToFile", "PERMISSION_DENIED")
 
 _OF_THE_ACCOUNT = ("accessNotConfigured", "insufficientPermissions", "teamDriveMembershipRequired")
 
@@ -108,12 +113,13 @@ _EXPLAINED: Mapping[str, _Explanation] = {
     "domainPolicy": (
         SourceAccessError,
         "a policy of the owner's domain forbids this account's access",
-        "ask the domain's administrator to allow sharing with the service account",
+        "ask the domain's administrator to allow sharing with the service account, or act as an account of "
+        "the domain; see docs/google-drive.md",
     ),
     "teamDriveMembershipRequired": (
         SourceAccessError,
-        "the account is not a member of the shared drive",
-        "add the service account to the shared drive as a viewer",
+        "the shared drive shows this to its members alone",
+        "share the folder itself with the account, or add the account to the shared drive as a viewer",
     ),
     "dailyLimitExceeded": (
         SourceError,

@@ -49,6 +49,7 @@ class GoogleDrive:
         pace: speed of requests and patience with failures, shared by all threads.
         timeout_s: an answer, or its next bytes, must arrive within this time.
         api_root: another address of the API.
+        folder_key: the folder's resource key, if it has one.
     """
 
     def __init__(
@@ -62,11 +63,12 @@ class GoogleDrive:
         pace: Pace | None = None,
         timeout_s: float = 60.0,
         api_root: str | None = None,
+        folder_key: str | None = None,
     ) -> None:
         self._connection = DriveConnection(credentials, api_root=api_root, timeout_s=timeout_s)
         self._pacer = Pacer(pace or Pace())
         self._mirror = Mirror(mirror)
-        self._inventory = DriveInventory(folder_id, self._mirror, self._metadata, listing_limit_s)
+        self._inventory = DriveInventory(folder_id, self._mirror, self._metadata, listing_limit_s, folder_key)
         self._downloader = Downloader(self._connection, self._pacer, self._metadata(None).file)
         self._workers = workers
 
@@ -161,4 +163,6 @@ class GoogleDrive:
             )
         if (known.md5, known.size) != (file.md5, file.size):
             raise changed(file.source_id)
-        return Wanted(file.source_id, file.size, file.md5, known.sha256, known.head_revision)
+        return Wanted(
+            file.source_id, file.size, file.md5, known.sha256, known.head_revision, known.resource_key
+        )

@@ -30,6 +30,7 @@ class DriveInventory:
         mirror: where it is kept between observations.
         metadata: makes the requests to Drive, given the ``time.monotonic()`` at which to stop.
         limit_s: ``refresh`` takes no longer than this; None for no limit.
+        folder_key: the folder's resource key, if it has one.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class DriveInventory:
         mirror: Mirror,
         metadata: Callable[[float | None], DriveMetadata],
         limit_s: float | None,
+        folder_key: str | None = None,
     ) -> None:
         self._folder_id = folder_id
         self._mirror = mirror
         self._metadata = metadata
         self._limit_s = limit_s
+        self._folder_key = folder_key
 
     def refresh(self) -> str:
         """Bring the mirror up to date; returns its revision.
@@ -101,7 +104,7 @@ class DriveInventory:
         return self._finish(head, tree, metadata, until)
 
     def _begin(self, metadata: DriveMetadata) -> tuple[Head, Tree]:
-        root = metadata.file(self._folder_id)
+        root = metadata.file(self._folder_id, self._folder_key)
         if root is None or not root.is_folder or root.trashed:
             cause = (
                 "the account sees no such folder in Drive"
@@ -114,8 +117,8 @@ class DriveInventory:
                 self._folder_id, cause, "share the folder with the service account, or correct its id"
             )
         # taken first: whatever happens during the listing is in the feed too
-        token = metadata.start_token(root.drive_id, self._folder_id)
-        return Head(self._folder_id, root.drive_id, token, None), Tree(self._folder_id, [root])
+        token, drive_id = metadata.start_token(root.drive_id, self._folder_id)
+        return Head(self._folder_id, drive_id, token, None), Tree(self._folder_id, [root])
 
     def _follow(
         self, head: Head, page: ChangePage, tree: Tree, metadata: DriveMetadata, until: float | None
@@ -158,8 +161,8 @@ class DriveInventory:
             walk = tree.walk()
             if not walk.unlisted and not walk.unknown:
                 return
-            for target_id in walk.unknown:
-                tree.put(metadata.file(target_id) or unreachable(target_id))
+            for target_id, key in walk.unknown.items():
+                tree.put(metadata.file(target_id, key) or unreachable(target_id))
             try:
                 for folders, children in metadata.children(walk.unlisted):
                     for entry in children:

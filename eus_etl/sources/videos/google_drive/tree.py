@@ -36,6 +36,9 @@ class Entry:
         head_revision: id of the current content.
         target: id of what a shortcut points to.
         listed: a folder whose children are known.
+        can_download: the owner lets this account have the content.
+        resource_key: what Drive asks for beside the id of some files that are shared by a link.
+        target_key: the same of what a shortcut points to.
     """
 
     entry_id: str
@@ -50,6 +53,9 @@ class Entry:
     head_revision: str | None = None
     target: str | None = None
     listed: bool = False
+    can_download: bool = True
+    resource_key: str | None = None
+    target_key: str | None = None
 
     @property
     def is_folder(self) -> bool:
@@ -80,14 +86,14 @@ class Walk:
         places: ids to folder names and name below the study's folder.
         left_out: shortcuts that lead nowhere, or to something that has a place of its own.
         unlisted: folders whose children are not known yet.
-        unknown: targets of shortcuts that are not known yet.
+        unknown: targets of shortcuts that are not known yet, to the keys that come with the shortcuts.
         in_view: ids of everything that the walk reached.
     """
 
     places: dict[str, tuple[str, ...]] = field(default_factory=dict)
     left_out: list[WaitingFile] = field(default_factory=list)
     unlisted: list[Entry] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
+    unknown: dict[str, str | None] = field(default_factory=dict)
     in_view: set[str] = field(default_factory=set)
 
 
@@ -149,7 +155,7 @@ class Tree:
             if target_id in walk.places:
                 walk.left_out.append(WaitingFile(shortcut.entry_id, place, "listed_elsewhere"))
             elif target is None:
-                walk.unknown.append(target_id)
+                walk.unknown[target_id] = shortcut.target_key
             elif not target.is_reachable or target.trashed:
                 walk.left_out.append(WaitingFile(shortcut.entry_id, place, "broken_shortcut"))
             else:
@@ -197,6 +203,8 @@ class Tree:
                 (waiting if reason == "temporary_name" else left_out).append(kept_out)
             elif entry.is_native:
                 left_out.append(WaitingFile(entry_id, parts, "google_native_file"))
+            elif not entry.can_download:
+                waiting.append(WaitingFile(entry_id, parts, "download_switched_off"))
             elif entry.md5 is None:
                 waiting.append(WaitingFile(entry_id, parts, "still_uploading"))
             elif entry.size == 0:

@@ -1,5 +1,6 @@
 """Credentials, refusals and waits; and that none of them puts a secret or a name into a log or an error."""
 
+import json
 import logging
 import traceback
 from email.utils import formatdate
@@ -63,7 +64,56 @@ def test_credentials_that_google_refuses(tmp_path: Path) -> None:
     assert_clean("".join(traceback.format_exception(caught.value)), office)
 
 
-@pytest.mark.parametrize("content", ["no json", "{}", '{"type": "authorized_user"}', None])
+def test_an_ordinary_account_lists_by_what_it_authorized(tmp_path: Path) -> None:
+    drive, folder = planted_drive()
+    office = TokenOffice()
+    with serve(drive, tokens=office) as server:
+        authorization = office.write_authorization(tmp_path / "authorization.json", server.address)
+        credentials = read_credentials(authorization, "sources.videos")
+        with drive_at(server, folder, tmp_path / "mirror", credentials=credentials) as source:
+            assert len(source.list_files().files) == 1
+            office.revoke_all()
+            source.revision()
+            assert server.counts["token"] == 2
+            office.refuses = True
+            office.revoke_all()
+            with pytest.raises(SourceAccessError, match="does not accept the credentials") as caught:
+                source.revision()
+    assert_clean("".join(traceback.format_exception(caught.value)), office)
+
+
+def test_a_service_account_acts_as_an_account_of_its_domain(tmp_path: Path) -> None:
+    drive, folder = planted_drive()
+    office = TokenOffice()
+    with serve(drive, tokens=office) as server:
+        key = office.write_key_file(tmp_path / "key.json", server.address)
+        credentials = read_credentials(key, "sources.videos", "pipeline@hospital.example")
+        with drive_at(server, folder, tmp_path / "mirror", credentials=credentials) as source:
+            source.list_files()
+        authorization = office.write_authorization(tmp_path / "authorization.json", server.address)
+    assert office.acts_as == "pipeline@hospital.example"
+    with pytest.raises(SourceAccessError, match="only a service account's key can act as"):
+        read_credentials(authorization, "sources.videos", "pipeline@hospital.example")
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("forbidden", "the account has no access (403 forbidden)"),
+        ("unheardOf", "Drive refuses the request and says only this (403 unheardOf)"),
+        ("Jane Doe.mp4 is locked", "the account has no access (403)"),
+    ],
+)
+def test_a_refusal_that_nobody_knows_says_what_drive_says(reason: str, said: str) -> None:
+    refused = failure_of(403, {}, json.dumps({"error": {"errors": [{"reason": reason}]}}).encode())
+    assert isinstance(refused, Refused)
+    assert said in str(refused.error("folder1"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["no json", "{}", "[]", '{"type": "authorized_user"}', '{"refresh_token": "1//planted"}', None],
+)
 def test_a_file_that_is_no_key(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "key.json"
     if content is not None:

@@ -318,3 +318,69 @@ def test_a_damaged_mirror_is_said_once_and_made_anew(study: Study, damage: bytes
     with pytest.raises(SourceUnavailableError, match="was damaged and has been removed"):
         study.source.list_files()
     assert study.source.list_files().files == before.files
+
+
+def test_a_folder_of_a_shared_drive_is_listed_for_who_is_no_member(tmp_path: Path) -> None:
+    drive = Drive()
+    folder = drive.folder("study", drive.folder("top", drive_id="drive"))
+    drive.upload("a.mp4", drive.folder("visit", folder), b"a")
+    drive.folder("empty", folder)
+    drive.closed_drives.add("drive")
+    with serve(drive) as server, drive_at(server, folder, tmp_path / "mirror") as source:
+        assert paths(source.list_files()) == {"visit/a.mp4"}
+        before = server.requests
+        source.revision()
+        assert server.requests == before + 1
+        late = drive.upload("b.mp4", drive.folder("late", folder), b"b")
+        (file,) = (file for file in source.list_files().files if file.source_id == late)
+        source.fetch(file, tmp_path / "b.mp4")
+        assert (tmp_path / "b.mp4").read_bytes() == b"b"
+        drive.closed_drives.clear()  # the account becomes a member, then is one no more
+        source.relist()
+        drive.closed_drives.add("drive")
+        drive.upload("c.mp4", folder, b"c")
+        assert paths(source.list_files()) == {"visit/a.mp4", "late/b.mp4", "c.mp4"}
+
+
+def test_a_folder_that_is_gone_is_gone_for_who_is_no_member_too(tmp_path: Path) -> None:
+    drive = Drive()
+    folder = drive.folder("study", drive_id="drive")
+    drive.closed_drives.add("drive")
+    drive.change(folder, shared=False)
+    with (
+        serve(drive) as server,
+        drive_at(server, folder, tmp_path / "mirror") as source,
+        pytest.raises(SourceAccessError, match="sees no such folder"),
+    ):
+        source.list_files()
+
+
+def test_files_shared_by_a_link_are_reached_with_their_keys(study: Study, tmp_path: Path) -> None:
+    far = study.drive.folder("far")
+    study.drive.change(far, key="0-far")
+    single = study.drive.upload("single.mp4", study.drive.folder("other"), b"single")
+    study.drive.change(single, key="0-single")
+    study.drive.upload("inside.mp4", far, b"inside")
+    study.drive.shortcut("linked folder", study.folder, far)
+    study.drive.shortcut("linked.mp4", study.folder, single)
+    study.drive.change(study.folder, key="0-study")
+    with pytest.raises(SourceAccessError, match="sees no such folder"):
+        study.source.list_files()
+    with drive_at(study.server, study.folder, tmp_path / "keyed", folder_key="0-study") as keyed:
+        listing = keyed.list_files()
+        assert paths(listing) == {"linked folder/inside.mp4", "linked.mp4"}
+        (file,) = (file for file in listing.files if file.source_id == single)
+        keyed.fetch(file, tmp_path / "single.mp4")
+    assert (tmp_path / "single.mp4").read_bytes() == b"single"
+
+
+def test_what_the_owner_does_not_let_download_waits(study: Study) -> None:
+    visit = study.visit("visit", "a.mp4", "b.mp4")
+    (closed,) = (key for key, item in study.drive.items.items() if item.name == "a.mp4")
+    study.drive.change(closed, can_download=False)
+    listing = study.source.list_files()
+    assert paths(listing) == {"visit/b.mp4"}
+    assert {file.source_id: file.reason for file in listing.waiting} == {closed: "download_switched_off"}
+    study.drive.change(closed, can_download=True)
+    assert paths(study.source.list_files()) == {"visit/a.mp4", "visit/b.mp4"}
+    assert visit
