@@ -60,6 +60,9 @@ STATE = {
     "rows of preprocessed": ".eus_etl/preprocessed/small/{one}/*.parquet",
     "page": ".eus_etl/ledger/{one}.json",
     "page of the study": ".eus_etl/ledger/_study.json",
+    "gathered rows": ".eus_etl/gathered/labels.parquet",
+    "index of gathered rows": ".eus_etl/gathered/labels.json",
+    "gathered frame tables": ".eus_etl/gathered/frames.parquet",
     "memory of copies": ".eus_etl/raw/{one}.json",
     "memory of hashes": ".eus_etl/inventory/md5_sums.json",
     "snapshot of files": ".eus_etl/inventory/drive_videos/{one}-*.json",
@@ -88,8 +91,14 @@ FOLDERS = {
     "all pictures": "master-dataset/Data/pictures",
     "all of what users read": "master-dataset/Frames",
 }
-_PASSING = (".eus_etl/ledger/", ".eus_etl/locks/", ".eus_etl/raw/", ".eus_etl/inventory/md5_sums.json")
-"""Hold times and ids of runs."""
+_PASSING = (
+    ".eus_etl/ledger/",
+    ".eus_etl/locks/",
+    ".eus_etl/raw/",
+    ".eus_etl/gathered/",
+    ".eus_etl/inventory/md5_sums.json",
+)
+"""Hold times and ids of runs, or depend on the order of edits."""
 
 
 def delete(path: Path) -> None:

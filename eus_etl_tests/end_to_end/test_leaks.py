@@ -27,6 +27,8 @@ _MAY_NAME_UPLOADS = (
     "master-dataset/Data/parts/rejected/",
     ".eus_etl/inventory/drive_videos/",
     ".eus_etl/raw/",
+    ".eus_etl/gathered/videos.parquet",
+    ".eus_etl/gathered/rejected.parquet",
 )
 _PIXELS = (".jpg", ".png")
 

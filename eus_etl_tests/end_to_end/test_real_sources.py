@@ -51,6 +51,8 @@ MAY_NAME_UPLOADS = (
     "master-dataset/Data/parts/rejected/",
     ".eus_etl/inventory/drive",
     ".eus_etl/raw/",
+    ".eus_etl/gathered/videos.parquet",
+    ".eus_etl/gathered/rejected.parquet",
 )
 
 
