@@ -42,7 +42,7 @@ class StudyGraph:
     def assets(self) -> list[dg.AssetsDefinition | dg.AssetSpec]:
         """Dagster's definitions of all assets."""
         made = [build_asset(self.study, spec, self.nodes) for spec in self.specs]
-        return [*observed_specs(self.study.study), *made]
+        return [*observed_specs(self.study), *made]
 
     def made(self, *, per_patient: bool) -> list[Node]:
         """The assets that are made, in topological order: those of a visit, or those of the whole study."""

@@ -15,6 +15,12 @@ VISIT, TABLES = "visit", "tables"
 STUDY_TAG = "eus_etl/study"
 """On all our runs: the study."""
 
+ALIAS_TAG = "eus_etl/alias"
+"""On runs of one visit: its alias, by which people know it."""
+
+SOURCES_GROUP, VISIT_GROUP, TABLES_GROUP = "sources", "visit", "tables"
+"""The stages, as groups of assets; the study is the first part of each key."""
+
 DATA_VERSION_TAG = "dagster/data_version"
 TERMINAL_TAG = "eus_etl/terminal"
 """On runs started from a terminal, where someone is waiting: errors are shown at once, not retried."""

@@ -1,8 +1,9 @@
-"""Numbers that people write: digits with a decimal point, and finite."""
+"""Numbers as people write and read them."""
 
 import math
 import re
 
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -19,3 +20,9 @@ def finite_number(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError("it is larger than any number that can be used")
     return value
+
+
+def bytes_in_units(size: int) -> str:
+    """``1.5 GB``; units of 1000, as disks are sold."""
+    power = min((len(str(size)) - 1) // 3, len(_UNITS) - 1)
+    return f"{size / 1000**power:.{1 if power else 0}f} {_UNITS[power]}"

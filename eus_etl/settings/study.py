@@ -15,6 +15,9 @@ from eus_etl.settings.pixels import (
 )
 from eus_etl.settings.sources import SourcesConfig
 
+OWNER = r"^(team:[A-Za-z0-9_-]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})$"
+"""What Dagster takes for an owner."""
+
 
 class LabelConfig(Model):
     """One label of a family and the spellings it has had in items."""
@@ -77,6 +80,10 @@ class StudyConfig(Model):
 
     study: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name: first part of every asset key.")
     title: str
+    owners: tuple[Annotated[str, Field(pattern=OWNER)], ...] = Field(
+        default=(),
+        description="Who answers for the study, in Dagster's page: mail addresses, or `team:` and a name.",
+    )
     root: Path = Field(description="Folder that holds all of the study's data.")
     sources: SourcesConfig
     families: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], tuple[LabelConfig, ...]] = Field(

@@ -10,7 +10,7 @@ import polars as pl
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables import catalog
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.previews.contact_sheets import SHOWN_BYTES, draw_contact_sheet, in_small
+from eus_etl.steps.previews.contact_sheets import draw_contact_sheet
 from eus_etl.steps.previews.visit import draw
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.steps.study_tables import (
@@ -48,7 +48,6 @@ def make_dataset(study: StudyConfig) -> StepResult:
         )
         for recipe in recipes
     ]
-    pictures = {title: in_small(png) for sheet in sheets for title, png in sheet.pictures.items()}
     statistics = _statistics(study, written, levels)
     text = json.dumps(statistics, indent=2, sort_keys=True) + "\n"
     write_atomically(paths.statistics, text.encode())
@@ -56,11 +55,11 @@ def make_dataset(study: StudyConfig) -> StepResult:
         version_of(index.version, statistics),
         {
             **index.metadata,
-            "statistics": paths.relative(paths.statistics),
-            "pictures": paths.relative(paths.pictures),
+            "statistics": paths.statistics,
+            "pictures": paths.pictures,
             **{title: why for sheet in sheets for title, why in sheet.notes.items()},
         },
-        pictures={title: png for title, png in pictures.items() if len(png) <= SHOWN_BYTES},
+        pictures={title: shown for sheet in sheets for title, shown in sheet.pictures.items()},
         outputs=(*index.outputs, paths.statistics, *(paths.contact_sheet(recipe) for recipe in recipes)),
     )
 

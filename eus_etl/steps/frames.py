@@ -188,7 +188,7 @@ def _write_decoded(paths: StudyPaths, patient_id: str, manifests: Mapping[str, M
 
 def _metadata(
     manifests: Mapping[str, Manifest], decoded: list[Manifest], seconds: float
-) -> dict[str, int | float | str | bool]:
+) -> dict[str, int | float | str | bool | Path]:
     frames_decoded = sum(manifest.counts.frames for manifest in decoded)
     of_visit = list(manifests.values())
     return {
@@ -204,7 +204,7 @@ def _metadata(
         "damaged_frames": sum(manifest.counts.damaged for manifest in of_visit),
         "frames_decoded": frames_decoded,
         "frames_skipped": sum(manifest.counts.skipped for manifest in decoded),
-        "seconds": round(seconds, 3),
+        "taken_s": round(seconds, 1),
         "frames_decoded_per_s": round(frames_decoded / max(seconds, 1e-3), 1),
     }
 

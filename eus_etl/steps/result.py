@@ -22,9 +22,10 @@ class StepResult:
 
     Attributes:
         version: changes when, and only when, what was made changes.
-        metadata: counts and other facts for the page; no names, no pixels that are not masked.
+        metadata: counts and other facts for the page, paths below the root among them; no names, no pixels
+            that are not masked.
         checks: outcomes of the asset's checks.
-        pictures: small PNG files for the page, by title; masked pictures and charts only.
+        pictures: small WebP files for the page, by title; masked pictures and charts only.
         outputs: files and folders that were made. If one is lost, changed or was not made at all, the asset
             counts as stale.
         shares: names of inputs of which only a part concerns the patient, to the version of the part that was
@@ -34,7 +35,7 @@ class StepResult:
     """
 
     version: str
-    metadata: Mapping[str, int | float | str | bool] = field(default_factory=dict)
+    metadata: Mapping[str, int | float | str | bool | Path] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     outputs: tuple[Path, ...] = ()

@@ -84,7 +84,7 @@ def assemble_rejected(study: StudyConfig) -> StepResult:
     rows = rows.sort("stage", "patient_id", "item", "reason", nulls_last=True)
     path = paths.table(catalog.REJECTED.name)
     write_csv(rows, path)
-    metadata: dict[str, int | float | str | bool] = {"rows": rows.height, "path": paths.relative(path)}
+    metadata: dict[str, int | float | str | bool | Path] = {"rows": rows.height, "path": path}
     for stage, count in rows["stage"].value_counts(sort=True).iter_rows():
         metadata[f"of {stage}"] = count
     return StepResult(version_of(file_sha256(path)), metadata, outputs=(path,))
@@ -176,6 +176,6 @@ def assemble(study: StudyConfig, table: Table, rows: pl.LazyFrame, *, twin: bool
     count = ordered.select(pl.len()).collect(engine="streaming").item()
     return StepResult(
         version_of(file_sha256(path)),
-        {"rows": count, "path": paths.relative(path)},
+        {"rows": count, "path": path},
         outputs=(path, path.with_suffix(".parquet")) if twin else (path,),
     )

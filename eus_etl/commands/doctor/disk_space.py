@@ -12,6 +12,7 @@ import polars as pl
 
 from eus_etl.commands.doctor.filesystem import nearest_folder
 from eus_etl.commands.doctor.finding import Finding, ok, problem, warning
+from eus_etl.domain.numbers import bytes_in_units
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import VIDEOS
 
@@ -20,7 +21,6 @@ IMAGES_PER_VIDEO = 5.0
 ultrasound clips at 5 Hz, JPEG of quality 95 and one recipe of 512 px. It ranges from 0.3 to 17."""
 
 _SAMPLE = 20
-_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
 def examine_room(paths: StudyPaths, recipes: Sequence[str], sizes: Sequence[int]) -> Finding:
@@ -36,8 +36,8 @@ def examine_room(paths: StudyPaths, recipes: Sequence[str], sizes: Sequence[int]
     files, waiting = not_fetched(paths, sizes)
     images = round(waiting * (_images_per_video(paths, recipes) or IMAGES_PER_VIDEO))
     found = (
-        f"{in_units(free)} free; {files} files to fetch ({in_units(waiting)}), "
-        f"their images about {in_units(images)}"
+        f"{bytes_in_units(free)} free; {files} files to fetch ({bytes_in_units(waiting)}), "
+        f"their images about {bytes_in_units(images)}"
     )
     if free <= waiting:
         return problem(check, found, "free space, or name a root on a larger disk")
@@ -55,12 +55,6 @@ def not_fetched(paths: StudyPaths, sizes: Sequence[int]) -> tuple[int, int]:
     waiting.subtract(Counter(_sizes_below(paths.raw_data)))
     missing = +waiting
     return missing.total(), sum(size * number for size, number in missing.items())
-
-
-def in_units(size: int) -> str:
-    """``1.5 GB``; units of 1000, as disks are sold."""
-    power = min((len(str(size)) - 1) // 3, len(_UNITS) - 1)
-    return f"{size / 1000**power:.{1 if power else 0}f} {_UNITS[power]}"
 
 
 def _images_per_video(paths: StudyPaths, recipes: Sequence[str]) -> float | None:

@@ -1,10 +1,11 @@
 """The observed sources as external assets, and how a change in one is reported."""
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 import dagster as dg
 
-from eus_etl.defs.keys import DATA_VERSION_TAG, asset_key, patients_of
+from eus_etl.defs.keys import DATA_VERSION_TAG, SOURCES_GROUP, asset_key, patients_of
 from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
@@ -18,6 +19,7 @@ from eus_etl.steps.observation.snapshot import (
     SYNC_ROWS,
     TEXT_READER,
     UNASSIGNED,
+    alias_of,
     unassigned_version,
 )
 from eus_etl.steps.text_check.tesseract import installed
@@ -40,15 +42,26 @@ _OF_THE_STUDY: Mapping[str, str] = {
 }
 
 
-def observed_specs(study: str) -> list[dg.AssetSpec]:
+_SEEN_EVERY = timedelta(days=1)
+"""By the nightly pass, which reports each source that it has seen whole."""
+
+
+def observed_specs(study: StudyConfig) -> list[dg.AssetSpec]:
     """The external assets of a study: the sources that are observed per visit, and those observed once."""
+    grace = timedelta(hours=1, seconds=study.sources.poll_s)
     return [
         dg.AssetSpec(
-            asset_key(study, source),
+            asset_key(study.study, source),
             description=description,
-            group_name=study,
+            group_name=SOURCES_GROUP,
+            owners=study.owners,
             kinds={"source"},
-            partitions_def=patients_of(study) if source in _DESCRIPTIONS else None,
+            partitions_def=patients_of(study.study) if source in _DESCRIPTIONS else None,
+            freshness_policy=dg.FreshnessPolicy.time_window(
+                warn_window=_SEEN_EVERY + grace, fail_window=2 * _SEEN_EVERY + grace
+            )
+            if source in _DESCRIPTIONS
+            else None,
         )
         for source, description in {**_DESCRIPTIONS, **_OF_THE_STUDY}.items()
     ]
@@ -69,12 +82,25 @@ def changed_versions(state: StudyState, study: str, observation: Observation) ->
     return changed
 
 
-def events(study: str, source: str, versions: Mapping[str, str]) -> Iterator[dg.AssetMaterialization]:
+def events(study: StudyConfig, source: str, versions: Mapping[str, str]) -> Iterator[dg.AssetMaterialization]:
     """One event per visit with the new version of what ``source`` has about it."""
+    paths = StudyPaths(study.root)
     for patient, version in versions.items():
+        alias = alias_of(paths, patient)
         yield dg.AssetMaterialization(
-            asset_key(study, source), partition=patient, tags={DATA_VERSION_TAG: version}
+            asset_key(study.study, source),
+            partition=patient,
+            metadata={"alias": alias} if alias else {},
+            tags={DATA_VERSION_TAG: version},
         )
+
+
+def seen_whole(study: StudyConfig, observation: Observation) -> dg.AssetMaterialization:
+    """The event that a source was seen whole, changed or not: by it the page tells whether it is fresh."""
+    return dg.AssetMaterialization(
+        asset_key(study.study, observation.source),
+        metadata={"visits": len(observation.versions), "rejected": observation.rejected},
+    )
 
 
 def study_events(state: StudyState, study: StudyConfig) -> list[dg.AssetMaterialization]:

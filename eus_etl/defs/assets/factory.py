@@ -1,22 +1,33 @@
 """From a step to an asset: versions, checks, locks and errors are handled here, once."""
 
-import base64
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import dagster as dg
 
+from eus_etl.defs.assets.checks import DeclaredCheck
+from eus_etl.defs.assets.columns import COLUMN_SCHEMA, column_schema
+from eus_etl.defs.assets.events import facts_of, picture_event
 from eus_etl.defs.instance import run_locks
-from eus_etl.defs.keys import CONSUMED_TAG, PARENT_TAG, TERMINAL_TAG, patients_of
+from eus_etl.defs.keys import (
+    ALIAS_TAG,
+    CONSUMED_TAG,
+    PARENT_TAG,
+    TABLES_GROUP,
+    TERMINAL_TAG,
+    VISIT_GROUP,
+    patients_of,
+)
 from eus_etl.defs.reconcile.confirm import check_results, confirmed, decide, state_for_run
 from eus_etl.defs.reconcile.retry import PERMANENT
 from eus_etl.defs.reconcile.staleness import Node, StudyState
 from eus_etl.defs.root import take_root
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables.schema import Table
 from eus_etl.errors import BlockedError, PermanentError, SourceError
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.observation.snapshot import require_known_visit, require_snapshots
+from eus_etl.steps.observation.snapshot import alias_of, require_known_visit, require_snapshots
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.files.locks import hold_to_the_end, work_lock
 from eus_etl.storage.outputs import describe
@@ -37,14 +48,31 @@ class StepSpec(Node):
         step: what it does.
         description: what it holds, for the page.
         kinds: shown as icons in the page.
-        checks: names of the checks that its step reports, with their descriptions.
+        checks: names of the checks that its step reports, with what each says.
+        code: the function that does the work: the page links to it.
+        table: the table that it holds; of several, the main one; None where it holds none.
     """
 
     code_version: str
     step: Step
     description: str
     kinds: frozenset[str]
-    checks: Mapping[str, str]
+    checks: Mapping[str, DeclaredCheck]
+    code: Callable[..., StepResult]
+    table: Table | None = None
+
+    @property
+    def metadata(self) -> dict[str, object]:
+        """What the page shows of the asset itself."""
+        code = self.code.__code__
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)  # code references, in this pinned version
+            place = dg.LocalFileCodeReference(
+                file_path=code.co_filename, line_number=code.co_firstlineno, label=self.code.__name__
+            )
+            references = dg.CodeReferencesMetadataValue(code_references=[place])
+        shown: dict[str, object] = {"dagster/code_references": references}
+        return shown if self.table is None else shown | {COLUMN_SCHEMA: column_schema(self.table)}
 
 
 def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, Node]) -> dg.AssetsDefinition:
@@ -60,8 +88,14 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
         # partitioned checks are a preview in this pinned version; one warning per check would bury all others
         warnings.simplefilter("ignore", dg.PreviewWarning)
         checks = [
-            dg.AssetCheckSpec(name, asset=key, description=description, partitions_def=partitions)
-            for name, description in spec.checks.items()
+            dg.AssetCheckSpec(
+                name,
+                asset=key,
+                description=check.meaning,
+                partitions_def=partitions,
+                metadata={"if it fails": check.severity.value},
+            )
+            for name, check in spec.checks.items()
         ]
 
     @dg.multi_asset(
@@ -71,7 +105,9 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
                 key,
                 deps=spec.deps,
                 description=spec.description,
-                group_name=study.study,
+                group_name=VISIT_GROUP if spec.per_patient else TABLES_GROUP,
+                owners=study.owners,
+                metadata=spec.metadata,
                 code_version=spec.code_version,
                 kinds=set(spec.kinds),
                 partitions_def=partitions,
@@ -89,8 +125,11 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
             hold_to_the_end(run_locks(context.instance), context.run.run_id)
         try:
             take_root(context.instance, study)
+            alias = None
             if patient is not None:
                 require_known_visit(paths, patient)
+                alias = alias_of(paths, patient)
+                _name_run(context, alias)
             # held until the event is written, which is before Dagster asks for the next result
             with work_lock(paths, patient or STUDY):
                 state = state_for_run(context.instance, paths, nodes, patient, context.run.run_id)
@@ -105,9 +144,18 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
                         raise blocked
                     context.log.warning(str(blocked))
                 elif decision.entry is None or _by_hand(context.run):
-                    yield _made(context, patient, state)
+                    result, entry = _made(context, patient, state)
+                    yield dg.MaterializeResult(
+                        metadata=facts_of(paths, result.metadata, alias),
+                        data_version=dg.DataVersion(result.version),
+                        check_results=check_results(entry, spec.checks),
+                    )
+                    # after it: the page shows with an asset what was observed of it since it was made
+                    if event := picture_event(key, patient, alias, result):
+                        context.log_event(event)
                 else:
-                    yield confirmed(state, spec, patient, decision.entry, context.run.run_id, spec.checks)
+                    run_id = context.run.run_id
+                    yield confirmed(state, spec, patient, alias, decision.entry, run_id, spec.checks)
         except Exception as error:
             fit = told(error, f"{spec.name} of {patient or study.study}", paths)
             if by_command or isinstance(error, PermanentError):
@@ -120,7 +168,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
 
     def _made(
         context: dg.AssetExecutionContext, patient: str | None, state: StudyState
-    ) -> dg.MaterializeResult[None]:
+    ) -> tuple[StepResult, Entry]:
         inputs = state.inputs(spec, patient)
         if patient:
             observed = [node for node in nodes.values() if node.observed]
@@ -142,11 +190,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
             again_at=result.again_at,
         )
         write_entry(state.paths, patient or STUDY, spec.name, entry)
-        return dg.MaterializeResult(
-            metadata={**result.metadata, **_pictures(result)},
-            data_version=dg.DataVersion(result.version),
-            check_results=check_results(entry, spec.checks),
-        )
+        return result, entry
 
     return asset
 
@@ -156,9 +200,7 @@ def _by_hand(run: dg.DagsterRun) -> bool:
     return CONSUMED_TAG not in run.tags or PARENT_TAG in run.tags
 
 
-def _pictures(result: StepResult) -> Mapping[str, dg.MarkdownMetadataValue]:
-    """The pictures as Markdown with inline bytes, which Dagster's page shows."""
-    return {
-        title: dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
-        for title, png in result.pictures.items()
-    }
+def _name_run(context: dg.AssetExecutionContext, alias: str | None) -> None:
+    """Let a run that a person asked for carry its visit's alias, as those that are planned do."""
+    if alias and ALIAS_TAG not in context.run.tags:
+        context.instance.add_run_tags(context.run.run_id, {ALIAS_TAG: alias})

@@ -7,10 +7,12 @@ same inputs and configuration: the asset is then stale for every visit.
 
 import dagster as dg
 
+from eus_etl.defs.assets.checks import or_broken, or_look
 from eus_etl.defs.assets.factory import StepSpec
 from eus_etl.defs.assets.names import Asset
 from eus_etl.defs.keys import asset_key, asset_keys
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables import catalog
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.frames import extract_patient
@@ -24,6 +26,7 @@ from eus_etl.steps.observation.snapshot import (
     REGION_ROWS,
     SYNC_ROWS,
     TEXT_READER,
+    alias_of,
     attributes_of,
     observed_files,
     refused_sync_rows_of,
@@ -70,6 +73,7 @@ def raw_videos(study: StudyConfig) -> StepSpec:
     return StepSpec(
         key=asset_key(study.study, Asset.RAW_VIDEOS),
         step=step,
+        code=fetch_videos,
         deps=asset_keys(study.study, DRIVE_VIDEOS),
         code_version=version_of(
             RAW_VIDEOS_FORMAT,
@@ -79,7 +83,8 @@ def raw_videos(study: StudyConfig) -> StepSpec:
         ),
         description="Verified local copies of the visit's videos, probed and placed in time.",
         kinds=frozenset({"video"}),
-        checks={"videos_open": "each raw video opens and its first frame decodes"},
+        checks={"videos_open": or_broken("each raw video opens and its first frame decodes")},
+        table=catalog.VIDEOS,
         per_patient=True,
     )
 
@@ -97,13 +102,17 @@ def labels(study: StudyConfig) -> StepSpec:
     return StepSpec(
         key=asset_key(study.study, Asset.LABELS),
         step=step,
+        code=make_labels,
         deps=asset_keys(study.study, LABEL_ITEMS),
         code_version=version_of(LABELS_FORMAT, spellings),
         description="Intervals of the stopwatches, with every problem that was found.",
         kinds=frozenset({"parquet"}),
         checks={
-            "no_problem_unseen": "each doubtful interval names its problem, each rejected one is recorded"
+            "no_problem_unseen": or_broken(
+                "each doubtful interval names its problem, each rejected one is recorded"
+            )
         },
+        table=catalog.LABELS,
         per_patient=True,
     )
 
@@ -123,11 +132,13 @@ def patients(study: StudyConfig) -> StepSpec:
     return StepSpec(
         key=asset_key(study.study, Asset.PATIENTS),
         step=step,
+        code=make_patient,
         deps=asset_keys(study.study, LABEL_ITEMS, PATIENT_ROWS),
         code_version=version_of(PATIENTS_FORMAT, study.patients.fingerprint()),
         description="Facts about the patient, joined from the label item and the sheet.",
         kinds=frozenset({"parquet"}),
         checks={},
+        table=catalog.patients(study.patients.columns),
         per_patient=True,
     )
 
@@ -144,11 +155,13 @@ def frames(study: StudyConfig) -> StepSpec:
     return StepSpec(
         key=asset_key(study.study, Asset.FRAMES),
         step=step,
+        code=extract_patient,
         deps=asset_keys(study.study, Asset.RAW_VIDEOS),
         code_version=version_of(FRAMES_FORMAT, study.extraction.fingerprint(), study.reading.fingerprint()),
         description="Images and cell statistics of every kept frame: the only place that decodes video.",
         kinds=frozenset({"video", "jpeg"}),
-        checks={"images_equal_rows": "there are there are as many images on the disk as rows"},
+        checks={"images_equal_rows": or_broken("there are as many images on the disk as rows")},
+        table=catalog.EXTRACTED,
         per_patient=True,
     )
 
@@ -166,13 +179,17 @@ def regions(study: StudyConfig) -> StepSpec:
     return StepSpec(
         key=asset_key(study.study, Asset.REGIONS),
         step=step,
+        code=find_regions,
         deps=asset_keys(study.study, Asset.FRAMES, REGION_ROWS, KNOWN_SCREENS),
         code_version=version_of(REGIONS_FORMAT, study.regions.fingerprint()),
         description="Display layouts and the ultrasound region of each.",
         kinds=frozenset({"parquet"}),
         checks={
-            "every_layout_has_a_region": "every layout has a region; one without gives no preprocessed frames"
+            "every_layout_has_a_region": or_look(
+                "every layout has a region; one without gives no preprocessed frames"
+            )
         },
+        table=catalog.LAYOUTS,
         per_patient=True,
     )
 
@@ -192,6 +209,7 @@ def frame_table(study: StudyConfig) -> StepSpec:
     return StepSpec(
         key=asset_key(study.study, Asset.FRAME_TABLE),
         step=step,
+        code=make_frame_table,
         deps=asset_keys(study.study, Asset.RAW_VIDEOS, Asset.FRAMES, Asset.REGIONS, Asset.LABELS, SYNC_ROWS),
         code_version=version_of(
             FRAME_TABLE_FORMAT, study.quality.fingerprint(), study.timeline.fingerprint(), _labels_of(study)
@@ -199,10 +217,11 @@ def frame_table(study: StudyConfig) -> StepSpec:
         description="One row per frame: times, labels, scores, status. Opens no image.",
         kinds=frozenset({"csv"}),
         checks={
-            "frames_equal_rows": "there are there are as many rows as extracted frames",
-            "labels_inside_recording": "no label lies outside the recording",
-            "synchronised": "recording and procedure agree, or sync.csv says how they relate",
+            "frames_equal_rows": or_broken("there are as many rows as extracted frames"),
+            "labels_inside_recording": or_look("no label lies outside the recording"),
+            "synchronised": or_look("recording and procedure agree, or sync.csv says how they relate"),
         },
+        table=catalog.frame_table(study.families),
         per_patient=True,
     )
 
@@ -219,31 +238,34 @@ def preprocessed_frames(study: StudyConfig) -> StepSpec:
     return StepSpec(
         key=asset_key(study.study, Asset.PREPROCESSED_FRAMES),
         step=step,
+        code=preprocess_patient,
         deps=asset_keys(study.study, Asset.FRAMES, Asset.REGIONS, TEXT_READER),
         code_version=version_of(PREPROCESSED_FRAMES_FORMAT, study.preprocess.fingerprint()),
         description="Frames masked to the ultrasound region, cropped and resized, for each recipe.",
         kinds=frozenset({"png"}),
         checks={
-            "images_equal_rows": "there are there are as many images on the disk as rows",
-            text_check.CHECK: "no text is found in a sample of the images, or someone signed it off",
+            "images_equal_rows": or_broken("there are as many images on the disk as rows"),
+            text_check.CHECK: or_look("no text is found in a sample of the images, or someone signed it off"),
         },
+        table=catalog.PREPROCESSED,
         per_patient=True,
     )
 
 
-TIMELINE_FORMAT = 2
+TIMELINE_FORMAT = 3
 
 
 def timeline(study: StudyConfig) -> StepSpec:
     """The visit in one picture."""
 
     def step(_: dg.AssetExecutionContext, patient: str) -> StepResult:
-        return make_timeline(study, patient)
+        return make_timeline(study, patient, alias_of(StudyPaths(study.root), patient))
 
     return StepSpec(
         key=asset_key(study.study, Asset.TIMELINE),
         step=step,
-        deps=asset_keys(study.study, Asset.LABELS, Asset.FRAME_TABLE, Asset.PREPROCESSED_FRAMES),
+        code=make_timeline,
+        deps=asset_keys(study.study, LABEL_ITEMS, Asset.LABELS, Asset.FRAME_TABLE, Asset.PREPROCESSED_FRAMES),
         code_version=version_of(TIMELINE_FORMAT, _labels_of(study), list(study.preprocess.recipes)),
         description="A picture of the visit: labels and status over time, with a few masked frames.",
         kinds=frozenset({"png"}),

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from eus_etl.defs.assets.factory import StepSpec
 from eus_etl.defs.assets.names import Asset
 from eus_etl.defs.keys import asset_key, asset_keys
+from eus_etl.domain.tables import catalog
+from eus_etl.domain.tables.schema import Table
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.dataset import make_dataset
 from eus_etl.steps.observation.snapshot import UNASSIGNED
@@ -29,6 +31,7 @@ def study_assets(study: StudyConfig) -> list[StepSpec]:
             name=Asset.LABELS_CSV,
             assemble=assemble_labels,
             deps=(Asset.LABELS,),
+            table=catalog.LABELS,
             description="labels.csv: one row per interval.",
         ),
         _table(
@@ -36,6 +39,7 @@ def study_assets(study: StudyConfig) -> list[StepSpec]:
             name=Asset.PATIENTS_CSV,
             assemble=assemble_patients,
             deps=(Asset.PATIENTS,),
+            table=catalog.patients(study.patients.columns),
             description="patients.csv: one row per visit.",
         ),
         _table(
@@ -43,6 +47,7 @@ def study_assets(study: StudyConfig) -> list[StepSpec]:
             name=Asset.VIDEOS_CSV,
             assemble=assemble_videos,
             deps=(Asset.RAW_VIDEOS, Asset.FRAMES),
+            table=catalog.VIDEOS,
             description="videos.csv: one row per video.",
         ),
         _table(
@@ -50,6 +55,7 @@ def study_assets(study: StudyConfig) -> list[StepSpec]:
             name=Asset.PREPROCESS_METADATA_CSV,
             assemble=assemble_preprocess_metadata,
             deps=(Asset.PREPROCESSED_FRAMES, Asset.REGIONS, Asset.FRAME_TABLE),
+            table=catalog.preprocess_metadata(study.families),
             description="preprocess_metadata.csv: one row per preprocessed frame. Also layouts.csv.",
         ),
         _table(
@@ -66,6 +72,7 @@ def study_assets(study: StudyConfig) -> list[StepSpec]:
                 Asset.FRAME_TABLE,
                 Asset.PREPROCESSED_FRAMES,
             ),
+            table=catalog.REJECTED,
             description="rejected.csv: what could not be used, and why.",
         ),
         _table(
@@ -73,6 +80,7 @@ def study_assets(study: StudyConfig) -> list[StepSpec]:
             name=Asset.DATASET,
             assemble=make_dataset,
             deps=(Asset.FRAME_TABLE, Asset.PREPROCESSED_FRAMES, Asset.PATIENTS),
+            table=catalog.dataset(study.families, list(study.preprocess.recipes)),
             description="The study-wide index of frames, with statistics and pictures.",
         ),
     ]
@@ -84,11 +92,14 @@ def _table(
     name: Asset,
     assemble: Callable[[StudyConfig], StepResult],
     deps: tuple[str, ...],
+    table: Table,
     description: str,
 ) -> StepSpec:
     return StepSpec(
         key=asset_key(study.study, name),
         step=lambda _context, _patient: assemble(study),
+        code=assemble,
+        table=table,
         deps=asset_keys(study.study, *deps),
         code_version=_FORMAT,
         description=description,

@@ -1,10 +1,11 @@
 """Before each asset of a run: make it, or confirm that it is current?"""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
+from eus_etl.defs.assets.checks import DeclaredCheck
 from eus_etl.defs.reconcile.staleness import Node, StudyState, Why
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.storage.provenance import STUDY, Entry, write_entry
@@ -56,29 +57,28 @@ def decide(state: StudyState, node: Node, patient: str | None, run_id: str) -> D
 
 
 def confirmed(
-    state: StudyState, node: Node, patient: str | None, entry: Entry, run_id: str, checks: Collection[str]
+    state: StudyState,
+    node: Node,
+    patient: str | None,
+    alias: str | None,
+    entry: Entry,
+    run_id: str,
+    checks: Mapping[str, DeclaredCheck],
 ) -> dg.MaterializeResult[None]:
-    """The event that an asset is current, with its last version, checks and pictures.
+    """The event that an asset is current, with its last version and checks.
 
-    It has no counts, since nothing was done.
+    It has no counts, since nothing was done, and no pictures: the run that made them holds them.
     """
     write_entry(state.paths, patient or STUDY, node.name, entry.model_copy(update={"settled_by": run_id}))
-    asked = dg.AssetRecordsFilter(asset_key=node.key, asset_partitions=[patient] if patient else None)
-    records = state.instance.fetch_materializations(asked, limit=1).records
-    last = records[0].asset_materialization if records else None
-    pictures = {
-        name: value
-        for name, value in (last.metadata if last else {}).items()
-        if isinstance(value, dg.MarkdownMetadataValue)
-    }
+    named = {} if alias is None else {"alias": alias}
     return dg.MaterializeResult(
-        metadata={CONFIRMED: True, MADE_BY: dg.MetadataValue.dagster_run(entry.made_by), **pictures},
+        metadata={**named, CONFIRMED: True, MADE_BY: dg.MetadataValue.dagster_run(entry.made_by)},
         data_version=dg.DataVersion(entry.version),
         check_results=check_results(entry, checks),
     )
 
 
-def check_results(entry: Entry, checks: Collection[str]) -> Sequence[dg.AssetCheckResult]:
+def check_results(entry: Entry, checks: Mapping[str, DeclaredCheck]) -> Sequence[dg.AssetCheckResult]:
     """The results of these checks when the asset was made.
 
     An entry may name a check that has been dropped since; Dagster fails on the result of an unknown check.
@@ -88,7 +88,7 @@ def check_results(entry: Entry, checks: Collection[str]) -> Sequence[dg.AssetChe
             passed=outcome.passed,
             check_name=name,
             description=outcome.detail,
-            severity=dg.AssetCheckSeverity.WARN,
+            severity=checks[name].severity,
         )
         for name, outcome in entry.checks.items()
         if name in checks

@@ -12,7 +12,7 @@ from eus_etl.defs.root import take_root
 from eus_etl.errors import EusEtlError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.connect import connect
-from eus_etl.steps.observation.observe import Failure, observe_all, relist_videos
+from eus_etl.steps.observation.observe import Failure, Observation, observe_all, relist_videos
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS
 
 
@@ -21,6 +21,7 @@ class Seen:
     """What an observation of all sources found.
 
     Attributes:
+        whole: what the other sources hold.
         failures: sources that could not be read.
         changes: how many versions were reported.
         missed: changes of videos that the change feed had missed and a full listing found.
@@ -28,6 +29,7 @@ class Seen:
         ready_in_s: when those are taken that were copied only just; None where there are none.
     """
 
+    whole: list[Observation] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     changes: int = 0
     missed: int = 0
@@ -54,16 +56,16 @@ def observe_study(study: StudyConfig, state: StudyState, *, relist: bool = False
             seen.missed = relist_videos(sources)
         except EusEtlError as error:
             seen.failures.append(Failure(f"{DRIVE_VIDEOS}, listed in full,", error))
-    observations, failures = observe_all(study, sources)
+    seen.whole, failures = observe_all(study, sources)
     seen.failures += failures
     partitions = str(patients_of(study.study).name)
     known = set(instance.get_dynamic_partitions(partitions))
-    for observation in observations:
+    for observation in seen.whole:
         changed = changed_versions(state, study.study, observation)
         if new := sorted(changed.keys() - known):
             instance.add_dynamic_partitions(partitions, new)
             known.update(new)
-        for event in events(study.study, observation.source, changed):
+        for event in events(study, observation.source, changed):
             instance.report_runless_asset_event(event)
         state.assume(dg.AssetKey([study.study, observation.source]), changed)
         seen.changes += len(changed)

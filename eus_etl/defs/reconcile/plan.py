@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from eus_etl.defs.graph import StudyGraph
-from eus_etl.defs.keys import CONSUMED_TAG, PARTITION_TAG, SCOPE_TAG, STUDY_TAG, TABLES, VISIT, WHY_TAG
+from eus_etl.defs.keys import (
+    ALIAS_TAG,
+    CONSUMED_TAG,
+    PARTITION_TAG,
+    SCOPE_TAG,
+    STUDY_TAG,
+    TABLES,
+    VISIT,
+    WHY_TAG,
+)
 from eus_etl.defs.reconcile.retry import NEVER, due_at
 from eus_etl.defs.reconcile.staleness import Node, Reason, StudyState, Why
 from eus_etl.steps.observation.known_screens import KNOWN_SCREENS
@@ -21,6 +30,7 @@ from eus_etl.steps.observation.snapshot import (
     PATIENT_ROWS,
     REGION_ROWS,
     SYNC_ROWS,
+    alias_of,
 )
 from eus_etl.steps.result import version_of
 
@@ -49,6 +59,7 @@ class Plan:
         nodes: what is stale and everything downstream of it, in the same order.
         target: equal for two plans that lead to the same state: from the same sources, by the same
             configuration.
+        alias: the visit's alias, where it is known.
     """
 
     study: str
@@ -56,12 +67,14 @@ class Plan:
     nodes: tuple[Node, ...]
     reasons: tuple[Reason, ...]
     target: str
+    alias: str | None = None
 
     @property
     def tags(self) -> dict[str, str]:
         """The tags of its run."""
         scope = VISIT if self.patient else TABLES
-        return {STUDY_TAG: self.study, SCOPE_TAG: scope, CONSUMED_TAG: self.target, WHY_TAG: self.why}
+        tags = {STUDY_TAG: self.study, SCOPE_TAG: scope, CONSUMED_TAG: self.target, WHY_TAG: self.why}
+        return tags | {ALIAS_TAG: self.alias} if self.alias else tags
 
     @property
     def why(self) -> str:
@@ -126,6 +139,7 @@ def plan_of(graph: StudyGraph, state: StudyState, patient: str | None) -> Plan |
         nodes=nodes,
         reasons=tuple(reasons[node.key] for node in nodes),
         target=version_of(sources),
+        alias=alias_of(state.paths, patient) if patient else None,
     )
 
 

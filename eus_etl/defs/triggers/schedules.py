@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from eus_etl.defs.assets.external import seen_whole
 from eus_etl.defs.graph import StudyGraph
 from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import STUDY_TAG
@@ -29,6 +30,8 @@ def nightly_schedule(graph: StudyGraph) -> dg.ScheduleDefinition:
         hold_to_the_end(run_locks(context.instance), context.run.run_id)
         state = StudyState(context.instance, StudyPaths(study.root), graph.nodes)
         seen = observe_study(study, state, relist=True)
+        for observation in seen.whole:
+            context.log_event(seen_whole(study, observation))
         context.add_output_metadata(
             {
                 "changes_reported": seen.changes,

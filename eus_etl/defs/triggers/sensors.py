@@ -70,7 +70,7 @@ def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefin
         reported = dict(list(changed.items())[:EVENTS_A_TICK])
         whole = len(reported) == len(changed)
         return dg.SensorResult(
-            asset_events=list(events(study.study, DRIVE_VIDEOS, reported)),
+            asset_events=list(events(present.study, DRIVE_VIDEOS, reported)),
             dynamic_partitions_requests=_new_partitions(context.instance, study.study, reported),
             skip_reason=f"{len(seen.versions)} visits, {len(reported)} changes reported",
             cursor=_Cursor(seen=mark if mark and whole else "").model_dump_json(),
@@ -215,7 +215,7 @@ def _look_at_records(
         if len(taken) == len(changed):
             found.looked_at[source] = now
         state.assume(graph.key(source), taken)
-        found.events += events(study.study, source, taken)
+        found.events += events(study, source, taken)
         found.patients |= taken.keys()
     found.events += study_events(state, study)
     return found

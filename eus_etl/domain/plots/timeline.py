@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from eus_etl.domain.frame_table import REASON_SEPARATOR
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.labels.on_frames import used_intervals
-from eus_etl.domain.plots.contact_sheet import contact_sheet, small_png
+from eus_etl.domain.plots.contact_sheet import contact_sheet, small_png, with_time
 from eus_etl.domain.quality.scores import REASONS
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ _GAP_PX = 16
 _STRIP_COLUMNS = 800
 _CHARACTER_PX = 6
 
-_OK, _DISTURBED, _INK = "#4c9f70", "#d1495b", "#333333"
+_CERTAIN = "label certain"
+_OK, _DISTURBED, _UNCERTAIN, _INK = "#4c9f70", "#d1495b", "#e3c567", "#333333"
 # distinguishable for color-blind people too: Paul Tol's scheme "light"
 _LABEL_COLORS = (
     "#77aadd",
@@ -62,8 +63,11 @@ def draw_timeline(
     intervals: pl.DataFrame,
     families: Mapping[str, Sequence[str]],
     thumbnails: Sequence[Thumbnail],
+    *,
+    alias: str | None = None,
+    end_s: float | None = None,
 ) -> bytes:
-    """Draw one visit: a row of bars for each label family, for the status and for each reason that occurs.
+    """Draw one visit: a row of bars for each family with labels, for certainty, status and each reason.
 
     Where nothing was recorded the status is blank, so that a label without a recording under it shows.
     The same input gives the same bytes.
@@ -73,6 +77,8 @@ def draw_timeline(
         intervals: ``tables.LABELS`` of the visit; used ones are drawn, suspect ones hatched.
         families: names of the labels of each family.
         thumbnails: by time; no more than ``THUMBNAILS`` are shown.
+        alias: the visit's alias, for the title.
+        end_s: when the procedure was stopped, in procedure time.
 
     Returns:
         A PNG file of some ten kilobytes, twice that with thumbnails.
@@ -87,10 +93,12 @@ def draw_timeline(
     held = _reasons(timed)
     held_reasons = set(held["reasons"].unique())
     reasons = [reason for reason in REASONS if reason in held_reasons]
-    rows = [*families, "status", *reasons]
+    present = set(used["family"])
+    shown = {family: labels for family, labels in families.items() if family in present}
+    rows = [*shown, *([_CERTAIN] if shown else []), "status", *reasons]
     head_px = _THUMBNAIL_PX + _GAP_PX if thumbnails else 0
     height_px = _TOP_PX + head_px + _ROW_PX * len(rows) + _BOTTOM_PX
-    span_s = _span(timed, used)
+    span_s = _span(timed, used, end_s)
     # a label is text, whatever it holds, and looks the same on every machine
     with mpl.rc_context({"text.parse_math": False, "font.family": "DejaVu Sans", "font.size": 8}):
         figure = Figure(figsize=(_WIDTH_PX / _DPI, height_px / _DPI), dpi=_DPI)
@@ -108,12 +116,14 @@ def draw_timeline(
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_yticks(range(len(rows)), labels=rows)
         axes.set_xlabel("procedure time, min:s", labelpad=1)
-        axes.xaxis.set_major_formatter(lambda seconds, _: _clock(seconds))
-        for row, (family, labels) in enumerate(families.items()):
+        axes.xaxis.set_major_formatter(lambda seconds, _: clock(seconds))
+        for row, (family, labels) in enumerate(shown.items()):
             _draw_bars(axes, row, used.filter(pl.col("family") == family), labels)
-        _draw_strips(axes, len(families), timed, held, reasons)
+        _draw_strips(axes, rows, timed, held)
+        if end_s is not None:
+            _draw_end(axes, end_s)
         _draw_thumbnails(figure, axes, thumbnails[:THUMBNAILS], height_px - _TOP_PX - _THUMBNAIL_PX)
-        figure.text(_LEFT_PX / _WIDTH_PX, 1 - 16 / height_px, _title(frames, timed))
+        figure.text(_LEFT_PX / _WIDTH_PX, 1 - 16 / height_px, _title(alias, frames, timed))
         drawn = io.BytesIO()
         figure.savefig(drawn, format="rgba")
     pixels = np.frombuffer(drawn.getvalue(), np.uint8).reshape(height_px, _WIDTH_PX, 4)
@@ -139,23 +149,43 @@ def _draw_bars(axes: "Axes", row: int, intervals: pl.DataFrame, labels: Sequence
                 axes.text(start_s + length_s / 2, row, str(label), ha="center", va="center", clip_on=True)
 
 
-def _draw_strips(
-    axes: "Axes", first_row: int, timed: pl.DataFrame, held: pl.DataFrame, reasons: Sequence[str]
-) -> None:
-    """The status: green where frames are undisturbed, red where not; below it when each reason holds."""
+def _draw_strips(axes: "Axes", rows: Sequence[str], timed: pl.DataFrame, held: pl.DataFrame) -> None:
+    """The status: green where frames are undisturbed, red where not; above it where the label is certain, and
+    below it when each reason holds.
+    """
     edges = _columns(timed, axes.get_xlim())
-    recorded = _occupied(timed["procedure_s"], edges)
-    disturbed = _occupied(timed.filter("disturbed")["procedure_s"], edges)
-    strips = [(recorded & ~disturbed, _OK, first_row), (disturbed, _DISTURBED, first_row)]
-    strips += [
-        (_occupied(held.filter(pl.col("reasons") == reason)["procedure_s"], edges), _DISTURBED, first_row + n)
-        for n, reason in enumerate(reasons, 1)
-    ]
-    for columns, color, row in strips:
-        starts, stops = _runs(columns)
-        axes.broken_barh(
-            list(zip(edges[starts], edges[stops] - edges[starts], strict=True)), (row - 0.4, 0.8), color=color
-        )
+
+    def columns(frames: pl.DataFrame) -> NDArray[np.bool_]:
+        return _occupied(frames["procedure_s"], edges)
+
+    disturbed = columns(timed.filter("disturbed"))
+    for row, name in enumerate(rows):
+        match name:
+            case "status":
+                strips = [(columns(timed) & ~disturbed, _OK), (disturbed, _DISTURBED)]
+            case str() if name == _CERTAIN:
+                certain = columns(timed.filter("label_certain"))
+                strips = [(certain, _OK), (columns(timed) & ~certain, _UNCERTAIN)]
+            case _:
+                strips = [(columns(held.filter(pl.col("reasons") == name)), _DISTURBED)]
+        for drawn, color in strips:
+            starts, stops = _runs(drawn)
+            spans = list(zip(edges[starts], edges[stops] - edges[starts], strict=True))
+            axes.broken_barh(spans, (row - 0.4, 0.8), color=color)
+
+
+def _draw_end(axes: "Axes", end_s: float) -> None:
+    """A line where the procedure was stopped."""
+    axes.axvline(end_s, color=_INK, linewidth=1.5, linestyle="--")
+    first_s, last_s = axes.get_xlim()
+    left = end_s - first_s > (last_s - first_s) / 2
+    axes.annotate(
+        "Stop Procedure",
+        (end_s, axes.get_ylim()[0]),
+        xytext=(-3 if left else 3, 3),
+        textcoords="offset points",
+        ha="right" if left else "left",
+    )
 
 
 def _draw_thumbnails(figure: "Figure", axes: "Axes", thumbnails: Sequence[Thumbnail], bottom_px: int) -> None:
@@ -164,7 +194,8 @@ def _draw_thumbnails(figure: "Figure", axes: "Axes", thumbnails: Sequence[Thumbn
     to_place = axes.transData.inverted()
     for number, thumbnail in enumerate(thumbnails):
         left_px = _LEFT_PX + step_px * number
-        tile = contact_sheet([thumbnail.picture], 1, _THUMBNAIL_PX)[:, :, ::-1]
+        timed = with_time(thumbnail.picture, clock(thumbnail.procedure_s), _THUMBNAIL_PX)
+        tile = contact_sheet([timed], 1, _THUMBNAIL_PX)[:, :, ::-1]
         figure.figimage(tile, left_px, bottom_px, origin="upper")
         x_s, y = to_place.transform((left_px + _THUMBNAIL_PX / 2, bottom_px))
         axes.plot(
@@ -185,9 +216,10 @@ def _reasons(timed: pl.DataFrame) -> pl.DataFrame:
     return held.with_columns(pl.col("reasons").str.split(REASON_SEPARATOR)).explode("reasons")
 
 
-def _span(timed: pl.DataFrame, used: pl.DataFrame) -> tuple[float, float]:
-    """From the first to the last time of a frame or a label; never empty."""
-    times = pl.concat([timed["procedure_s"], used["start_s"], used["stop_s"]])
+def _span(timed: pl.DataFrame, used: pl.DataFrame, end_s: float | None) -> tuple[float, float]:
+    """From the first to the last time of a frame, a label or the procedure's end; never empty."""
+    end = pl.Series([end_s], dtype=pl.Float64()).drop_nulls()
+    times = pl.concat([timed["procedure_s"], used["start_s"], used["stop_s"], end])
     first_s, last_s = times.min(), times.max()
     if not (isinstance(first_s, float) and isinstance(last_s, float)):
         return 0.0, 1.0
@@ -213,14 +245,18 @@ def _runs(columns: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp
     return np.flatnonzero(changes == 1), np.flatnonzero(changes == -1)
 
 
-def _title(frames: pl.DataFrame, timed: pl.DataFrame) -> str:
+def _title(alias: str | None, frames: pl.DataFrame, timed: pl.DataFrame) -> str:
     disturbed = int(frames["disturbed"].sum())
-    title = f"{frames.height} frames, {disturbed} disturbed (red)"
+    said = [f"{frames.height} frames, {disturbed} disturbed (red)"]
+    first_s, last_s = timed["procedure_s"].min(), timed["procedure_s"].max()
+    if isinstance(first_s, float) and isinstance(last_s, float):
+        said.insert(0, f"{clock(first_s)} to {clock(last_s)}")
     if untimed := frames.height - timed.height:
-        title += f", {untimed} without a place in time (not drawn)"
-    return title
+        said.append(f"{untimed} without a place in time (not drawn)")
+    return "   ".join([alias, *said] if alias else said)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """``1:05`` for 65 s."""
     minutes, rest = divmod(round(abs(seconds)), 60)
-    return f"{'-' if seconds < 0 else ''}{minutes}:{rest:02d}"
+    return f"{'-' if seconds < 0 and minutes + rest else ''}{minutes}:{rest:02d}"

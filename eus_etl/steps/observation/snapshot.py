@@ -11,7 +11,7 @@ from eus_etl.domain.paths import StudyPaths, is_safe_id
 from eus_etl.domain.patient_matching import PatientMatcher
 from eus_etl.domain.tables.catalog import REGIONS, SYNC
 from eus_etl.domain.tables.rejection import Rejection
-from eus_etl.errors import PatientUnknownError
+from eus_etl.errors import PatientUnknownError, SnapshotLostError
 from eus_etl.settings import StudyConfig
 from eus_etl.sources.videos.base import SourceFile
 from eus_etl.steps.observation.known_screens import KNOWN_SCREENS, require_known_screens
@@ -118,6 +118,15 @@ def attributes_of(paths: StudyPaths, patient_id: str) -> Mapping[str, object] | 
     """The attributes of a visit's label item; None where there is no item."""
     found = Inventory(paths, LABEL_ITEMS).load(patient_id)
     return None if found is None else _Item.model_validate(found).attributes
+
+
+def alias_of(paths: StudyPaths, patient_id: str) -> str | None:
+    """The visit's alias, a pseudonym that the labelling app made; None where it is not known."""
+    try:
+        alias = (Inventory(paths, LABEL_ITEMS).load(patient_id) or {}).get("pseudo_name")
+    except SnapshotLostError:
+        return None
+    return None if alias is None else str(alias)
 
 
 def subject_of(paths: StudyPaths, patient_id: str) -> str | None:

@@ -5,26 +5,25 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-import cv2
 import numpy as np
 import polars as pl
 
-from eus_etl.domain.images.codec import decode_image, encode_png
+from eus_etl.domain.images.codec import encode_png
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.plots.contact_sheet import contact_sheet, small_png
+from eus_etl.domain.plots.contact_sheet import contact_sheet, small_png, with_time, write
+from eus_etl.domain.plots.timeline import clock
 from eus_etl.domain.sampling import spread
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown, shown_frames
-
-SHOWN_BYTES = 200_000
-"""A larger sheet is not shown in the page: it would be stored with each materialisation."""
+from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos
 
 _COLUMNS, _TILE_PX = 8, 128
-_OF_VISIT_COLUMNS, _OF_VISIT_ROWS, _OF_VISIT_TILE_PX = 6, 8, 80
-_SHOWN_TILE_PX = 48
-_CAPTION_PX = 128
-_EMPTY = np.zeros((_TILE_PX, _TILE_PX), np.uint8)
+_OF_VISIT_COLUMNS, _OF_VISIT_ROWS = 6, 8
+_CAPTION_LETTERS = 15
+_EMPTY = np.full((_TILE_PX, _TILE_PX), 40, np.uint8)
+_DARK = 0.5
+"""A picture less than this share as bright as most shows hardly anything."""
 
 Row = tuple[str, list[Picture]]
 """A caption, and the pictures beside it."""
@@ -39,35 +38,40 @@ def draw_contact_sheet(study: StudyConfig, recipe: str, index: pl.LazyFrame) -> 
         index: the dataset's index; only undisturbed frames of it are shown.
     """
     paths = StudyPaths(study.root)
-    rows = [(label, _read(paths, chosen)) for label, chosen in _pictures_of_labels(study, recipe, index)]
-    return encode_png(_sheet(rows, _COLUMNS, _TILE_PX))
-
-
-def in_small(png: bytes) -> bytes:
-    """A sheet of the dataset, reduced for the page."""
-    sheet = decode_image(png)
-    if sheet is None:
-        raise ValueError("the sheet is not a PNG file")
-    height, width = (length * _SHOWN_TILE_PX // _TILE_PX for length in sheet.shape[:2])
-    return small_png(np.asarray(cv2.resize(sheet, (width, height), interpolation=cv2.INTER_AREA), np.uint8))
+    rows = [
+        (label, [read_shown(paths, path) for path in chosen])
+        for label, chosen in _pictures_of_labels(study, recipe, index)
+        if chosen
+    ]
+    return encode_png(_sheet(rows, _COLUMNS))
 
 
 def draw_visit_sheet(study: StudyConfig, patient_id: str, recipe: str) -> bytes:
     """A sheet of one visit: the layout's id, then its masked frames spread over time.
 
-    Layouts whose mask cannot be trusted are left out; of many, some spread over the visit are shown.
+    Each frame bears its time in the video. Layouts whose mask cannot be trusted and dark frames are left out;
+    of many layouts, some spread over the visit are shown.
     """
     paths = StudyPaths(study.root)
     frames = shown_frames(paths, patient_id, recipe)
+    frames = frames.filter(pl.col("mean") >= _DARK * pl.col("mean").median().over("layout_id"))
+    times = dict(_times(extracted_videos(paths, patient_id)))
     layouts = frames.partition_by("layout_id", maintain_order=True)
-    rows = [
-        (
-            of_layout["layout_id"][0],
-            _read(paths, of_layout["path"][spread(of_layout.height, _OF_VISIT_COLUMNS)]),
-        )
-        for of_layout in (layouts[place] for place in spread(len(layouts), _OF_VISIT_ROWS))
-    ]
-    return small_png(_sheet(rows, _OF_VISIT_COLUMNS, _OF_VISIT_TILE_PX))
+    rows = []
+    for of_layout in (layouts[place] for place in spread(len(layouts), _OF_VISIT_ROWS)):
+        chosen = of_layout[spread(of_layout.height, _OF_VISIT_COLUMNS)].select("frame_id", "path")
+        tiles = [
+            with_time(read_shown(paths, path), clock(times[frame_id]), _TILE_PX)
+            for frame_id, path in chosen.iter_rows()
+        ]
+        rows.append((str(of_layout["layout_id"][0]), tiles))
+    return small_png(_sheet(rows, _OF_VISIT_COLUMNS))
+
+
+def _times(videos: Iterable[ExtractedVideo]) -> Iterator[tuple[str, float]]:
+    """Ids of frames with the second of their video at which each is shown."""
+    for video in videos:
+        yield from video.frames.select("frame_id", "video_s").iter_rows()
 
 
 def _pictures_of_labels(
@@ -114,25 +118,18 @@ def _of_labels(study: StudyConfig, recipe: str, index: pl.LazyFrame) -> pl.DataF
     return places.join(found, on="place", maintain_order="left").drop("place")
 
 
-def _read(paths: StudyPaths, chosen: Iterable[str]) -> list[Picture]:
-    return [read_shown(paths, path) for path in chosen]
-
-
-def _sheet(rows: Sequence[Row], columns: int, tile_px: int) -> Picture:
-    """BGR: a caption and at most ``columns`` pictures per row."""
+def _sheet(rows: Sequence[Row], columns: int) -> Picture:
+    """BGR: a caption and at most ``columns`` pictures per row; where there is none, the ground is grey."""
     tiles: list[Picture] = []
-    for caption, pictures in rows:
+    for caption, pictures in rows or [("no picture to show", [])]:
         row = [_caption(caption), *pictures[:columns]]
         tiles += row + [_EMPTY] * (columns + 1 - len(row))
-    return contact_sheet(tiles, columns + 1, tile_px)
+    return contact_sheet(tiles, columns + 1, _TILE_PX)
 
 
 def _caption(text: str) -> Picture:
     """The text over as many lines as it takes."""
-    tile = np.zeros((_CAPTION_PX, _CAPTION_PX), np.uint8)
-    for line, start in enumerate(range(0, len(text), 12)):
-        place = (6, _CAPTION_PX // 2 + 22 * line)
-        cv2.putText(
-            tile, text[start : start + 12], place, cv2.FONT_HERSHEY_SIMPLEX, 0.55, 255, 1, cv2.LINE_AA
-        )
+    tile = _EMPTY.copy()
+    for line, start in enumerate(range(0, len(text), _CAPTION_LETTERS)):
+        write(tile, text[start : start + _CAPTION_LETTERS], (5, _TILE_PX // 2 + 16 * line))
     return tile

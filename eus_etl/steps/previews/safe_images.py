@@ -37,7 +37,7 @@ def shown_frames(paths: StudyPaths, patient_id: str, recipe: str) -> pl.DataFram
     may include text), or if text was read in it.
 
     Returns:
-        ``frame_id, layout_id, path`` (below the study's root).
+        ``frame_id, layout_id, path`` (below the study's root) ``, mean`` (grey level inside the mask).
     """
     doubtful = (pl.col("found_by") == "auto_structure") & ~pl.col("signed_off").fill_null(value=False)
     believed = [
@@ -50,7 +50,7 @@ def shown_frames(paths: StudyPaths, patient_id: str, recipe: str) -> pl.DataFram
     return (
         load_part(paths, PREPROCESSED, patient_id)
         .filter(pl.col("recipe") == recipe, pl.col("layout_id").is_in(set(believed) - set(with_text)))
-        .select("frame_id", "layout_id", "path")
+        .select("frame_id", "layout_id", "path", "mean")
     )
 
 

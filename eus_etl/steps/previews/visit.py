@@ -12,7 +12,9 @@ from pathlib import Path
 
 import polars as pl
 
+from eus_etl.domain.images.codec import decode_image
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.plots.contact_sheet import for_page
 from eus_etl.domain.plots.timeline import THUMBNAILS, Thumbnail, draw_timeline
 from eus_etl.domain.sampling import spread
 from eus_etl.settings import StudyConfig
@@ -24,7 +26,7 @@ from eus_etl.storage.files.listing import listed
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Pictures that were drawn, PNG by title, and why others were not."""
+    """Pictures that were drawn, small WebP files for the page by title, and why others were not."""
 
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -34,17 +36,26 @@ def draw(title: str, file: Path, drawing: Callable[[], bytes]) -> Drawn:
     """Draw one picture and keep it as ``file``; on failure, remove ``file`` and leave a note."""
     try:
         png = drawing()
+        picture = decode_image(png, "bgr")
+        assert picture is not None  # noqa: S101 - it was drawn this moment
+        shown = for_page(picture)
         write_atomically(file, png)
     except Exception as error:
         # its message may hold anything, its type holds no name
         with suppress(OSError):
             file.unlink(missing_ok=True)
         return Drawn(notes={f"{title} not drawn": type(error).__name__})
-    return Drawn({title: png})
+    return Drawn({title: shown})
 
 
 def timeline_of_visit(
-    study: StudyConfig, patient_id: str, table: pl.DataFrame, intervals: pl.DataFrame
+    study: StudyConfig,
+    patient_id: str,
+    table: pl.DataFrame,
+    intervals: pl.DataFrame,
+    *,
+    alias: str | None,
+    end_s: float | None,
 ) -> Drawn:
     """The visit's timeline: labels, status, and masked thumbnails of the first recipe that has any.
 
@@ -53,12 +64,16 @@ def timeline_of_visit(
         patient_id: the visit.
         table: its frame table.
         intervals: ``tables.LABELS`` of the visit.
+        alias: the visit's alias, where it is known.
+        end_s: when the procedure was stopped, in procedure time, where that is known.
     """
     families = {family: [label.name for label in labels] for family, labels in study.families.items()}
     return draw(
         "timeline",
         StudyPaths(study.root).timeline_picture(patient_id),
-        lambda: draw_timeline(table, intervals, families, _thumbnails(study, patient_id, table)),
+        lambda: draw_timeline(
+            table, intervals, families, _thumbnails(study, patient_id, table), alias=alias, end_s=end_s
+        ),
     )
 
 
@@ -81,12 +96,13 @@ def sheets_of_visit(study: StudyConfig, patient_id: str) -> Drawn:
 
 
 def _thumbnails(study: StudyConfig, patient_id: str, table: pl.DataFrame) -> list[Thumbnail]:
+    """Of undisturbed frames; of a visit that has none, no thumbnails: a black picture shows nothing."""
     paths = StudyPaths(study.root)
-    timed = table.drop_nulls("procedure_s").select("frame_id", "procedure_s").sort("procedure_s")
+    timed = table.filter(~pl.col("disturbed")).drop_nulls("procedure_s")
+    timed = timed.select("frame_id", "procedure_s").sort("procedure_s")
     for recipe in study.preprocess.recipes:
-        shown = timed.join(
-            shown_frames(paths, patient_id, recipe), on="frame_id", maintain_order="left"
-        ).select("procedure_s", "path")
+        images = shown_frames(paths, patient_id, recipe).select("frame_id", "path")
+        shown = timed.join(images, on="frame_id", maintain_order="left").select("procedure_s", "path")
         chosen = shown[spread(shown.height, THUMBNAILS)]
         if shown.height:
             return [

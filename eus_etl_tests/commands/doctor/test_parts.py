@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.support.hospitals.tiny_hospital import ONE
-from eus_etl.commands.doctor.disk_space import in_units, not_fetched
+from eus_etl.commands.doctor.disk_space import not_fetched
 from eus_etl.commands.doctor.machine import clock_against, differing_packages, examine_text_reader
+from eus_etl.domain.numbers import bytes_in_units
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import TextCheckConfig, shipped
 
@@ -40,7 +41,7 @@ def test_what_waits_is_what_no_copy_has_the_size_of(
     [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (2_500_000, "2.5 MB"), (10**18, "1000.0 PB")],
 )
 def test_units(size: int, text: str) -> None:
-    assert in_units(size) == text
+    assert bytes_in_units(size) == text
 
 
 @pytest.mark.parametrize(

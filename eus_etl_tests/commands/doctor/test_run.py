@@ -21,11 +21,11 @@ from benchmarks.support.servers.drive_files import Drive
 from benchmarks.support.servers.drive_server import serve
 from benchmarks.support.servers.drive_tokens import ACCOUNT, TokenOffice
 from benchmarks.support.servers.sheet_server import Spreadsheet, sheet_server
-from eus_etl.commands.doctor.disk_space import in_units
 from eus_etl.commands.doctor.finding import Finding
 from eus_etl.commands.doctor.run import examine
 from eus_etl.defs import instance as homes
 from eus_etl.defs.instance import open_instance
+from eus_etl.domain.numbers import bytes_in_units
 from eus_etl.steps.observation.connect import connect
 from eus_etl.steps.observation.observe import observe_all
 from eus_etl.steps.observation.snapshot import observed_files
@@ -118,7 +118,7 @@ def test_images_are_foreseen_from_those_that_the_study_has(hospital: TinyHospita
     rows = {"patient_id": [ONE, TWO], "video_id": [made, "vbbbbbbbbbbbb"], "bytes": [1000, 1]}
     pl.DataFrame(rows).write_csv(paths.table("videos"))
     waiting = sum(path.stat().st_size for path in hospital.videos.rglob("*.mp4"))
-    assert f"images about {in_units(7 * waiting)}" in look(hospital)["free disk"].found
+    assert f"images about {bytes_in_units(7 * waiting)}" in look(hospital)["free disk"].found
 
 
 def test_a_root_that_is_not_ours(hospital: TinyHospital) -> None:

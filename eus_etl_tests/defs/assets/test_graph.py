@@ -27,7 +27,7 @@ GRAPH = {
     "regions": {"frames", "region_rows", "known_screens"},
     "frame_table": {"raw_videos", "frames", "regions", "labels", "sync_rows"},
     "preprocessed_frames": {"frames", "regions", "text_reader"},
-    "timeline": {"labels", "frame_table", "preprocessed_frames"},
+    "timeline": {"label_items", "labels", "frame_table", "preprocessed_frames"},
     "labels_csv": {"labels"},
     "patients_csv": {"patients"},
     "videos_csv": {"raw_videos", "frames"},

@@ -109,6 +109,7 @@ class World:
         return StepSpec(
             key=asset_key(study.study, asset.name),
             step=step,
+            code=step,
             deps=asset_keys(study.study, *asset.deps),
             code_version=str(self.configurations.get(asset.name, 0)),
             description=asset.name,
@@ -229,7 +230,7 @@ def make(world: World, study: StudyConfig, instance: dg.DagsterInstance) -> RunR
         held = {p: str(world.sources[source, p]) for p in PATIENTS}
         Inventory(paths, source).store({p: {"held": version} for p, version in held.items()}, held)
         changed = {p: v for p, v in held.items() if state.version(graph.key(source), p) != v}
-        for event in events(study.study, source, changed):
+        for event in events(study, source, changed):
             instance.report_runless_asset_event(event)
         state.assume(graph.key(source), changed)
     make_all(graph, state, PATIENTS, frozenset(), report)

@@ -175,19 +175,13 @@ def test_what_is_made_already_is_told_once_more_and_not_made(
 ) -> None:
     session = StudySession(hospital.study, instance)
     asked = dg.AssetRecordsFilter(dg.AssetKey(["eusml", "timeline"]), asset_partitions=[ONE])
-    (before,) = instance.fetch_materializations(asked, limit=1).records
-    assert before.asset_materialization is not None
+    pictures = instance.fetch_observations(asked, limit=9).records
+    assert len(pictures) == 1
     told = execute(hospital, instance, **ASKED)
     assert set(told) == set(CHAIN)
     assert all(MADE_BY in metadata for metadata in told.values())
     assert not any("videos_decoded" in metadata for metadata in told.values())
-    pictures = {
-        name: value.value
-        for name, value in before.asset_materialization.metadata.items()
-        if isinstance(value, dg.MarkdownMetadataValue)
-    }
-    assert pictures
-    assert pictures.items() <= told["timeline"].items()
+    assert instance.fetch_observations(asked, limit=9).records == pictures  # drawn once, kept once
     again = execute(hospital, instance, **ASKED)
     assert again["frames"] == told["frames"]  # the one that made it, not the one that told it
     assert not any(session.state.reasons(patient) for patient in (ONE, TWO, None))

@@ -76,6 +76,20 @@ def night(hospital: TinyHospital, instance: dg.DagsterInstance) -> tuple[bool, d
     return done.success, found
 
 
+def test_a_night_reports_what_it_has_seen_whole_and_changes_no_version(
+    hospital: TinyHospital, instance: dg.DagsterInstance
+) -> None:
+    night(hospital, instance)
+    key = dg.AssetKey(["eusml", "label_items"])
+    event = instance.get_latest_materialization_event(key)
+    assert event is not None
+    told = event.asset_materialization
+    assert told is not None
+    assert told.partition is None
+    assert {name: value.value for name, value in told.metadata.items()} == {"visits": 1, "rejected": 0}
+    assert night(hospital, instance) == (True, NOTHING)
+
+
 def test_it_comes_at_five_in_the_morning_in_india(hospital: TinyHospital) -> None:
     schedule = build_study_definitions(hospital.study).resolve_schedule_def(NIGHTLY)
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
@@ -90,8 +104,8 @@ def test_it_comes_at_five_in_the_morning_in_india(hospital: TinyHospital) -> Non
 def test_a_night_sees_everything_and_makes_nothing(
     hospital: TinyHospital, instance: dg.DagsterInstance, server: DriveServer
 ) -> None:
-    # an item, a row, its videos, and what is unassigned
-    assert night(hospital, instance) == (True, NOTHING | {"changes_reported": 4})
+    # an item, a row, its videos, what is unassigned, and what screens are known
+    assert night(hospital, instance) == (True, NOTHING | {"changes_reported": 5})
     assert not hospital.paths.raw_data.exists()
     assert StudySession(hospital.study, instance).run().videos_decoded == 1
     listed = server.counts["list"]

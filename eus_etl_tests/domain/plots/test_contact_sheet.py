@@ -1,7 +1,7 @@
 import numpy as np
 
 from benchmarks.support.screens.screens import HEIGHT, SECTOR, WIDTH
-from eus_etl.domain.plots.contact_sheet import contact_sheet, region_outline
+from eus_etl.domain.plots.contact_sheet import PAGE_BYTES, contact_sheet, for_page, region_outline, with_time
 
 
 def test_an_outline_shows_the_polygon_and_nothing_else() -> None:
@@ -26,3 +26,19 @@ def test_a_contact_sheet_has_a_tile_a_picture() -> None:
 
 def test_a_contact_sheet_of_nothing_is_black() -> None:
     assert not contact_sheet([], columns=2, tile_px=8).any()
+
+
+def test_a_picture_for_the_page_keeps_to_its_bytes_whatever_it_shows() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (900, 1200, 3)).astype(np.uint8)
+    shown = for_page(noise)
+    assert len(shown) <= PAGE_BYTES
+    assert shown[:4] == b"RIFF"
+    assert for_page(noise) == shown
+
+
+def test_a_time_is_legible_on_black_and_on_white() -> None:
+    for shade in (0, 255):
+        tile = with_time(np.full((64, 64), shade, np.uint8), "1:05", 64)
+        corner = tile[48:, :40].astype(int)
+        assert corner.max() - corner.min() > 150
+        assert (tile[:40] == shade).all()

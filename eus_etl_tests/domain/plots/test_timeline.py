@@ -14,6 +14,7 @@ from eus_etl.domain.tables.catalog import LABELS
 FAMILIES = {"station": ["Station 1", "Station 2"], "fna": ["FNA"]}
 RATE_HZ = 5
 GREEN, RED, BLUE = (0x4C, 0x9F, 0x70), (0xD1, 0x49, 0x5B), (0x77, 0xAA, 0xDD)
+YELLOW = (0xE3, 0xC5, 0x67)
 LEFT_PX, RIGHT_PX = 96, 946
 """Where the first and the last time lie."""
 
@@ -24,7 +25,7 @@ def frames(seconds: int, reasons: dict[int, str] | None = None, start_s: float =
     held = [(reasons or {}).get(int(time)) for time in times]
     return pl.DataFrame(
         {"procedure_s": times + start_s, "reasons": held}, schema_overrides={"reasons": pl.String()}
-    ).with_columns(pl.col("reasons").is_not_null().alias("disturbed"))
+    ).with_columns(pl.col("reasons").is_not_null().alias("disturbed"), label_certain=pl.lit(value=True))
 
 
 def picture(png: bytes) -> NDArray[np.uint8]:
@@ -75,6 +76,39 @@ def test_each_reason_that_holds_has_a_row() -> None:
     assert both.shape[0] - plain.shape[0] == 2 * row_px
 
 
+def test_families_without_labels_are_left_out_and_certainty_comes_with_labels() -> None:
+    none = picture(draw_timeline(frames(20), LABELS.empty(), FAMILIES, []))
+    one = picture(draw_timeline(frames(20), intervals(("station", "Station 1", 1.0, 3.0)), FAMILIES, []))
+    reason = picture(draw_timeline(frames(20, {3: "frozen"}), LABELS.empty(), FAMILIES, []))
+    row_px = reason.shape[0] - none.shape[0]
+    assert one.shape[0] - none.shape[0] == 2 * row_px
+
+
+def test_where_the_label_is_not_certain_its_row_is_yellow() -> None:
+    doubtful = frames(100).with_columns(label_certain=~pl.col("procedure_s").is_between(40, 60))
+    labels = intervals(("station", "Station 1", 0.0, 99.0))
+    yellow = columns_of(picture(draw_timeline(doubtful, labels, FAMILIES, [])), YELLOW)
+    assert time_of(yellow, 99.8) == pytest.approx((40, 60), abs=0.7)
+
+
+def test_stop_procedure_is_in_the_picture_even_after_the_last_frame() -> None:
+    within, after = (
+        picture(draw_timeline(frames(50), LABELS.empty(), FAMILIES, [], end_s=end_s))
+        for end_s in (25.0, 100.0)
+    )
+    assert time_of(columns_of(within, GREEN), 49.8)[1] == pytest.approx(49.8, abs=0.5)
+    assert time_of(columns_of(after, GREEN), 100)[1] == pytest.approx(49.8, abs=0.5)
+    unknown = picture(draw_timeline(frames(50), LABELS.empty(), FAMILIES, []))
+    assert (within != unknown).any()
+
+
+def test_the_alias_is_in_the_title() -> None:
+    with_alias = picture(draw_timeline(frames(20), LABELS.empty(), FAMILIES, [], alias="Quiet-Otter-2"))
+    without = picture(draw_timeline(frames(20), LABELS.empty(), FAMILIES, []))
+    assert (with_alias[:24] != without[:24]).any()
+    assert with_alias.shape == without.shape
+
+
 def test_thumbnails_are_shown_above_and_no_more_than_fit() -> None:
     tile = np.full((64, 64), 96, np.uint8)
     without = picture(draw_timeline(frames(20), LABELS.empty(), FAMILIES, []))
@@ -107,7 +141,7 @@ def test_any_visit_can_be_drawn(
     times: list[float | None], labels: list[tuple[str, float, float]], reasons: str
 ) -> None:
     visit = pl.DataFrame({"procedure_s": times}, schema={"procedure_s": pl.Float64()}).with_columns(
-        reasons=pl.lit(reasons), disturbed=True
+        reasons=pl.lit(reasons), disturbed=True, label_certain=False
     )
     used = intervals(*(("fna", label, start, start + length) for label, start, length in labels))
     assert picture(draw_timeline(visit, used, FAMILIES, [])).size

@@ -14,18 +14,30 @@ from benchmarks.support.hospitals.visits import PATIENT, intervals, make_study, 
 from benchmarks.support.screens.screens import Picture, colored, moving_screens
 from benchmarks.support.videos.pictures import read_picture
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.plots.contact_sheet import PAGE_BYTES, for_page
 from eus_etl.domain.sampling import spread
-from eus_etl.domain.tables.catalog import LABELS, LAYOUTS, REGIONS, SYNC, TEXT_CHECKS
+from eus_etl.domain.tables.catalog import (
+    LABELS,
+    LAYOUTS,
+    PREPROCESSED,
+    REGIONS,
+    SYNC,
+    TEXT_CHECKS,
+    frame_table,
+)
 from eus_etl.settings import RecipeConfig, StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
+from eus_etl.steps.previews.contact_sheets import draw_visit_sheet
 from eus_etl.steps.previews.safe_images import shown_frames
+from eus_etl.steps.previews.visit import timeline_of_visit
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.steps.timeline import make_timeline
 from eus_etl.storage.outputs import describe, not_made
-from eus_etl.storage.tables.parts import load_part, write_part
+from eus_etl.storage.tables.parts import load_frame_table, load_part, write_part
 
+ALIAS = "Quiet-Otter-2"
 MOVING, STILL = "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
 FRAMES = 20
 RECIPE = "small"
@@ -56,7 +68,7 @@ def halve(file: Path) -> None:
 
 def timeline(study: StudyConfig) -> StepResult:
     make_frame_table(study, PATIENT, SYNC.empty(), None)
-    return make_timeline(study, PATIENT)
+    return make_timeline(study, PATIENT, ALIAS)
 
 
 def shown_videos(study: StudyConfig) -> set[str]:
@@ -74,13 +86,15 @@ def test_a_visit_is_shown_by_a_timeline_and_a_sheet_that_lie_beside_the_tables(v
     paths = StudyPaths(visit.root)
     sheet = preprocess_patient(visit, PATIENT)
     table = timeline(visit)
-    assert sheet.pictures == {
-        f"contact sheet {RECIPE}": paths.visit_contact_sheet(PATIENT, RECIPE).read_bytes()
+    shown = {**sheet.pictures, **table.pictures}
+    kept = {
+        f"contact sheet {RECIPE}": paths.visit_contact_sheet(PATIENT, RECIPE),
+        "timeline": paths.timeline_picture(PATIENT),
     }
-    assert table.pictures == {"timeline": paths.timeline_picture(PATIENT).read_bytes()}
-    assert all(len(png) < 60_000 for png in (*sheet.pictures.values(), *table.pictures.values()))
+    assert shown == {title: for_page(read_picture(file)) for title, file in kept.items()}
+    assert all(len(picture) <= PAGE_BYTES for picture in shown.values())
     # a caption and six frames of the one layout whose mask is believed
-    assert read_picture(paths.visit_contact_sheet(PATIENT, RECIPE)).shape[:2] == (80, 7 * 80)
+    assert read_picture(paths.visit_contact_sheet(PATIENT, RECIPE)).shape[:2] == (128, 7 * 128)
 
 
 def test_the_timeline_needs_no_image_at_all(visit: StudyConfig) -> None:
@@ -149,6 +163,40 @@ def test_a_picture_that_cannot_be_drawn_or_kept_fails_nothing(visit: StudyConfig
     assert not {**table.pictures, **sheets.pictures}
     assert {"timeline not drawn", f"contact sheet {RECIPE} not drawn"} <= {*table.metadata, *sheets.metadata}
     assert all(check.passed for check in sheets.checks)
+
+
+def test_dark_images_are_on_no_sheet(visit: StudyConfig) -> None:
+    preprocess_patient(visit, PATIENT)
+    paths = StudyPaths(visit.root)
+    bright = draw_visit_sheet(visit, PATIENT, RECIPE)
+    part = load_part(paths, PREPROCESSED, PATIENT)
+    shown = shown_frames(paths, PATIENT, RECIPE)
+    dark = pl.col("frame_id") == shown["frame_id"][0]
+    write_part(
+        paths,
+        PREPROCESSED,
+        PATIENT,
+        part.with_columns(mean=pl.when(dark).then(1.0).otherwise(pl.col("mean"))),
+    )
+    assert draw_visit_sheet(visit, PATIENT, RECIPE) != bright
+
+
+def test_a_timeline_shows_no_disturbed_frame(visit: StudyConfig) -> None:
+    preprocess_patient(visit, PATIENT)
+    make_frame_table(visit, PATIENT, SYNC.empty(), None)
+    table = load_frame_table(StudyPaths(visit.root), frame_table(visit.families), PATIENT)
+    spoiled = table.with_columns(disturbed=pl.lit(value=True))
+    of_none = timeline_of_visit(visit, PATIENT, spoiled, LABELS.empty(), alias=None, end_s=None)
+    height = Image.open(io.BytesIO(of_none.pictures["timeline"])).height
+    drawn = timeline_of_visit(
+        visit,
+        PATIENT,
+        table.with_columns(disturbed=pl.lit(value=False)),
+        LABELS.empty(),
+        alias=None,
+        end_s=None,
+    )
+    assert Image.open(io.BytesIO(drawn.pictures["timeline"])).height > height + 64
 
 
 def test_sheets_of_former_recipes_are_removed(visit: StudyConfig) -> None:

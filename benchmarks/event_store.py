@@ -1,0 +1,93 @@
+"""Bytes that Dagster's event store (SQLite) takes for a first chain, a label edit, and the tables after each.
+
+    python benchmarks/event_store.py
+
+One visit with a made recording of a minute and one recipe of 512 px; everything by `eus-etl run`. Counted is
+what Dagster writes of events, wherever it stores them again, and beside it the size of the run's file: that
+holds 27 tables and indexes, 110 kB, before its first event.
+"""
+
+import sqlite3
+import tempfile
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+from benchmarks.support.hospitals.tiny_hospital import ONE, TWO, TinyHospital
+from benchmarks.support.videos.sample_recordings import sample_recording
+from eus_etl.defs.instance import open_instance
+from eus_etl.defs.reconcile.local_session import StudySession
+
+
+def hospital_of_one_visit(folder: Path) -> TinyHospital:
+    """A visit with a recording of a minute, three labels and no sheet."""
+    hospital = TinyHospital(folder)
+    for video in hospital.videos.rglob("*.mp4"):
+        video.unlink()
+    del hospital.items[TWO]
+    hospital.items[ONE] |= {"Stop Procedure": "00:01:00", "Stop Station 1 1": "00:00:20"}
+    hospital.items[ONE] |= {"Start Station 2 1": "00:00:20", "Stop Station 2 1": "00:00:50"}
+    hospital.write_items()
+    hospital.write_rows("Patient,Cancer type\n")
+    hospital.configure(preprocess={"recipes": {"square_512": {"version": 1, "size_px": 512}}})
+    made, _ = sample_recording(folder, "convex", 1)
+    made.replace(hospital.videos / ONE / f"first{made.suffix}")
+    return hospital
+
+
+def run(hospital: TinyHospital) -> None:
+    """What `eus-etl run` does."""
+    with open_instance(hospital.home) as instance:
+        report = StudySession(hospital.study, instance).run()
+    if not report.complete:
+        raise SystemExit(f"not complete: {report.failed} {report.unobserved}")
+
+
+def runs(home: Path) -> list[str]:
+    """Ids of all runs, the oldest first."""
+    with open_instance(home) as instance:
+        return [run.run_id for run in reversed(instance.get_runs())]
+
+
+def written(home: Path, run_id: str) -> Counter[str]:
+    """Bytes of the run's events by type, each as often as it is stored, and of what is kept beside them."""
+    found: Counter[str] = Counter()
+    for file in (home / "history" / "runs" / f"{run_id}.db", home / "history" / "runs" / "index.db"):
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            for kind, size in database.execute(
+                "SELECT dagster_event_type, sum(length(event)) FROM event_logs WHERE run_id = ? GROUP BY 1",
+                (run_id,),
+            ):
+                found[str(kind)] += size
+            for table, column in (
+                ("asset_keys", "last_materialization"),
+                ("asset_check_executions", "evaluation_event"),
+            ):
+                run_column = "last_run_id" if table == "asset_keys" else "run_id"
+                query = f"SELECT sum(length({column})) FROM {table} WHERE {run_column} = ?"  # noqa: S608 - ours
+                found[table] += database.execute(query, (run_id,)).fetchone()[0] or 0
+    return found
+
+
+def main() -> None:
+    """Print a line per run, and what weighs most in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        hospital = hospital_of_one_visit(Path(folder))
+        known: list[str] = []
+        for what in ("first chain", "label edit"):
+            if what == "label edit":
+                hospital.items[ONE] |= {"Stop Station 1 1": "00:00:25", "Start Station 2 1": "00:00:25"}
+                hospital.write_items()
+            run(hospital)
+            fresh = [run_id for run_id in runs(hospital.home) if run_id not in known]
+            known += fresh
+            for run_id, of_which in zip(fresh, ("its visit", "the tables"), strict=True):
+                found = written(hospital.home, run_id)
+                file = hospital.home / "history" / "runs" / f"{run_id}.db"
+                heaviest = ", ".join(f"{kind} {size / 1000:.0f}" for kind, size in found.most_common(5))
+                print(f"{what}, {of_which}: {found.total() / 1000:.0f} kB written ({heaviest}), ", end="")
+                print(f"file of the run {file.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

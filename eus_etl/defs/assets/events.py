@@ -1,0 +1,62 @@
+"""How what a step reports shows in Dagster's page: facts in plain units, and pictures.
+
+Pictures go into an event of their own, after the one that says that the asset was made: the metadata of that
+one are stored with the step's output and with the asset as well.
+"""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+
+from eus_etl.domain.numbers import bytes_in_units
+from eus_etl.domain.paths import StudyPaths
+from eus_etl.steps.result import StepResult
+
+Shown = int | float | str | bool | dg.PathMetadataValue
+
+
+def facts_of(
+    paths: StudyPaths, facts: Mapping[str, int | float | str | bool | Path], alias: str | None
+) -> dict[str, Shown]:
+    """What a step reported, for people.
+
+    Args:
+        paths: the study's paths.
+        facts: keys in ``bytes`` are sizes, those in ``_s`` times in seconds; paths lie below the root.
+        alias: the visit's alias; None for an asset of the whole study.
+    """
+    shown: dict[str, Shown] = {} if alias is None else {"alias": alias}
+    for name, value in facts.items():
+        if name == "bytes" or name.endswith("_bytes"):
+            shown[name.removesuffix("bytes") + "size"] = bytes_in_units(int(str(value)))
+        elif name.endswith("_s") and not name.endswith("_per_s"):
+            shown[name.removesuffix("_s")] = f"{value} s"
+        elif isinstance(value, Path):
+            shown[name] = dg.MetadataValue.path(paths.relative(value))
+        else:
+            shown[name] = value
+    if any(isinstance(value, Path) for value in facts.values()):
+        shown["below the root"] = dg.MetadataValue.path(str(paths.root))
+    return shown
+
+
+def picture_event(
+    key: dg.AssetKey, patient: str | None, alias: str | None, result: StepResult
+) -> dg.AssetObservation | None:
+    """The event that carries the pictures of what was made; None where there are none."""
+    if not result.pictures:
+        return None
+    whose = f" of {alias}" if alias else ""
+    return dg.AssetObservation(
+        key,
+        partition=patient,
+        description=f"{', '.join(result.pictures)}{whose}",
+        metadata={f"{title}{whose}": _picture(title, webp) for title, webp in result.pictures.items()},
+    )
+
+
+def _picture(title: str, webp: bytes) -> dg.MarkdownMetadataValue:
+    """The page shows Markdown, and in it pictures that carry their own bytes."""
+    return dg.MetadataValue.md(f"![{title}](data:image/webp;base64,{base64.b64encode(webp).decode()})")
