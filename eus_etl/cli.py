@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 @click.version_option(package_name="eus-etl")
 def main() -> None:
     """From hospital ultrasound videos to datasets that can be trusted frame by frame."""
+    from eus_etl.storage.trouble import silence_libraries
+
+    silence_libraries()
 
 
 @main.command()

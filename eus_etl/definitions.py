@@ -11,6 +11,7 @@ from eus_etl.defs.study import build_study_definitions
 from eus_etl.defs.triggers.not_loaded import not_loaded_sensor
 from eus_etl.errors import ConfigError, EusEtlError
 from eus_etl.settings import load_study, shipped, study_files
+from eus_etl.storage.trouble import silence_libraries
 
 CONFIGS_VARIABLE = "EUS_ETL_CONFIGS"
 
@@ -39,5 +40,6 @@ def load_definitions() -> dg.Definitions:
     return dg.Definitions.merge(*loaded.values(), dg.Definitions(sensors=broken))
 
 
+silence_libraries()
 make_home_ready()
 defs = load_definitions()

@@ -23,6 +23,11 @@ def is_bare_video_id(text: str) -> bool:
     return _BARE_VIDEO_ID.fullmatch(text) is not None
 
 
+def is_video_id(text: str) -> bool:
+    """Whether a text is spelled as ``video_id_of`` spells ids."""
+    return text.startswith("v") and is_bare_video_id(text[1:])
+
+
 def hash_id(digits: str) -> str:
     """How a table shows a hash, given in hex."""
     return f"h{digits}"

@@ -5,12 +5,15 @@ tags. They are recorded and shown nowhere.
 """
 
 import errno
+import logging
 import os
 import sqlite3
 import sys
 import traceback
+import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import TextIO
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import DatabaseError, EusEtlError, MachineError, UnexpectedError
@@ -74,6 +77,28 @@ def told(
         )
     ours.__cause__ = ours.__context__ = None
     return ours
+
+
+def silence_libraries() -> None:
+    """Have warnings and log records of libraries say where they come from, and not what: they repeat input.
+
+    Loggers with a handler of their own, such as Dagster's, are left alone.
+    """
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        del message, line
+        print(f"{category.__name__} at {Path(filename).name}:{lineno}", file=file or sys.stderr)
+
+    warnings.showwarning = show
+    if isinstance(last := logging.lastResort, logging.Handler):
+        last.setFormatter(logging.Formatter("%(levelname)s of %(name)s, at %(filename)s:%(lineno)d"))
 
 
 def shown_path(

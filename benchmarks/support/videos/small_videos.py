@@ -50,9 +50,11 @@ def write_video(
     container_options: dict[str, str] | None = None,
     first: int = 0,
     painter: Callable[[int, int, int], NDArray[np.uint8]] = paint,
+    metadata: dict[str, str] | None = None,
 ) -> Path:
     """Write a video whose n-th shown picture is ``painter(first + n, width, height)`` at ``pts[n]``."""
     with av.open(str(path), "w", options=container_options or {}) as container:
+        container.metadata.update(metadata or {})
         stream = container.add_stream(
             codec, rate=25, options={"bf": "2", "crf": "10"} if options is None else options
         )

@@ -24,6 +24,7 @@ from eus_etl.steps.observation.connect import connect
 from eus_etl.steps.observation.observe import Observation, observe, videos_mark
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS, SOURCES, known_visits
 from eus_etl.steps.result import version_of
+from eus_etl.storage.trouble import told
 
 EVENTS_A_TICK = 1000
 """The first observation of a large table is spread over several ticks."""
@@ -63,6 +64,8 @@ def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefin
             mark, seen = looks.result(DRIVE_VIDEOS, look)
         except EusEtlError as error:
             return dg.SkipReason(str(error))
+        except Exception as error:
+            raise told(error, DRIVE_VIDEOS, StudyPaths(study.root)) from None
         if seen is None:
             return dg.SkipReason("nothing new")
         state = StudyState(context.instance, StudyPaths(present.study.root), present.nodes)
@@ -207,8 +210,8 @@ def _look_at_records(
             continue
         try:
             observation = looks.result(source, partial(observe, study, connect(study), source))
-        except EusEtlError as error:
-            found.failures.append(str(error))
+        except Exception as error:
+            found.failures.append(str(told(error, source, state.paths)))
             continue
         changed = changed_versions(state, study.study, observation)
         taken = dict(list(changed.items())[: EVENTS_A_TICK - len(found.events)])

@@ -4,11 +4,12 @@ Only reads: ``domain.sync_rows`` and ``domain.screen.region_overrides`` know wha
 ``observe`` stores them.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from eus_etl.domain.frame_ids import is_bare_video_id
+from eus_etl.domain.frame_ids import is_bare_video_id, is_video_id
 from eus_etl.domain.patient_matching import PatientMatcher
 from eus_etl.domain.screen.region_overrides import Row, has_good_signature, is_remembered
 from eus_etl.domain.sync_rows import sync_row, without_conflicts
@@ -50,7 +51,9 @@ class HandWritten:
 
 
 def read_hand_written(path: Path, table: Table, *, had_rows: bool) -> HandWritten:
-    """``sync.csv`` or ``regions.csv``; a video id without its v, as tables once showed it, gets one.
+    """``sync.csv`` or ``regions.csv``, without what is only for people.
+
+    A video id without its v, as tables once showed it, gets one.
 
     A file that is gone or blank may be lost; one with only its headers is meant so.
 
@@ -72,15 +75,34 @@ def read_hand_written(path: Path, table: Table, *, had_rows: bool) -> HandWritte
         )
     if written is None:
         return HandWritten(WrittenTable({}, ()))
-    bare = {
-        number: {**row, "video_id": f"v{row['video_id']}"}
-        for number, row in written.rows.items()
-        if is_bare_video_id(row["video_id"] or "")
-    }
-    return HandWritten(
-        table=replace(written, rows={**written.rows, **bare}),
-        doubted=[_bare_id(number) for number in bare],
-    )
+    rows = {number: _without_free_text(number, row) for number, row in written.rows.items()}
+    bare = [number for number, row in written.rows.items() if is_bare_video_id(row["video_id"] or "")]
+    return HandWritten(table=replace(written, rows=rows), doubted=list(map(_bare_id, bare)))
+
+
+_NUMBERS = re.compile(r"[-+0-9.,eE\s]*")
+_NO_POLYGON = "?"
+
+
+def _without_free_text(number: int, row: Mapping[str, str | None]) -> dict[str, str | None]:
+    """A row as it may be kept: cells that say nothing to this package, or no more than yes, are free text.
+
+    A cell that is not what its column holds becomes what no video, and no outline, has as well.
+    """
+    kept = dict(row)
+    video_id = row["video_id"]
+    if video_id and is_bare_video_id(video_id):
+        kept["video_id"] = f"v{video_id}"
+    elif video_id and not is_video_id(video_id):
+        kept["video_id"] = f"unknown-{number}"
+    for column in ("method", "by"):
+        if column in row:
+            kept[column] = None
+    if row.get("signed_off"):
+        kept["signed_off"] = "yes"
+    if (polygon := row.get("polygon")) and not _NUMBERS.fullmatch(polygon):
+        kept["polygon"] = _NO_POLYGON
+    return kept
 
 
 def sync_rows(file: HandWritten, match: PatientMatcher) -> WrittenRows:

@@ -45,6 +45,7 @@ from eus_etl.steps.observation.snapshot import (
 from eus_etl.steps.result import version_of
 from eus_etl.storage.source_snapshots import Inventory
 from eus_etl.storage.tables.parts import NOBODY, rejected_part, write_rejected
+from eus_etl.storage.trouble import told
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +127,8 @@ def observe_all(study: StudyConfig, sources: Sources) -> tuple[list[Observation]
     for source in SOURCES:
         try:
             seen.append(observe(study, sources, source))
-        except EusEtlError as error:
-            failed.append(Failure(source, error))
+        except Exception as error:
+            failed.append(Failure(source, told(error, source, StudyPaths(study.root))))
     return seen, failed
 
 

@@ -81,7 +81,7 @@ def test_own_rows_and_known_screens_are_apart(knowing: Looking) -> None:
     assert region_rows_of(knowing.paths, ONE).is_empty()
     assert region_rows_of(knowing.paths, TWO)["polygon"].to_list() == ["3,3 9,1 9,9"]
     assert known_screens(knowing.paths)["polygon"].to_list() == ["1,1 9,1 9,9"]
-    assert known_screens(knowing.paths)["signed_off"].to_list() == ["ab"]
+    assert known_screens(knowing.paths)["signed_off"].to_list() == ["yes"]
 
 
 def test_layouts_made_again_are_looked_at_again(knowing: Looking) -> None:

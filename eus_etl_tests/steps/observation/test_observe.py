@@ -326,14 +326,16 @@ SYNC_HEADER = "patient_id,video_id,offset_s,scale\n"
 def test_a_row_of_sync_that_cannot_be_used_takes_no_other_with_it(looking: Looking) -> None:
     looking.outside.items += (LabelItem(ONE, None, {}),)
     looking.look(LABEL_ITEMS)
+    a, b = f"v{'a' * 12}", f"v{'b' * 12}"
     looking.paths.data.mkdir(parents=True)
     looking.paths.sync_csv.write_text(
-        f"{SYNC_HEADER}{ONE},,inf,1\n{ALIAS_TWO},a,2,1\n{TWO},b,1,5,3\nwho?,,1,1\n{ONE},c,1,nan\n{TWO},,3,\n"
+        f"{SYNC_HEADER}{ONE},,inf,1\n{ALIAS_TWO},{a},2,1\n{TWO},{b},1,5,3\nwho?,,1,1\n"
+        f"{ONE},Jane Doe,1,nan\n{TWO},,3,\n"
     )
     looking.look(SYNC_ROWS)
     assert sync_rows_of(looking.paths, ONE).is_empty()
     used = sync_rows_of(looking.paths, TWO).select("patient_id", "video_id", "offset_s", "scale").rows()
-    assert used == [(TWO, "a", 2.0, 1.0), (TWO, None, 3.0, None)]
+    assert used == [(TWO, a, 2.0, 1.0), (TWO, None, 3.0, None)]
     refused = {
         patient: [
             (row.rejection.item, row.rejection.reason, row.video_id)
@@ -342,8 +344,8 @@ def test_a_row_of_sync_that_cannot_be_used_takes_no_other_with_it(looking: Looki
         for patient in (ONE, TWO)
     }
     assert refused == {
-        ONE: [("row 2", "not_a_number", None), ("row 6", "not_a_number", "c")],
-        TWO: [("row 4", "surplus_cells", "b")],
+        ONE: [("row 2", "not_a_number", None), ("row 6", "not_a_number", "unknown-6")],
+        TWO: [("row 4", "surplus_cells", b)],
     }
     assert looking.rejected(SYNC_ROWS) == {"row 5": "unknown_patient"}
 
@@ -359,7 +361,7 @@ def test_a_row_with_a_video_id_as_it_once_was_is_used_and_recorded(looking: Look
     looking.paths.regions_csv.write_text(f"patient_id,video_id,polygon\n{ONE},{bare},{polygon}\n")
     looking.look(SYNC_ROWS)
     looking.look(REGION_ROWS)
-    assert sync_rows_of(looking.paths, ONE)["video_id"].to_list() == [f"v{bare}", f"v{'0' * 12}", "1.2e+12"]
+    assert sync_rows_of(looking.paths, ONE)["video_id"].to_list() == [f"v{bare}", f"v{'0' * 12}", "unknown-4"]
     assert region_rows_of(looking.paths, ONE)["video_id"].to_list() == [f"v{bare}"]
     assert looking.rejected(SYNC_ROWS) == {"row 2": "bare_video_id"}
     assert looking.rejected(REGION_ROWS) == {"row 2": "bare_video_id"}
