@@ -11,10 +11,7 @@ from dagster._utils.schedules import cron_string_iterator
 
 from benchmarks.support.hospitals.real_hospital import STUDY_FOLDER, drive_source
 from benchmarks.support.hospitals.tiny_hospital import ONE, TinyHospital
-from benchmarks.support.servers.drive_client import HASTE
-from benchmarks.support.servers.drive_files import Drive
-from benchmarks.support.servers.drive_server import DriveServer, serve
-from benchmarks.support.servers.drive_tokens import TokenOffice
+from benchmarks.support.servers.drive_server import DriveServer
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.keys import STUDY_TAG
 from eus_etl.defs.reconcile.local_session import StudySession, failure_text
@@ -23,19 +20,6 @@ from eus_etl.defs.triggers.sensors import edits_sensor
 
 NIGHTLY = "eusml_nightly"
 NOTHING = {"changes_reported": 0, "missed_by_the_feed": 0, "unseen": 0}
-
-
-@pytest.fixture(autouse=True)
-def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eus_etl.sources.videos.google_drive.source.Pace", lambda: HASTE)
-
-
-@pytest.fixture
-def server() -> Iterator[DriveServer]:
-    """A drive that the study's folder lies on."""
-    with serve(Drive(), tokens=TokenOffice()) as running:
-        running.drive.folder("study")
-        yield running
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from eus_etl.steps.observation.known_screens import (
 )
 from eus_etl.steps.observation.snapshot import LABEL_ITEMS, REGION_ROWS, region_rows_of
 from eus_etl.storage.tables.parts import write_part
-from eus_etl_tests.steps.observation.test_observe import ONE, TWO, Looking, Outside
+from eus_etl_tests.support.hospitals.observed_study import ONE, TWO, Looking, Outside
 
 SCREEN, OTHER_SCREEN = "480x360-" + "0f" * 16, "480x360-" + "f0" * 16
 NEARLY = "480x360-" + "0e" + "0f" * 15
