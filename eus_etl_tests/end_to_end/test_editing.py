@@ -1,75 +1,24 @@
 """What an edit makes again and what it leaves alone: counted in the asset graph, seen on the disk."""
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import polars as pl
 import pytest
 
 from benchmarks.support.hospitals.tiny_hospital import ALIAS_TWO, FRAMES, ONE, TWO, TinyHospital
 from benchmarks.support.videos.pictures import read_picture
-from benchmarks.support.videos.small_videos import read_number
-from eus_etl.defs.instance import open_instance
-from eus_etl.defs.reconcile.local_session import RunReport, StudySession
 from eus_etl.domain.tables import catalog
-from eus_etl.domain.tables.schema import Table
+from eus_etl_tests.support.hospitals.edited import (
+    KEPT,
+    contents,
+    frames,
+    illegible,
+    made,
+    numbers,
+    run,
+    table,
+)
 
-KEPT = 10
-"""Frames kept of each video: two seconds at 5 Hz."""
 SYNC = f"patient_id,offset_s,scale,method,by\n{ONE},-1,1,clock,xx\n"
 """The recording of the first visit began a second after its procedure."""
-
-
-@pytest.fixture
-def hospital(made_hospital: TinyHospital) -> TinyHospital:
-    return made_hospital
-
-
-def run(hospital: TinyHospital) -> RunReport:
-    """Observe and make what is due, with the study's file as it is now."""
-    with open_instance(hospital.home) as instance:
-        return StudySession(hospital.study, instance).run()
-
-
-def made(report: RunReport, patient: str | None = None) -> set[str]:
-    """Names of the assets made of a visit, or of the whole study; everything could be made."""
-    assert report.complete, (report.failed, report.unobserved)
-    return {one.asset for one in report.made if one.patient_id == patient}
-
-
-def frames(hospital: TinyHospital, patient: str) -> pl.DataFrame:
-    """A visit's frame table."""
-    schema = catalog.frame_table(hospital.study.families).schema
-    return pl.read_csv(hospital.paths.frame_table(patient), schema=schema)
-
-
-def table(hospital: TinyHospital, table: Table) -> pl.DataFrame:
-    """A study table."""
-    return pl.read_csv(hospital.paths.table(table.name), schema=table.schema)
-
-
-def numbers(hospital: TinyHospital, patient: str) -> list[int]:
-    """What the saved images of a visit show, in the order of its frame table."""
-    return [read_number(read_picture(hospital.paths.root / p)) for p in frames(hospital, patient)["path"]]
-
-
-def contents(folder: Path) -> dict[str, tuple[int, int]]:
-    """Files below ``folder``: size and time of change in ns."""
-    files = {file: file.stat() for file in folder.rglob("*") if file.is_file()}
-    return {str(file.relative_to(folder)): (stat.st_size, stat.st_mtime_ns) for file, stat in files.items()}
-
-
-@contextmanager
-def illegible(*folders: Path) -> Iterator[None]:
-    """Overwrite files with nothing of the same size for the block: whoever reads one as what it was fails."""
-    contents = {file: file.read_bytes() for folder in folders for file in folder.rglob("*") if file.is_file()}
-    for file, content in contents.items():
-        file.write_bytes(bytes(len(content)))
-    yield
-    for file, content in contents.items():
-        file.write_bytes(content)
 
 
 def test_without_an_edit_nothing_is_made(hospital: TinyHospital) -> None:
@@ -205,74 +154,6 @@ def test_another_extraction_decodes_again(hospital: TinyHospital) -> None:
         assert numbers(hospital, patient) == [first + -(-25 * k // 10) for k in range(2 * KEPT)]
 
 
-def test_of_a_second_video_only_that_one_is_decoded(hospital: TinyHospital) -> None:
-    before = contents(hospital.paths.frames_of_patient(ONE))
-    hospital.add_video(f"{ONE}/second.mp4", first=300)
-    report = run(hospital)
-    assert report.videos_decoded == 1
-    assert made(report, TWO) == set()
-    assert numbers(hospital, ONE) == [*range(0, 50, 5), *range(300, 350, 5)]
-    assert frames(hospital, ONE)["timeline_s"].to_list() == pytest.approx([k / 5 for k in range(2 * KEPT)])
-    assert before.items() < contents(hospital.paths.frames_of_patient(ONE)).items()
-
-
-def test_a_renamed_upload_is_not_decoded_and_keeps_its_ids(hospital: TinyHospital) -> None:
-    before, images = frames(hospital, ONE), contents(hospital.paths.frames_of_patient(ONE))
-    upload = hospital.videos / ONE / "first.mp4"
-    upload.rename(upload.with_name("better name.mp4"))
-    report = run(hospital)
-    assert made(report, TWO) == set()
-    assert report.videos_decoded == 0
-    assert frames(hospital, ONE).equals(before)
-    assert contents(hospital.paths.frames_of_patient(ONE)) == images
-    assert [file.name for file in hospital.paths.raw_folder(ONE).iterdir()] == ["better name.mp4"]
-    videos = table(hospital, catalog.VIDEOS).filter(pl.col("patient_id") == ONE)
-    assert videos["file_name"].to_list() == ["better name.mp4"]
-
-
-def test_a_replaced_upload_takes_the_frames_of_the_old_one_away(hospital: TinyHospital) -> None:
-    (old,) = frames(hospital, ONE)["video_id"].unique()
-    hospital.add_video(f"{ONE}/first.mp4", first=500)
-    report = run(hospital)
-    assert report.videos_decoded == 1
-    assert made(report, TWO) == set()
-    assert numbers(hospital, ONE) == list(range(500, 550, 5))
-    assert not [entry for entry in hospital.paths.root.rglob("*") if old in entry.name]
-    assert len(list(hospital.paths.raw_folder(ONE).iterdir())) == 1
-    assert old not in set(table(hospital, catalog.VIDEOS)["video_id"])
-
-
-def test_a_file_moved_to_another_visit_takes_its_rows_along(hospital: TinyHospital) -> None:
-    (moved,) = frames(hospital, ONE)["video_id"].unique()
-    upload = hospital.videos / ONE / "first.mp4"
-    upload.rename(hospital.videos / f"{ALIAS_TWO} scans" / "of one.mp4")
-    report = run(hospital)
-    assert report.complete
-    assert frames(hospital, ONE).is_empty()
-    assert moved in set(frames(hospital, TWO)["video_id"])
-    assert frames(hospital, TWO).height == 2 * KEPT
-    videos = table(hospital, catalog.VIDEOS)
-    assert videos.filter(pl.col("video_id") == moved)["patient_id"].to_list() == [TWO]
-    index = catalog.dataset(hospital.study.families, hospital.study.preprocess.recipes)
-    assert table(hospital, index)["patient_id"].to_list() == [TWO] * 2 * KEPT
-    for place in (hospital.paths.frames, hospital.paths.preprocessed / "small", hospital.paths.raw_data):
-        assert not [file for file in (place / ONE).rglob("*") if file.is_file()]
-
-
-def test_what_the_source_no_longer_has_is_kept_and_recorded(hospital: TinyHospital) -> None:
-    before = frames(hospital, ONE)
-    (hospital.videos / ONE / "first.mp4").unlink()
-    report = run(hospital)
-    assert report.complete
-    assert report.videos_decoded == 0
-    assert [file.name for file in hospital.paths.raw_folder(ONE).iterdir()] == ["first.mp4"]
-    assert frames(hospital, ONE).equals(before)
-    rejected = table(hospital, catalog.REJECTED)
-    assert rejected.select("patient_id", "file_name", "reason").rows() == [
-        (ONE, f"{ONE}/first.mp4", "gone_from_source")
-    ]
-
-
 def test_a_cell_that_turns_bad_is_recorded_although_its_value_stays_unknown(hospital: TinyHospital) -> None:
     for cell, reasons in (("", []), ("sarcoma?", ["not_allowed"]), ("", [])):
         hospital.write_rows(f"Patient,Cancer type\n{ONE},{cell}\n{ALIAS_TWO},other\n")
@@ -321,16 +202,6 @@ def test_a_new_visit_with_a_known_screen_makes_its_regions_once(hospital: TinyHo
     assert run(hospital).made == []
 
 
-def test_a_second_upload_of_the_same_file_is_recorded(hospital: TinyHospital) -> None:
-    upload = hospital.videos / ONE / "first.mp4"
-    shutil.copy2(upload, upload.with_name("zweite Kopie.mp4"))
-    report = run(hospital)
-    assert report.complete
-    assert report.videos_decoded == 0
-    assert frames(hospital, ONE).height == KEPT
-    assert table(hospital, catalog.REJECTED)["reason"].to_list() == ["duplicate_upload"]
-
-
 def test_a_source_that_does_not_answer_is_not_an_empty_one(hospital: TinyHospital) -> None:
     before = contents(hospital.paths.root)
     hospital.videos.rename(hospital.folder / "elsewhere")
@@ -339,20 +210,6 @@ def test_a_source_that_does_not_answer_is_not_an_empty_one(hospital: TinyHospita
     assert not report.complete
     assert report.made == []
     assert contents(hospital.paths.root) == before
-
-
-def test_labels_that_come_after_the_upload_find_it_by_its_alias(hospital: TinyHospital) -> None:
-    late, alias = "33333333-aaaa-4aaa-8aaa-000000000003", "Amber-Crane-3"
-    hospital.add_video(f"{alias}/first.mp4", first=700)
-    assert made(run(hospital)) == {"rejected_csv"}
-    assert table(hospital, catalog.REJECTED)["reason"].to_list() == ["matches_nobody"]
-    hospital.items[late] = {"pseudo_name": alias, "Start FNA 1": "00:00:00", "Stop FNA 1": "00:00:02"}
-    hospital.write_items()
-    report = run(hospital)
-    assert report.videos_decoded == 1
-    assert made(report, ONE) == made(report, TWO) == set()
-    assert frames(hospital, late)["fna"].to_list() == ["FNA"] * KEPT
-    assert table(hospital, catalog.REJECTED).is_empty()
 
 
 def test_a_disk_error_is_reported_without_the_uploaded_name(hospital: TinyHospital) -> None:

@@ -1,105 +1,24 @@
 """A root that earlier scripts filled is taken over: nothing lost, nothing fetched, and killed at will."""
 
 import json
-import shutil
-import signal
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import polars as pl
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from benchmarks.support.hospitals.tiny_hospital import ALIAS_TWO, ONE, TWO, TinyHospital
-from benchmarks.support.places import CHECKOUT, DOCS
+from benchmarks.support.places import DOCS
 from eus_etl.commands.adopt.run import adopt_root
-from eus_etl.commands.adopt.videos import move_videos, plan_videos
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ConfigError, ForeignRootError, RootClaimedError, SourceUnavailableError
-from eus_etl.settings import StudyConfig, load_study, shipped
-from eus_etl.steps.observation.snapshot import ObservedFile
-from eus_etl.storage.files.checksums import md5_of
+from eus_etl.settings import load_study, shipped
 from eus_etl.storage.root_owner import claim_root
-
-INVENTED = "Quillfeather"
-"""A name in uploaded file names and free text, which must not come out."""
-
-OLD_LABELS = f"""Patient ID,Label,Start Time,End Time,doctor
-{ONE},station 1,00:00:00,00:00:01,{INVENTED}
-{ALIAS_TWO},Station 2 1,0,1,{INVENTED}
-{TWO},{INVENTED},3,4,{INVENTED}
-nobody-knows,Station 1,0,1,{INVENTED}
-"""
-OLD_PATIENTS = f"""pk,Hospital,Date,Stop Procedure,Cancer type,biopsy
-{ONE},AIMS,2026-10-05,2.0,none,{INVENTED}
-{TWO},AIMS,2026-10-05,00:00:07,adenocarcinoma,{INVENTED}
-"""
-
-
-def old_root(hospital: TinyHospital) -> StudyConfig:
-    """Fill the hospital's root as the scripts did: own nesting and names, tables, frames."""
-    root = hospital.study.root
-    one, two = hospital.videos / ONE / "first.mp4", hospital.videos / f"{ALIAS_TWO} scans" / "first.mp4"
-    written: dict[str, str | bytes] = {
-        f"raw_data/{ONE}/day 1/{INVENTED}.mp4": one.read_bytes(),
-        f"raw_data/{ONE}/first.mp4": two.read_bytes(),  # another visit's file stands in the way
-        f"raw_data/{TWO}": "a file where a folder will be",
-        f"raw_data/{ALIAS_TWO} {INVENTED}/copy.mp4": one.read_bytes(),
-        f"raw_data/{INVENTED}.txt": "belongs to nobody",
-        "master-dataset/Data/labels.csv": OLD_LABELS,
-        "master-dataset/Data/patients.csv": OLD_PATIENTS,
-        "master-dataset/Data/sync.csv": f"patient_id,offset_s\n{ONE},0\n",
-        f"master-dataset/Frames/{ONE}.csv": "frame,label\n1,a\n",
-        f"master-dataset/Frames/{ONE}/000001.png": b"png",
-        f"master-dataset/Preprocessed/{ONE}/000001.png": b"grey",
-    }
-    for name, content in written.items():
-        file = root / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return hospital.study
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hospital with an old root, not to be changed."""
-    hospital = TinyHospital(tmp_path_factory.mktemp("old") / "hospital")
-    old_root(hospital)
-    return hospital.folder
-
-
-@pytest.fixture
-def hospital(filled: Path, tmp_path: Path) -> TinyHospital:
-    """A copy of it."""
-    shutil.copytree(filled, tmp_path / "hospital")
-    return TinyHospital(tmp_path / "hospital")
-
-
-def files(root: Path) -> dict[str, bytes]:
-    """Every file of a root but the pipeline's own state."""
-    found = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in found.items() if not name.startswith(".eus_etl")}
-
-
-ADOPTED = {
-    f"raw_data/{ONE}/first.mp4",
-    f"raw_data/{TWO}/first.mp4",
-    f"legacy/raw_data/{TWO}",
-    f"legacy/raw_data/{ALIAS_TWO} {INVENTED}/copy.mp4",
-    f"legacy/raw_data/{INVENTED}.txt",
-    "master-dataset/Data/legacy/labels.csv",
-    "master-dataset/Data/legacy/patients.csv",
-    "master-dataset/Data/sync.csv",
-    f"master-dataset/Data/legacy/Frames/{ONE}.csv",
-    f"master-dataset/Data/legacy/Frames/{ONE}/000001.png",
-    f"master-dataset/Data/legacy/Preprocessed/{ONE}/000001.png",
-}
+from eus_etl_tests.support.hospitals.old_roots import ADOPTED, INVENTED, OLD_LABELS, files
 
 
 def test_everything_finds_its_place_and_a_run_fetches_nothing(hospital: TinyHospital) -> None:
@@ -229,124 +148,6 @@ def test_the_way_back_in_the_docs_restores_the_old_tables(hospital: TinyHospital
         b"a file where a folder will be"
     }
     assert not hospital.paths.owner_file.exists()
-
-
-# runs the command with one function replaced by one that kills the process before its n-th call
-VICTIM = """
-import os, signal, sys
-from pathlib import Path
-from eus_etl.settings import load_study
-from eus_etl.commands.adopt import run as adopt
-from eus_etl.commands.adopt import videos as adopted_videos
-
-config, point, nth = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-sound, calls = getattr(adopt, point), []
-
-def dies(*arguments):
-    calls.append(arguments)
-    if len(calls) == nth:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return sound(*arguments)
-
-for module in (adopt, adopted_videos):
-    if hasattr(module, point):
-        setattr(module, point, dies)
-adopt.adopt_root(load_study(config))
-"""
-
-
-@pytest.mark.parametrize(
-    ("point", "nth"),
-    [
-        ("compare_labels", 1),
-        ("move", 2),
-        ("move", 4),
-        ("move", 6),
-        ("move", 9),
-        ("move", 11),
-        ("mark_root", 1),
-    ],
-)
-def test_killed_anywhere_it_is_started_again(hospital: TinyHospital, point: str, nth: int) -> None:
-    root = hospital.study.root
-    before = files(root)
-    command = [sys.executable, "-c", VICTIM, str(hospital.config), point, str(nth)]
-    died = subprocess.run(command, cwd=CHECKOUT, capture_output=True, check=False)
-    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
-    between = files(root)
-    assert Counter(between.values()) == Counter(before.values())
-    assert (set(between) == set(before)) is (point == "compare_labels")
-    with pytest.raises(ForeignRootError, match="eus-etl adopt"):
-        claim_root(hospital.paths, "eusml")
-
-    report = adopt_root(hospital.study)
-    after = files(root)
-    assert Counter(after.values()) == Counter(before.values())
-    assert {name for name in after if name.startswith(("raw_data", "master-dataset"))} == {
-        name for name in ADOPTED if name.startswith(("raw_data", "master-dataset"))
-    }
-    assert report.compared.height == 4  # the old tables are found where they were put
-    assert not hospital.paths.adopting.exists()
-    claim_root(hospital.paths, "eusml")
-
-
-CONTENTS = st.integers(0, 4)
-NAMES = st.sampled_from(["a.mp4", "b.mp4", "A.mp4", "c"])
-FOLDERS = st.sampled_from(["p1", "p2", "p1/deep", "elsewhere", ".adopting", "p1/a.mp4", ""])
-
-
-@given(
-    disk=st.dictionaries(st.tuples(FOLDERS, NAMES), CONTENTS, max_size=8),
-    uploads=st.lists(st.tuples(st.sampled_from(["p1", "p2"]), NAMES, CONTENTS), max_size=6),
-)
-def test_whatever_lies_where_no_file_is_lost_and_each_fills_a_place(
-    tmp_path_factory: pytest.TempPathFactory,
-    disk: dict[tuple[str, str], int],
-    uploads: list[tuple[str, str, int]],
-) -> None:
-    paths = StudyPaths(tmp_path_factory.mktemp("any"))
-    for (folder, name), content in disk.items():
-        file = paths.raw_data / folder / name
-        if not any(part.is_file() for part in file.parents) and not file.is_dir():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(bytes([content]) * 3)
-    before = Counter(files(paths.root).values())
-    md5_sums = {content: md5_sum(bytes([content]) * 3, paths.root) for content in range(5)}
-    observed: dict[str, list[ObservedFile]] = {}
-    for number, (patient, name, content) in enumerate(uploads):
-        upload = ObservedFile(source_id=f"s{number}", parts=(patient, name), size=3, md5=md5_sums[content])
-        observed.setdefault(patient, []).append(upload)
-    plan = plan_videos(paths, observed, lambda *_: None)
-    for place in (*plan.held.values(), *plan.open_places):
-        if place.target.is_file() and md5_of(place.target) == place.md5:
-            assert plan.held[place.target] == place
-    wanted = Counter(content for _, content in {(patient, content) for patient, _, content in uploads})
-    for content, places in wanted.items():
-        held = [place for place in plan.held.values() if place.md5 == md5_sums[content]]
-        assert len(held) == min(places, before[bytes([content]) * 3])
-    move_videos(paths, plan)
-    assert Counter(files(paths.root).values()) == before
-    for place in plan.held.values():
-        assert md5_of(place.target) == place.md5
-    settled = plan_videos(paths, observed, lambda *_: None)
-    assert not settled.moved
-    assert not settled.aside
-    assert len(settled.held) == len(plan.held)
-
-
-def md5_sum(content: bytes, folder: Path) -> str:
-    """The MD5 of bytes, as the code under test computes it."""
-    file = folder.with_suffix(".probe")
-    file.write_bytes(content)
-    return md5_of(file)
-
-
-def test_links_are_left_as_they_are(hospital: TinyHospital) -> None:
-    link = hospital.paths.raw_data / "shortcut.mp4"
-    link.symlink_to("nowhere")
-    adopt_root(hospital.study)
-    assert link.is_symlink()
-    assert not (hospital.paths.legacy / "raw_data" / "shortcut.mp4").exists()
 
 
 def test_the_real_items_agree_with_a_table_of_one_row_per_visit(shared: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eus_etl.domain.video.packet_headers import READABLE_CODECS, CodedPicture, packet_reader
 from eus_etl.domain.video.selective_decode import needed_packets
-from eus_etl_tests.domain.video.test_selective_decode import FRAMES, encode
+from eus_etl_tests.support.videos.coded_videos import FRAMES, encode
 
 
 def read_file(path: Path) -> list[tuple[int, bool, CodedPicture, PictureType]]:

@@ -1,27 +1,20 @@
 """Decoding without unneeded frames gives what the full decode gives, or says that it cannot."""
 
-from collections.abc import Callable
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import av
 import numpy as np
 import pytest
-from av.video.plane import VideoPlane
 
 from benchmarks.support.videos.small_videos import evenly
-from eus_etl.domain.video.reader import DecodeCounts, DecodeOptions, SkippingUnsoundError, decode
+from eus_etl.domain.video.reader import SkippingUnsoundError
 from eus_etl.domain.video.selective_decode import decode_wanted
-from eus_etl.errors import VideoUnreadableError
-from eus_etl.settings import ExtractionConfig
-from eus_etl.steps.frame_extraction import extract_video
-from eus_etl_tests.domain.video.test_reader import MEDIA
+from eus_etl_tests.support.videos.coded_videos import FRAMES, encode, frames_of, picture
 from eus_etl_tests.support.videos.field_pictures import write_field_pictures
+from eus_etl_tests.support.videos.real_media import MEDIA
 from eus_etl_tests.support.videos.sample_descriptions import join_described_anew
 
-FRAMES = 60
 RATES = (1.0, 2.3, 5.0, 12.5)
 SKIPPED: dict[str, bool] = {  # whether the file has frames that can be skipped, at 5 Hz
     "DemoBMode.mov": False,  # MPEG-4
@@ -36,59 +29,6 @@ SKIPPED: dict[str, bool] = {  # whether the file has frames that can be skipped,
     "h265_10bits.mp4": True,
     "discard_first_keyframe.mp4": False,  # an edit list
 }
-
-Made = tuple[list[tuple[object, ...]], DecodeCounts]
-
-
-def frames_of(path: Path, rate_hz: float | None, skip: bool) -> Made:
-    """All that is known of each frame, its decoded samples included, and the counts."""
-    counts = DecodeCounts()
-    found: list[tuple[object, ...]] = []
-    for frame in decode(path, "v1", counts, DecodeOptions(rate_hz, skip)):
-        raw = frame.picture.args[0]  # type: ignore[attr-defined]  # a partial of the decoder's frame
-        samples = tuple(samples_of(raw, plane) for plane in raw.planes)
-        stamps = (frame.pts, frame.repeat, frame.time_s, frame.frame_index, frame.damaged)
-        found.append((*stamps, frame.width, frame.height, samples))
-    return found, counts
-
-
-def samples_of(raw: av.VideoFrame, plane: VideoPlane) -> bytes:
-    """A plane without what fills its lines up: that is whatever the memory held before."""
-    lines = np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, -1)
-    bytes_a_sample = 2 if raw.format.components[0].bits > 8 else 1
-    return bytes(lines[:, : plane.width * bytes_a_sample])
-
-
-def picture(number: int) -> av.VideoFrame:
-    """A moving gradient with noise: every frame differs from every other everywhere."""
-    noise = np.random.default_rng(number).integers(0, 24, (96, 160), np.uint8)
-    ramp = (np.arange(160) * 1.2 + np.arange(96)[:, None] + 3 * number) % 200
-    grey = (ramp + noise).astype(np.uint8)
-    return av.VideoFrame.from_ndarray(np.repeat(grey[..., None], 3, axis=2), format="rgb24")
-
-
-def encode(
-    path: Path,
-    parameters: str = "bframes=2:b-adapt=0:b-pyramid=none",
-    pts: list[int] | None = None,
-    codec: Literal["libx264", "libx265", "mpeg2video"] = "libx264",
-) -> Path:
-    with av.open(str(path), "w") as container:
-        options = {
-            "libx264": {"x264-params": f"threads=1:{parameters}", "crf": "30"},
-            "libx265": {"x265-params": f"pools=1:frame-threads=1:{parameters}", "crf": "30"},
-            "mpeg2video": {"bf": "2"},
-        }[codec]
-        stream = container.add_stream(codec, rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
-        stream.thread_count = 1
-        stream.codec_context.time_base = Fraction(1, 25)
-        for number, time in enumerate(evenly(1, FRAMES) if pts is None else pts):
-            frame = picture(number)
-            frame.pts, frame.time_base = time, Fraction(1, 25)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
 
 
 @pytest.mark.parametrize(
@@ -245,73 +185,3 @@ def test_a_wanted_frame_that_does_not_come_ends_the_attempt(tmp_path: Path, abse
         assert next(frames).pts == 0
         with pytest.raises(SkippingUnsoundError):
             next(frames)
-
-
-def without_first_key_frame(content: bytes) -> bytes:
-    return content[len(content) // 3 // 188 * 188 :]
-
-
-def without_its_middle(content: bytes) -> bytes:
-    return content[: len(content) // 2 // 188 * 188] + content[len(content) // 2 // 188 * 188 + 188 * 9 :]
-
-
-def with_damaged_bytes(content: bytes) -> bytes:
-    damaged = bytearray(content)
-    for place in range(len(content) // 4, len(content) // 2, 301):
-        damaged[place] ^= 0xFF
-    return bytes(damaged)
-
-
-@pytest.mark.parametrize("harm", [without_first_key_frame, without_its_middle, with_damaged_bytes])
-def test_a_damaged_video_is_decoded_whole_and_nothing_of_the_attempt_stays(
-    tmp_path: Path, harm: Callable[[bytes], bytes]
-) -> None:
-    parameters = "bframes=2:b-adapt=0:b-pyramid=none:keyint=25:scenecut=0"
-    content = harm(encode(tmp_path / "sound.ts", parameters).read_bytes())
-    path = tmp_path / "damaged.ts"
-    path.write_bytes(content)
-    with suppress(SkippingUnsoundError):
-        # what is damaged may be a packet's time: then nothing is tried
-        assert frames_of(path, 5.0, skip=True)[1].skipped == 0
-    images, grid = tmp_path / "images", tmp_path / "grid"
-    images.mkdir()
-    grid.mkdir()
-    made = extract_video(path, "v1", images, grid, ExtractionConfig(frame_rate_hz=5))
-    whole, counts = frames_of(path, 5.0, skip=False)
-    assert made.frames["pts"].to_list() == [frame[0] for frame in whole]
-    assert made.frames["frame_index"].to_list() == [frame[3] for frame in whole]
-    assert sorted(file.stem for file in images.iterdir()) == sorted(made.frames["stem"])
-    assert made.counts.skipped == 0
-    assert made.counts.errors == counts.errors
-    assert counts.errors + counts.damaged + counts.before_key > 0
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return encode(tmp_path_factory.mktemp("sound") / "sound.mp4", "bframes=3:keyint=20")
-
-
-def test_bytes_damaged_anywhere_change_no_frame_unnoticed(sound: Path, tmp_path: Path) -> None:
-    content = sound.read_bytes()
-    path, other = tmp_path / "damaged.mp4", 0
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        damaged = np.frombuffer(content, np.uint8).copy()
-        damaged[rng.integers(0, len(content), rng.integers(1, 7))] ^= rng.integers(1, 256, dtype=np.uint8)
-        path.write_bytes(damaged.tobytes())
-        try:
-            found, counts = frames_of(path, 5.0, skip=True)
-        except (SkippingUnsoundError, VideoUnreadableError):
-            continue
-        if counts.skipped:
-            whole, _ = frames_of(path, 5.0, skip=False)
-            assert [frame[:4] for frame in found] == [frame[:4] for frame in whole], seed
-            other += found != whole
-    # a bit in a header can have the decoder make other pictures of sound bytes, and see no fault
-    assert other <= 1
-
-
-def test_frames_decoded_in_several_threads_are_the_same_in_every_run(sound: Path) -> None:
-    first = frames_of(sound, 5.0, skip=True)
-    for _ in range(10):
-        assert frames_of(sound, 5.0, skip=True) == first

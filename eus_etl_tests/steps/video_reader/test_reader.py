@@ -12,34 +12,22 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 import polars as pl
 import pytest
-from PIL import Image, ImageCms
 
 from benchmarks.support.hospitals.visits_of_videos import PATIENT, lay_out, study_at
 from benchmarks.support.places import CHECKOUT
 from benchmarks.support.videos.pictures import read_picture
-from benchmarks.support.videos.small_videos import evenly, paint, read_number, write_video
+from benchmarks.support.videos.small_videos import evenly, read_number, write_video
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import VideoUnreadableError
-from eus_etl.settings import ExtractionConfig, ReadingConfig, StudyConfig
+from eus_etl.settings import ReadingConfig, StudyConfig
 from eus_etl.steps.frames import STAGE, extract_patient
 from eus_etl.steps.video_reader.answer import rejection_of
 from eus_etl.steps.video_reader.reader import extract_apart, probe_apart
 from eus_etl.storage.extraction_store import load_rows
 from eus_etl.storage.tables.parts import rejected_part
-
-EXTRACTION = ExtractionConfig(frame_rate_hz=None)
-KEEP_STILLS = ExtractionConfig(frame_rate_hz=None, still_images="keep")
-READING = ReadingConfig()
-
-
-def refusal(path: Path, extraction: ExtractionConfig = EXTRACTION, reading: ReadingConfig = READING) -> str:
-    with pytest.raises(VideoUnreadableError) as refused:
-        probe_apart(path, "v1", extraction, reading)
-    assert path.stem not in str(refused.value)
-    return refused.value.reason
+from eus_etl_tests.support.videos.refusals import EXTRACTION, READING, photos, refusal
 
 
 def write_large(path: Path, side: int) -> Path:
@@ -148,54 +136,6 @@ def test_what_names_other_files_or_holds_text_is_no_video(
 def test_a_name_is_only_a_name(tmp_path: Path, good: Path, name: str) -> None:
     path = good.rename(tmp_path / name)
     assert probe_apart(path, "v1", EXTRACTION, READING).frames_held == 10
-
-
-def photos(folder: Path) -> dict[str, Path]:
-    """The same numbered picture as photos of every kind, with what cameras put into them."""
-    picture = Image.fromarray(paint(7))
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010F] = 1, "camera"
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    made = {}
-    for ending in ("png", "jpg", "webp", "tiff", "bmp"):
-        made[ending] = folder / f"upload.{ending}"
-        picture.save(made[ending], exif=exif, icc_profile=profile)
-    made["jpg without its ending"] = made["jpg"].rename(folder / "upload")
-    return made
-
-
-@pytest.mark.parametrize("kind", ["png", "jpg without its ending", "webp", "tiff", "bmp"])
-def test_a_photo_is_refused_or_one_whole_frame(tmp_path: Path, kind: str) -> None:
-    photo = photos(tmp_path)[kind]
-    assert refusal(photo) == "still_image"
-    images = tmp_path / "images"
-    images.mkdir()
-    made = extract_apart(photo, "v1", images, None, KEEP_STILLS, READING)
-    (image,) = images.iterdir()
-    assert made.frames["video_s"].to_list() == [0.0]
-    assert read_number(read_picture(image)) == 7
-    assert probe_apart(photo, "v1", KEEP_STILLS, READING).width == 160
-
-
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_a_photo_is_shown_upright(tmp_path: Path, orientation: int) -> None:
-    turned = {1: 0, 3: 2, 6: 1, 8: 3}[orientation]
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    stored = Image.fromarray(np.ascontiguousarray(np.rot90(paint(7), turned)))
-    stored.save(tmp_path / "upload.jpg", exif=exif, quality=95)
-    images = tmp_path / "images"
-    images.mkdir()
-    extract_apart(tmp_path / "upload.jpg", "v1", images, None, KEEP_STILLS, READING)
-    (image,) = images.iterdir()
-    assert read_picture(image).shape == (96, 160, 3)
-    assert read_number(read_picture(image)) == 7
-
-
-def test_a_coded_photo_of_a_phone_is_refused(tmp_path: Path) -> None:
-    photo = tmp_path / "upload.heic"
-    Image.fromarray(paint(7)).save(photo, format="AVIF")
-    assert refusal(photo) == "still_image"
 
 
 def rejections(study: StudyConfig) -> list[tuple[str, str]]:
