@@ -55,8 +55,11 @@ def init_home(config: Path) -> None:
     """Make the Dagster home before daemon, page and code server start."""
     from eus_etl.defs.instance import dagster_home, open_instance
     from eus_etl.settings import load_study
+    from eus_etl.storage.files.permissions import keep_from_others
 
-    home = dagster_home(load_study(config))
+    study = load_study(config)
+    keep_from_others(study.readers)
+    home = dagster_home(study)
     open_instance(home).dispose()
     click.echo(f"{home} is ready")
 
@@ -175,9 +178,12 @@ def adopt(config: Path, dry_run: bool) -> None:
     from eus_etl import terminal
     from eus_etl.commands.adopt.run import adopt_root
     from eus_etl.settings import load_study
+    from eus_etl.storage.files.permissions import keep_from_others
 
     with terminal.steps_progress("adopting") as tell:
-        report = adopt_root(load_study(config), dry_run=dry_run, progress=tell)
+        study = load_study(config)
+        keep_from_others(study.readers)
+        report = adopt_root(study, dry_run=dry_run, progress=tell)
     terminal.console.print(terminal.data_table("raw videos", report.visits))
     terminal.console.print(terminal.data_table("old tables compared with the sources", report.compared))
     for line in report.lines():
@@ -198,8 +204,10 @@ def calibrate(config: Path, out: Path | None) -> None:
     from eus_etl.commands.calibrate import calibrate as calibrate_study
     from eus_etl.domain.paths import StudyPaths
     from eus_etl.settings import load_study
+    from eus_etl.storage.files.permissions import keep_from_others
 
     study = load_study(config)
+    keep_from_others(study.readers)
     done = calibrate_study(study, out or StudyPaths(study.root).pictures / "calibration")
     terminal.console.print(terminal.data_table(f"{study.title}: thresholds", done.table))
     click.echo(f"distributions: {done.distributions}")
@@ -222,8 +230,10 @@ def regions(config: Path, patients: Sequence[str], out: Path | None) -> None:
     from eus_etl.domain.paths import StudyPaths
     from eus_etl.settings import load_study
     from eus_etl.steps.observation.snapshot import resolve_patient
+    from eus_etl.storage.files.permissions import keep_from_others
 
     study = load_study(config)
+    keep_from_others(study.readers)
     folder = out or StudyPaths(study.root).review
     chosen = [resolve_patient(study, patient) for patient in patients] or reviewable(study)
     layouts = review_regions(study, chosen, folder)

@@ -75,8 +75,10 @@ def with_session(command: Callable[..., None]) -> Callable[..., None]:
         from eus_etl.defs.root import other_home
         from eus_etl.domain.paths import StudyPaths
         from eus_etl.settings import load_study
+        from eus_etl.storage.files.permissions import keep_from_others
 
         study = load_study(config)
+        keep_from_others(study.readers)
         home = dagster_home(study)
         if other := other_home(StudyPaths(study.root), home):
             click.echo(f"eus-etl: warning: {other}", err=True)

@@ -11,6 +11,7 @@ from eus_etl.defs.study import build_study_definitions
 from eus_etl.defs.triggers.not_loaded import not_loaded_sensor
 from eus_etl.errors import ConfigError, EusEtlError
 from eus_etl.settings import load_study, shipped, study_files
+from eus_etl.storage.files.permissions import keep_from_others
 from eus_etl.storage.trouble import silence_libraries
 
 CONFIGS_VARIABLE = "EUS_ETL_CONFIGS"
@@ -33,6 +34,7 @@ def load_definitions() -> dg.Definitions:
                 raise ConfigError(
                     path.name, f"another file describes {study.study} as well", "keep one of them"
                 )
+            keep_from_others(study.readers)
             loaded[study.study] = build_study_definitions(study, path)
         except EusEtlError as error:
             print(f"eus-etl: {error}", file=sys.stderr)
@@ -41,5 +43,6 @@ def load_definitions() -> dg.Definitions:
 
 
 silence_libraries()
+keep_from_others("group")
 make_home_ready()
 defs = load_definitions()

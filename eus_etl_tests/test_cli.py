@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from benchmarks.support.hospitals.tiny_hospital import ALIAS_TWO, ONE, TWO, TinyHospital
@@ -329,3 +330,21 @@ def test_files_copied_a_moment_ago_are_waited_for(hospital: TinyHospital) -> Non
     assert "copied a moment ago" in patient.output
     assert "1 videos decoded" in patient.output
     assert patient.exit_code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("readers", "hidden"), [("group", 0o027), ("owner", 0o077)])
+def test_nobody_else_on_the_machine_may_read_what_is_written(
+    hospital: TinyHospital, readers: str, hidden: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(hospital.home))
+    raw = yaml.safe_load(hospital.config.read_text())
+    hospital.config.write_text(yaml.safe_dump({**raw, "readers": readers}))
+    before = os.umask(0o022)
+    try:
+        assert call("run", "--config", hospital.config).exit_code == 0
+        made = [path for top in (hospital.paths.root, hospital.home) for path in (top, *top.rglob("*"))]
+        assert len(made) > 100
+        assert [str(path) for path in made if path.stat().st_mode & hidden] == []
+    finally:
+        os.umask(before)

@@ -11,6 +11,7 @@ from eus_etl.defs.keys import patients_of
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.files.permissions import keep_from_others
 from eus_etl.storage.root_owner import claim_root
 
 
@@ -27,6 +28,7 @@ def take_root(instance: dg.DagsterInstance, study: StudyConfig, *, new: bool = F
         RootUnavailableError: the root has no mark, and the instance knows visits: a disk is not mounted.
     """
     paths = StudyPaths(study.root)
+    keep_from_others(study.readers)
     claim_root(paths, study.study, known=lambda: _knows(instance, study.study), new=new)
     if not instance.is_ephemeral and (new or not paths.home_note.exists()):
         # relative: root and home may be moved together

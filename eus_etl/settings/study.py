@@ -85,6 +85,11 @@ class StudyConfig(Model):
         description="Who answers for the study, in Dagster's page: mail addresses, or `team:` and a name.",
     )
     root: Path = Field(description="Folder that holds all of the study's data.")
+    readers: Literal["owner", "group"] = Field(
+        default="group",
+        description="Who may read what is written to the root and the Dagster home: its owner, or also the "
+        "owner's group. A stricter umask of the service holds as well.",
+    )
     sources: SourcesConfig
     families: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], tuple[LabelConfig, ...]] = Field(
         min_length=1, description="Families of labels that exclude one another."

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from eus_etl.commands.doctor.finding import Finding, ok, problem, warning
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.storage.files.permissions import OTHERS
 from eus_etl.storage.provenance import damaged_pages
 from eus_etl.storage.trouble import shown_path
 
@@ -40,6 +41,12 @@ def examine_ownership(check: str, top: Path, paths: StudyPaths, home: Path) -> F
             check,
             f"{foreign} folders and files belong to another user than the one who runs this",
             "run everything as one user, and let that one own all: `chown -R`",
+        )
+    if top.stat().st_mode & OTHERS:
+        return warning(
+            check,
+            "everybody on this machine may look into it",
+            "`chmod -R o-rwx` it: it holds data of patients",
         )
     return ok(check, "all of it can be changed")
 

@@ -21,6 +21,7 @@ class Request(_Message):
         source: the file.
         dicom: whether it has the mark of DICOM.
         memory_mb: how much memory reading it may take.
+        umask: of the requesting process; the server may have another.
         extraction: what is kept of it.
         images: existing empty folder for its images; None only looks at it.
         grid: existing folder for its cell grids; None stores none.
@@ -31,6 +32,7 @@ class Request(_Message):
     source: Path
     dicom: bool
     memory_mb: int
+    umask: int
     extraction: ExtractionConfig
     images: Path | None = None
     grid: Path | None = None

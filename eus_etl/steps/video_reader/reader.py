@@ -22,6 +22,7 @@ from eus_etl.settings import ExtractionConfig, ReadingConfig
 from eus_etl.steps.video_pass import FramesDecoded, VideoPass
 from eus_etl.steps.video_reader.messages import ROWS, Reply, Request
 from eus_etl.storage.files.atomic import PARTIAL
+from eus_etl.storage.files.permissions import umask_now
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -82,6 +83,7 @@ def _look(source: Path, video_id: str, extraction: ExtractionConfig, reading: Re
         source=source.absolute(),
         dicom=source.is_file() and is_dicom(source),
         memory_mb=reading.memory_mb,
+        umask=umask_now(),
         extraction=extraction,
     )
 

@@ -45,6 +45,7 @@ def _read_and_end(request: Request, out: int) -> None:
     code = 1
     try:
         die_with_parent()
+        os.umask(request.umask)
         folders = [folder for folder in (request.images, request.grid, request.rows) if folder]
         confine(request.memory_mb, [request.source], folders)
         _say(out, answer(request, lambda reply: _say(out, reply)))

@@ -150,6 +150,9 @@ def test_what_cannot_be_changed_or_read_is_found_and_hides_nothing_else(hospital
     paths.pages.mkdir()
     paths.ledger(ONE).write_text('{"frames": {"inputs"')
     paths.ledger(TWO).write_text("{}")
+    paths.root.chmod(0o755)
+    assert "everybody on this machine may look into it" in look(hospital)["all of the root"].found
+    paths.root.chmod(0o750)
     found = look(hospital)
     assert f"the page of {ONE} cannot be read" in found["provenance"].found
     assert found["all of the root"].outcome == "ok"
