@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -29,6 +30,12 @@ def safe_file_name(uploaded: str) -> str:
     while len(stem.encode()) > limit:
         stem = stem[:-1]
     return f"{stem or 'file'}{tail}"
+
+
+@lru_cache(maxsize=256)
+def _joined(folder: Path, name: str) -> Path:
+    """Joined once: every visit's state is asked for several times in a pass, and joining takes long."""
+    return folder / name
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +172,7 @@ class StudyPaths:
     @property
     def state(self) -> Path:
         """Folder of the pipeline's own state."""
-        return self.root / ".eus_etl"
+        return _joined(self.root, ".eus_etl")
 
     @property
     def owner_file(self) -> Path:
@@ -185,7 +192,11 @@ class StudyPaths:
     @property
     def inventory(self) -> Path:
         """What the last observation of each source found."""
-        return self.state / "inventory"
+        return _joined(self.state, "inventory")
+
+    def observed(self, source: str) -> Path:
+        """What the last observation of one source found."""
+        return _joined(self.inventory, source)
 
     @property
     def review(self) -> Path:
@@ -204,7 +215,7 @@ class StudyPaths:
     @property
     def pages(self) -> Path:
         """What the assets were last made from, a page a visit."""
-        return self.state / "ledger"
+        return _joined(self.state, "ledger")
 
     def ledger(self, patient_id: str) -> Path:
         """What each asset of a visit was last made from."""

@@ -5,7 +5,10 @@ once what they were made from. A page is written after the data and before the e
 log does not have counts as not made.
 """
 
+import os
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -62,9 +65,25 @@ def read_page(paths: StudyPaths, patient_id: str) -> dict[str, Entry]:
     A page that cannot be read counts as empty: all its assets are made again.
     """
     try:
-        return _PAGE.validate_json(paths.ledger(patient_id).read_bytes())
+        return dict(page_in(str(paths.ledger(patient_id))))
     except (FileNotFoundError, ValidationError):
         return {}
+
+
+def page_in(file: str) -> Mapping[str, Entry]:
+    """The page in a file, read again only if the file has changed: a pass asks for each several times.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValidationError: it cannot be read.
+    """
+    found = os.stat(file)  # noqa: PTH116 - for many thousands, a Path takes longer than the call
+    return _page_at(file, found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=1 << 16)
+def _page_at(file: str, *_mark: int) -> Mapping[str, Entry]:
+    return _PAGE.validate_json(Path(file).read_bytes())
 
 
 def damaged_pages(paths: StudyPaths) -> list[str]:

@@ -33,8 +33,8 @@ class Inventory:
     """
 
     def __init__(self, paths: StudyPaths, source: str) -> None:
-        self._folder = paths.inventory / source
-        self._read(_stored_index(self._folder / _INDEX, self.mark()))
+        self._folder = paths.observed(source)
+        self._read(_stored_index(self._folder, self.mark()))
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -52,10 +52,10 @@ class Inventory:
 
     def mark(self) -> str:
         """Changes whenever the observation is replaced; reads no file."""
-        index = self._folder / _INDEX
-        if not index.is_file():
+        try:
+            stat = os.stat(f"{self._folder}/{_INDEX}")  # noqa: PTH116 - asked for of each of thousands of visits
+        except FileNotFoundError:
             return ""
-        stat = index.stat()
         return f"{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_size}"
 
     def load(self, patient_id: str) -> dict[str, object] | None:
@@ -118,12 +118,12 @@ class Inventory:
 
 
 @lru_cache(maxsize=32)
-def _stored_index(path: Path, mark: str) -> _Index | None:
+def _stored_index(folder: Path, mark: str) -> _Index | None:
     """The index, read again only when its mark changes: every visit's steps ask for it."""
     if not mark:
         return None
     try:
-        found = read_checked(path)
+        found = read_checked(folder / _INDEX)
     except (FileNotFoundError, DamagedStateError):
         return None
     assert isinstance(found, dict)  # noqa: S101 - written by store() only

@@ -4,9 +4,8 @@ Only what no page of provenance lists was never made. After the error the asset 
 stale: the file is missing, or is removed because its content is damaged. The next run makes it again.
 """
 
-import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from glob import glob
@@ -17,6 +16,7 @@ import zstandard
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import OutputLostError
+from eus_etl.storage.provenance import page_in
 
 _CONTENT_ERRORS = (
     pl.exceptions.PolarsError,
@@ -55,17 +55,14 @@ def vouched_files(paths: StudyPaths, folder: Path, pattern: str = "*.parquet") -
     for name in glob(pattern, root_dir=folder):  # noqa: PTH207
         below, _, file = name.rpartition("/")
         found.setdefault(below, set()).add(file)
-    own = paths.relative(folder)
-    nested = "/" in pattern
-    # no visit's id begins with _
-    for page in sorted(glob("[!_]*.json", root_dir=paths.pages)):  # noqa: PTH207
-        for at, names in _vouched(f"{paths.pages}/{page}").items():
-            if at != own and not (nested and at.rpartition("/")[0] == own):
-                continue
+    own, nested = paths.relative(folder), "/" in pattern
+    for at, names in _vouched_by_all(paths).items():
+        if at == own or (nested and at.rpartition("/")[0] == own):
             missing = names - found.get(at[len(own) + 1 :], set())
             for name in sorted(name for name in missing if name.endswith(".parquet")):
                 raise lost_output(paths.root / at / name, "is missing")
-    return [folder / below / name for below in sorted(found) for name in sorted(found[below])]
+    folders = {below: folder / below for below in sorted(found)}
+    return [path / name for below, path in folders.items() for name in sorted(found[below])]
 
 
 @contextmanager
@@ -106,15 +103,36 @@ def _vouched(page: str) -> Mapping[str, frozenset[str]]:
     return _vouched_at(page, stat.st_ino, stat.st_mtime_ns, stat.st_size)
 
 
+def _vouched_by_all(paths: StudyPaths) -> Mapping[str, frozenset[str]]:
+    """What the pages of all visits list together."""
+    pages = str(paths.pages)
+    marks = []
+    for name in sorted(glob("[!_]*.json", root_dir=pages)):  # noqa: PTH207 - no visit's id begins with _
+        page = f"{pages}/{name}"
+        stat = os.stat(page)  # noqa: PTH116
+        marks.append((page, stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    return _joined(tuple(marks))
+
+
+@lru_cache(maxsize=1)
+def _joined(marks: Sequence[tuple[str, int, int, int]]) -> Mapping[str, frozenset[str]]:
+    """Joined once for all tables of a run."""
+    found: dict[str, set[str]] = {}
+    for page, *mark in marks:
+        for folder, names in _vouched_at(page, *mark).items():
+            found.setdefault(folder, set()).update(names)
+    return {folder: frozenset(names) for folder, names in found.items()}
+
+
 @lru_cache(maxsize=1 << 16)
 def _vouched_at(page: str, *_mark: int) -> Mapping[str, frozenset[str]]:
     """What a page lists: folders below the root to names in them."""
     found: dict[str, set[str]] = {}
     try:
-        for entry in json.loads(Path(page).read_bytes()).values():
-            for path in entry.get("outputs") or {}:
+        for entry in page_in(page).values():
+            for path in entry.outputs:
                 folder, _, name = path.rpartition("/")
                 found.setdefault(folder, set()).add(name)
-    except (ValueError, AttributeError):
+    except ValueError:
         raise lost_output(Path(page), "cannot be read") from None
     return {folder: frozenset(names) for folder, names in found.items()}

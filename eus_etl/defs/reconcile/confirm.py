@@ -109,11 +109,16 @@ def state_for_run(
     if patient is not None:
         return StudyState(instance, paths, nodes, only=patient)
     if run_id not in _STATES:
-        _STATES.clear()
-        _STATES[run_id] = StudyState(instance, paths, nodes)
+        share_state(run_id, StudyState(instance, paths, nodes))
     state = _STATES[run_id]
     state.refresh(None)
     return state
+
+
+def share_state(run_id: str, state: StudyState) -> None:
+    """Let a run of the study's tables in this process use what its planner knows of all visits."""
+    _STATES.clear()
+    _STATES[run_id] = state
 
 
 _STATES: dict[str, StudyState] = {}

@@ -15,7 +15,7 @@ import dagster as dg
 from eus_etl.defs.graph import StudyGraph, study_graph
 from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import TERMINAL_TAG, patients_of
-from eus_etl.defs.reconcile.confirm import CONFIRMED
+from eus_etl.defs.reconcile.confirm import CONFIRMED, share_state
 from eus_etl.defs.reconcile.observe import Seen, observe_study
 from eus_etl.defs.reconcile.plan import Plan, plan_of, visits_in
 from eus_etl.defs.reconcile.remake import forget
@@ -213,6 +213,8 @@ def make_all(
 
 def _run(job: dg.JobDefinition, state: StudyState, plan: Plan, report: RunReport) -> None:
     run_id = str(uuid.uuid4())
+    if plan.patient is None:
+        share_state(run_id, state)
     with run_lock(run_locks(state.instance), run_id):
         result = job.execute_in_process(
             run_config=_QUIET,

@@ -101,6 +101,7 @@ class StudyState:
     _versions: dict[dg.AssetKey, Versions] = field(default_factory=dict)
     _pages: dict[str, Mapping[str, Entry]] = field(default_factory=dict)
     _lost: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    _usable: dict[str, dict[dg.AssetKey, str | None]] = field(default_factory=dict)
     _of_all_visits: dict[dg.AssetKey, str] = field(default_factory=dict)
 
     def reasons(self, partition: str | None, upto: Node | None = None) -> dict[dg.AssetKey, Reason]:
@@ -172,6 +173,7 @@ class StudyState:
         """Read again what is known of one visit (None: of the study's tables)."""
         self._pages.pop(partition or STUDY, None)
         self._lost.pop(partition or STUDY, None)
+        self._usable.pop(partition or STUDY, None)
         for key, versions in list(self._versions.items()):
             if partition is None and not self.nodes[key].per_patient:
                 del self._versions[key]
@@ -225,11 +227,14 @@ class StudyState:
 
     def _counted(self, node: Node, partition: str | None) -> str | None:
         """The version of an input; None if it cannot be read."""
-        version = self.version(node.key, partition)
-        if node.observed or version is None:
-            return version
-        entry = self.entry(node, partition)
-        return None if entry is None or self._is_lost(node, partition, entry, version) else version
+        if node.observed:
+            return self.version(node.key, partition)
+        page = self._usable.setdefault(partition or STUDY, {})
+        if node.key not in page:
+            version, entry = self.version(node.key, partition), self.entry(node, partition)
+            unusable = version is None or entry is None or self._is_lost(node, partition, entry, version)
+            page[node.key] = None if unusable else version
+        return page[node.key]
 
     def _share(
         self, share: Callable[[StudyPaths, str], str | None], name: str, node: Node, partition: str

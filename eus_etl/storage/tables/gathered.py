@@ -90,7 +90,8 @@ def gather(paths: StudyPaths, name: str, files: Sequence[Path], table: Table) ->
         OutputLostError: a file could not be read, and was removed.
         DiskFullError: the disk is full.
     """
-    marks = {_mark(paths, file): file for file in files}
+    root = f"{paths.root}/"
+    marks = {_mark(root, file): file for file in files}
     if not marks or sum(size for _, _, size, _ in marks) > SMALL_BYTES * len(marks):
         return Gathered(files, table)
     kept = paths.gathered(name)
@@ -100,9 +101,10 @@ def gather(paths: StudyPaths, name: str, files: Sequence[Path], table: Table) ->
     return Gathered(files, table, pl.scan_parquet(kept), [0, *accumulate(counts.values())])
 
 
-def _mark(paths: StudyPaths, file: Path) -> _Mark:
-    found = os.stat(file)  # noqa: PTH116 - for many thousands, a Path takes longer than the call
-    return paths.relative(file), found.st_ino, found.st_size, found.st_mtime_ns
+def _mark(root: str, file: Path) -> _Mark:
+    path = str(file)
+    found = os.stat(path)  # noqa: PTH116 - for many thousands, a Path takes longer than the call
+    return path.removeprefix(root), found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _counts(kept: Path, table: Table) -> dict[_Mark, int]:
