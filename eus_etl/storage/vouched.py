@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 import zstandard
+from pydantic import ValidationError
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import OutputLostError
@@ -126,13 +127,16 @@ def _joined(marks: Sequence[tuple[str, int, int, int]]) -> Mapping[str, frozense
 
 @lru_cache(maxsize=1 << 16)
 def _vouched_at(page: str, *_mark: int) -> Mapping[str, frozenset[str]]:
-    """What a page lists: folders below the root to names in them."""
-    found: dict[str, set[str]] = {}
+    """What a page lists: folders below the root to names in them; nothing if it is in an older form."""
     try:
-        for entry in page_in(page).values():
-            for path in entry.outputs:
-                folder, _, name = path.rpartition("/")
-                found.setdefault(folder, set()).add(name)
-    except ValueError:
-        raise lost_output(Path(page), "cannot be read") from None
+        entries = page_in(page)
+    except ValidationError as error:
+        if any(problem["type"] == "json_invalid" for problem in error.errors()):
+            raise lost_output(Path(page), "cannot be read") from None
+        return {}
+    found: dict[str, set[str]] = {}
+    for entry in entries.values():
+        for path in entry.outputs:
+            folder, _, name = path.rpartition("/")
+            found.setdefault(folder, set()).add(name)
     return {folder: frozenset(names) for folder, names in found.items()}
