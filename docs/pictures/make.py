@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -21,6 +22,13 @@ from eus_etl.definitions import load_definitions
 STUDY = "eusml"
 PICTURE = Path(__file__).with_name("asset_graph.png")
 SHOWN = PICTURE.with_suffix(".sha256")
+STAGES = ("sources", "visit", "tables")
+LINEAGE = urllib.parse.urlencode(
+    {
+        "asset-selection": f'key:"{STUDY}/*"',
+        "expanded": ",".join(f"global@global:{stage}" for stage in STAGES),
+    }
+)
 WIDTH_PX, HEIGHT_PX = 1900, 2000
 
 
@@ -78,7 +86,7 @@ def main(demo: Path) -> None:
                     f"--window-size={WIDTH_PX},{HEIGHT_PX}",
                     "--virtual-time-budget=20000",
                     f"--screenshot={PICTURE}",
-                    f"{page}/locations/eus_etl/asset-groups/{STUDY}/lineage",
+                    f"{page}/asset-groups?{LINEAGE}",
                 ],
                 check=True,
                 timeout=300,

@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks.support.hospitals.tiny_hospital import ALIAS_TWO, FRAMES, ONE, TWO, TinyHospital
 from benchmarks.support.videos.pictures import read_picture
+from eus_etl.defs.assets.events import NO_VIDEO
 from eus_etl.domain.tables import catalog
 from eus_etl_tests.support.hospitals.edited import (
     KEPT,
@@ -195,6 +196,8 @@ def test_a_new_visit_with_a_known_screen_makes_its_regions_once(hospital: TinyHo
     new = "33333333-aaaa-4aaa-8aaa-000000000003"
     hospital.items[new] = {"pseudo_name": "Amber-Crane-3"}
     hospital.write_items()
+    waiting = [one.metadata["videos"] for one in run(hospital).made if one.patient_id == new]
+    assert waiting == [NO_VIDEO] * 2  # with the labels and the patient's row: the rest is missing in the page
     hospital.add_video(f"{new}/first.mp4", first=0, frames=FRAMES - 5)
     assert "regions" in made(run(hospital), new)
     layouts = table(hospital, catalog.LAYOUTS).filter(pl.col("patient_id") == new)

@@ -10,7 +10,7 @@ class DeclaredCheck:
     """One check.
 
     Attributes:
-        meaning: what holds where it passes.
+        meaning: what holds where it passes, and what it is otherwise, for the page.
         severity: ``ERROR`` where data are broken if it does not, ``WARN`` where a person should look.
     """
 
@@ -20,9 +20,9 @@ class DeclaredCheck:
 
 def or_broken(meaning: str) -> DeclaredCheck:
     """If this does not hold, data are broken."""
-    return DeclaredCheck(meaning, dg.AssetCheckSeverity.ERROR)
+    return DeclaredCheck(f"{meaning}; otherwise data are broken", dg.AssetCheckSeverity.ERROR)
 
 
 def or_look(meaning: str) -> DeclaredCheck:
     """If this does not hold, a person should look."""
-    return DeclaredCheck(meaning, dg.AssetCheckSeverity.WARN)
+    return DeclaredCheck(f"{meaning}; otherwise a person should look", dg.AssetCheckSeverity.WARN)

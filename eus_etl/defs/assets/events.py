@@ -14,6 +14,9 @@ from eus_etl.domain.numbers import bytes_in_units
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.steps.result import StepResult
 
+NO_VIDEO = "none yet: no upload fits this visit, so its videos, frames and pictures are missing"
+"""Shown with what is made of a visit without a video."""
+
 Shown = int | float | str | bool | dg.PathMetadataValue
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from eus_etl.defs.keys import DATA_VERSION_TAG, SOURCES_GROUP, asset_key, patients_of
+from eus_etl.defs.keys import DATA_VERSION_TAG, SOURCES_GROUP, STUDY_TAG, asset_key, patients_of
 from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
@@ -55,6 +55,7 @@ def observed_specs(study: StudyConfig) -> list[dg.AssetSpec]:
             description=description,
             group_name=SOURCES_GROUP,
             owners=study.owners,
+            tags={STUDY_TAG: study.study},
             kinds={"source"},
             partitions_def=patients_of(study.study) if source in _DESCRIPTIONS else None,
             freshness_policy=dg.FreshnessPolicy.time_window(

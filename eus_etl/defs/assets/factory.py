@@ -8,15 +8,17 @@ import dagster as dg
 
 from eus_etl.defs.assets.checks import DeclaredCheck
 from eus_etl.defs.assets.columns import COLUMN_SCHEMA, column_schema
-from eus_etl.defs.assets.events import facts_of, picture_event
+from eus_etl.defs.assets.events import NO_VIDEO, facts_of, picture_event
 from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import (
     ALIAS_TAG,
     CONSUMED_TAG,
     PARENT_TAG,
+    STUDY_TAG,
     TABLES_GROUP,
     TERMINAL_TAG,
     VISIT_GROUP,
+    asset_key,
     patients_of,
 )
 from eus_etl.defs.reconcile.confirm import check_results, confirmed, decide, state_for_run
@@ -27,7 +29,12 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.schema import Table
 from eus_etl.errors import BlockedError, PermanentError, SourceError
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.observation.snapshot import alias_of, require_known_visit, require_snapshots
+from eus_etl.steps.observation.snapshot import (
+    DRIVE_VIDEOS,
+    alias_of,
+    require_known_visit,
+    require_snapshots,
+)
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.files.locks import hold_to_the_end, work_lock
 from eus_etl.storage.outputs import describe
@@ -88,13 +95,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
         # partitioned checks are a preview in this pinned version; one warning per check would bury all others
         warnings.simplefilter("ignore", dg.PreviewWarning)
         checks = [
-            dg.AssetCheckSpec(
-                name,
-                asset=key,
-                description=check.meaning,
-                partitions_def=partitions,
-                metadata={"if it fails": check.severity.value},
-            )
+            dg.AssetCheckSpec(name, asset=key, description=check.meaning, partitions_def=partitions)
             for name, check in spec.checks.items()
         ]
 
@@ -107,6 +108,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
                 description=spec.description,
                 group_name=VISIT_GROUP if spec.per_patient else TABLES_GROUP,
                 owners=study.owners,
+                tags={STUDY_TAG: study.study},
                 metadata=spec.metadata,
                 code_version=spec.code_version,
                 kinds=set(spec.kinds),
@@ -145,8 +147,12 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
                     context.log.warning(str(blocked))
                 elif decision.entry is None or _by_hand(context.run):
                     result, entry = _made(context, patient, state)
+                    facts = facts_of(paths, result.metadata, alias)
+                    if patient and state.version(asset_key(study.study, DRIVE_VIDEOS), patient) is None:
+                        # the other assets of the visit stay missing in the page, which needs a reason
+                        facts["videos"] = NO_VIDEO
                     yield dg.MaterializeResult(
-                        metadata=facts_of(paths, result.metadata, alias),
+                        metadata=facts,
                         data_version=dg.DataVersion(result.version),
                         check_results=check_results(entry, spec.checks),
                     )

@@ -78,7 +78,9 @@ class Plan:
 
     @property
     def why(self) -> str:
-        """The reason for its run, for people: ``label edit``, or ``output lost: frames``."""
+        """The reason for its run, for people: ``new visit``, ``label edit``, or ``output lost: frames``."""
+        if all(reason.why is Why.MISSING for reason in self.reasons):
+            return "new visit" if self.patient else "first tables"
         edits: list[str] = []
         others: dict[Why, list[str]] = {}
         for node, reason in zip(self.nodes, self.reasons, strict=True):

@@ -78,6 +78,7 @@ def test_each_asset_has_its_stage_and_its_owners(specs: dict[str, dg.AssetSpec])
     assert sum(map(len, groups.values())) == len(specs)
     assert all(list(spec.owners) == ["someone@example.org", "team:imaging"] for spec in specs.values())
     assert all(spec.kinds for spec in specs.values())
+    assert {spec.tags["eus_etl/study"] for spec in specs.values()} == {"eusml"}
 
 
 @pytest.mark.parametrize("owner", ["someone", "team:", "team: x", "a b@example.org", ""])

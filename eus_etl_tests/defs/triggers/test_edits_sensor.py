@@ -7,7 +7,7 @@ import time
 import pytest
 
 from benchmarks.support.hospitals.tiny_hospital import ALIAS_TWO, ONE, TWO, TinyHospital
-from eus_etl.defs.keys import WHY_TAG
+from eus_etl.defs.keys import ALIAS_TAG, WHY_TAG
 from eus_etl.defs.triggers import sensors
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.connect import Sources
@@ -32,6 +32,7 @@ def test_an_edit_is_two_runs_its_visit_and_then_the_tables(
     assert [event.partition for event in tick.asset_events] == [ONE]
     assert plans(tick) == {ONE: {"labels", "patients", "frame_table", "timeline"}}
     assert busy_daemon.runs(ONE)[0].tags[WHY_TAG] == "label edit"
+    assert busy_daemon.runs(ONE)[0].tags[ALIAS_TAG] == "Brisk-Heron-1"
     assert asked(busy_daemon.tick(EDITS)) == {}  # while it is under way
     busy_daemon.end(busy_daemon.runs(ONE)[0], DONE)
     (tables,) = plans(busy_daemon.tick(EDITS)).items()
@@ -99,6 +100,7 @@ def test_a_visit_without_video_gets_its_labels_and_keeps_no_table_waiting(
     hospital.items[unrecorded] = {"Start FNA 1": "00:00:00", "Stop FNA 1": "00:00:02"}
     hospital.write_items()
     assert plans(busy_daemon.tick(EDITS)) == {unrecorded: {"labels", "patients"}}
+    assert busy_daemon.runs(unrecorded)[0].tags[WHY_TAG] == "new visit"
     busy_daemon.end(busy_daemon.runs(unrecorded)[0], DONE)
     assert "labels_csv" in plans(busy_daemon.tick(EDITS))[None]
 
