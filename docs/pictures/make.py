@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -22,13 +21,6 @@ from eus_etl.definitions import load_definitions
 STUDY = "eusml"
 PICTURE = Path(__file__).with_name("asset_graph.png")
 SHOWN = PICTURE.with_suffix(".sha256")
-STAGES = ("sources", "visit", "tables")
-LINEAGE = urllib.parse.urlencode(
-    {
-        "asset-selection": f'key:"{STUDY}/*"',
-        "expanded": ",".join(f"global@global:{stage}" for stage in STAGES),
-    }
-)
 WIDTH_PX, HEIGHT_PX = 1900, 2000
 
 
@@ -53,6 +45,11 @@ def main(demo: Path) -> None:
     if not (demo / "dagster_home").is_dir():
         sys.exit(f"{demo} holds no demo. What to do: `make demo` first.")
     chromium = shutil.which("chromium") or sys.exit("Chromium is not installed: apt-get install chromium")
+    # a group holds the stage of every study: the picture shows one
+    configs = demo / "configs_of_the_picture"
+    configs.mkdir(exist_ok=True)
+    for name in ("eus_config.yaml", "preprocess_config.yaml"):
+        shutil.copy2(demo / "configs" / name, configs)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -60,7 +57,7 @@ def main(demo: Path) -> None:
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(demo / "dagster_home"),
-        "EUS_ETL_CONFIGS": str(demo / "configs"),
+        "EUS_ETL_CONFIGS": str(configs),
     }
     webserver = Path(sys.executable).with_name("dagster-webserver")
     server = subprocess.Popen(
@@ -86,7 +83,7 @@ def main(demo: Path) -> None:
                     f"--window-size={WIDTH_PX},{HEIGHT_PX}",
                     "--virtual-time-budget=20000",
                     f"--screenshot={PICTURE}",
-                    f"{page}/asset-groups?{LINEAGE}",
+                    f"{page}/locations/eus_etl/asset-groups/visit/lineage",
                 ],
                 check=True,
                 timeout=300,
@@ -95,6 +92,7 @@ def main(demo: Path) -> None:
     finally:
         server.terminate()
         server.wait()
+        shutil.rmtree(configs)
 
 
 def _wait_for(address: str) -> None:
