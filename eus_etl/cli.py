@@ -6,7 +6,6 @@ A command imports what it needs when it runs: only the commands that make or fol
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from eus_etl.cli_options import (
     FILE,
     FOLDER,
     config_option,
+    frame_rate,
     new_root_option,
     patients_option,
     plain_errors,
@@ -126,11 +126,8 @@ def status(
 
     chosen = {resolve_patient(study, patient) for patient in patients}
     known = visits_status(study, session)
-    visits = [
-        visit
-        for visit in known
-        if (not chosen or visit.patient_id in chosen) and (visit.is_problem or not problems)
-    ]
+    asked = [visit for visit in known if not chosen or visit.patient_id in chosen]
+    visits = [visit for visit in asked if visit.is_problem or not problems]
     whole = study_status(study, session)
     if as_json:
         click.echo(json.dumps(asdict(whole) | {"visits": [asdict(visit) for visit in visits]}, indent=2))
@@ -145,12 +142,8 @@ def status(
     if visits:
         click.echo("\n".join(terminal.status_lines(visits)))
     click.echo(f"{len(visits)} of {len(known)} visits; `--patient` shows all of one")
-    for table, reason in whole.tables.items():
-        click.echo(f"{table}: {reason}")
-    if whole.unassigned:
-        click.echo(f"unassigned: {terminal.reasons(whole.unassigned)} (see rejected.csv)")
-    if why_not := why_no_text_check(study):
-        click.echo(f"text check: {why_not}")
+    for line in terminal.study_lines(whole, why_no_text_check(study)):
+        click.echo(line)
 
 
 @main.command()
@@ -263,7 +256,7 @@ def extract(videos: Sequence[Path], out: Path, rate: str) -> None:
     from eus_etl.commands.extract import extract_files
     from eus_etl.settings import ExtractionConfig
 
-    extraction = ExtractionConfig(frame_rate_hz=_rate(rate))
+    extraction = ExtractionConfig(frame_rate_hz=frame_rate(rate))
     with terminal.videos_progress(len(videos)) as (video_done, frames_decoded):
         outcomes = extract_files(videos, out, extraction, video_done, frames_decoded)
     failed = outcomes.filter(pl.col("outcome") == "failed")
@@ -296,9 +289,8 @@ def labels(items: Path, name: str | None, config: Path | None, out: Path) -> Non
     if not scan.items:
         raise SourceError(str(items), "no item could be taken; nothing was written", "export the whole table")
     write_csv(table, out)
-    statuses = ", ".join(
-        f"{count} {status}" for status, count in table["status"].value_counts(sort=True).iter_rows()
-    )
+    counts = table["status"].value_counts(sort=True)
+    statuses = ", ".join(f"{count} {status}" for status, count in counts.iter_rows())
     click.echo(f"{table.height} intervals of {len(scan.items)} items in {out}: {statuses}")
 
 
@@ -312,16 +304,6 @@ def check_config(config: Path) -> None:
     study = load_study(config)
     labels = ", ".join(label.name for family in study.families.values() for label in family)
     click.echo(f"{config}: study {study.study}, root {study.root}, labels {labels}: no problem found")
-
-
-def _rate(text: str) -> float | None:
-    if text == "all":
-        return None
-    with suppress(ValueError):
-        rate = float(text)
-        if 0 < rate < float("inf"):
-            return rate
-    raise ConfigError("--rate", f"{text!r} is not a rate", "give frames per second above 0, or `all`")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import ParamSpec
 
 import click
 
-from eus_etl.errors import EusEtlError
+from eus_etl.errors import ConfigError, EusEtlError
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -24,6 +24,21 @@ new_root_option = click.option(
     is_flag=True,
     help="Use a root without a mark, although the study already has visits: everything is made again there.",
 )
+
+
+def frame_rate(text: str) -> float | None:
+    """Frames per second of the option ``--rate``; None for all.
+
+    Raises:
+        ConfigError: the text is not a rate.
+    """
+    if text == "all":
+        return None
+    with suppress(ValueError):
+        rate = float(text)
+        if 0 < rate < float("inf"):
+            return rate
+    raise ConfigError("--rate", f"{text!r} is not a rate", "give frames per second above 0, or `all`")
 
 
 def plain_errors(command: Callable[_P, None]) -> Callable[_P, None]:

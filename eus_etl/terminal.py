@@ -21,7 +21,7 @@ from rich.table import Table
 if TYPE_CHECKING:  # for types alone: commands without a study must not wait for Dagster
     from eus_etl.defs.reconcile.local_session import Progress as Tell
     from eus_etl.defs.reconcile.local_session import RunReport
-    from eus_etl.defs.status import VisitStatus
+    from eus_etl.defs.status import StudyStatus, VisitStatus
 
 # a pipe has no width: wide enough for one line per visit
 console = Console(width=None if sys.stdout.isatty() else 180)
@@ -124,6 +124,16 @@ def visit_lines(visit: "VisitStatus") -> list[str]:
         lines.append(f"  {asset:{width}}  {_MARKS.get(standing, standing):8}  {why}".rstrip())
     if visit.rejected:
         lines.append(f"  rejected: {reasons(visit.rejected)} (see rejected.csv)")
+    return lines
+
+
+def study_lines(study: "StudyStatus", no_text_check: str | None) -> list[str]:
+    """What is stale of the study's tables, what is unassigned, and why text is not checked, if it is not."""
+    lines = [f"{table}: {reason}" for table, reason in study.tables.items()]
+    if study.unassigned:
+        lines.append(f"unassigned: {reasons(study.unassigned)} (see rejected.csv)")
+    if no_text_check:
+        lines.append(f"text check: {no_text_check}")
     return lines
 
 

@@ -4,7 +4,7 @@ A source that does not answer raises and leaves the last observation as it was: 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from eus_etl.domain.paths import StudyPaths, is_safe_id
@@ -16,8 +16,7 @@ from eus_etl.errors import EusEtlError
 from eus_etl.settings import PatientsConfig, StudyConfig
 from eus_etl.sources.label_items.base import LabelItemSource
 from eus_etl.sources.patient_rows.base import PatientRowSource
-from eus_etl.sources.videos.base import Listing, VideoSource
-from eus_etl.sources.videos.upload_names import why_not_taken
+from eus_etl.sources.videos.base import VideoSource
 from eus_etl.steps.observation.connect import Sources
 from eus_etl.steps.observation.corrections import (
     read_hand_written,
@@ -26,9 +25,9 @@ from eus_etl.steps.observation.corrections import (
     sync_rows,
     unknown_row,
 )
-from eus_etl.steps.observation.known_files import known_files
+from eus_etl.steps.observation.known_files import kept_files, known_files
 from eus_etl.steps.observation.known_screens import had_known_screens, store_known_screens
-from eus_etl.steps.observation.losses import is_below, lost_files, refuse_loss
+from eus_etl.steps.observation.losses import lost_files, refuse_loss
 from eus_etl.steps.observation.not_taken import not_taken, unmatched
 from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
@@ -190,7 +189,7 @@ def _observe_videos(
         max_share=max_loss_share,
     )
     # a visit whose files have all moved keeps an entry, so that its tables are made again without them
-    files = _kept(before, listing)
+    files = kept_files(before, listing)
     rejected = [not_taken(file, match.of_path(file.parts)) for file in (*listing.waiting, *listing.left_out)]
     holders = {_place(file): patient for patient, known in before.items() for file in known}
     for file in listing.files:
@@ -218,31 +217,6 @@ def _observe_videos(
 
 def _place(file: ObservedFile) -> tuple[object, ...]:
     return file.source_id, file.parts, file.md5
-
-
-def _kept(before: Mapping[str, Sequence[ObservedFile]], listing: Listing) -> dict[str, list[ObservedFile]]:
-    """Of each visit's files known before, those that are no longer listed but are kept all the same.
-
-    A file that waits stays as it was, and so does everything below a folder that waits. One whose content is
-    listed elsewhere has moved, and one whose place holds other content was replaced: these are dropped. So is
-    one that the source still holds under a name that no finished upload has. One that is nowhere is marked as
-    gone; its copy stays.
-    """
-    places = {file.source_id for file in listing.files}
-    contents = {file.md5 for file in listing.files}
-    waiting = {file.source_id for file in listing.waiting}
-    folders = {file.parts for file in listing.waiting}
-    left = waiting | {file.source_id for file in listing.left_out}
-    kept: dict[str, list[ObservedFile]] = {patient: [] for patient in before}
-    for patient, known in before.items():
-        for file in known:
-            if file.source_id in places or file.md5 in contents:
-                continue
-            if file.source_id in left and why_not_taken(file.parts):
-                continue
-            waits = file.source_id in waiting or is_below(file, folders)
-            kept[patient].append(file if waits else file.model_copy(update={"gone": True}))
-    return kept
 
 
 def _observe_rows(
