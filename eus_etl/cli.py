@@ -20,6 +20,7 @@ from eus_etl.cli_options import (
     new_root_option,
     patients_option,
     plain_errors,
+    study_to_write,
     with_session,
 )
 from eus_etl.errors import ConfigError, SourceError
@@ -54,11 +55,8 @@ def demo(root: Path) -> None:
 def init_home(config: Path) -> None:
     """Make the Dagster home before daemon, page and code server start."""
     from eus_etl.defs.instance import dagster_home, open_instance
-    from eus_etl.settings import load_study
-    from eus_etl.storage.files.permissions import keep_from_others
 
-    study = load_study(config)
-    keep_from_others(study.readers)
+    study = study_to_write(config)
     home = dagster_home(study)
     open_instance(home).dispose()
     click.echo(f"{home} is ready")
@@ -170,12 +168,9 @@ def adopt(config: Path, dry_run: bool) -> None:
     """Take over a root that the old scripts filled. Deletes and downloads nothing."""
     from eus_etl import terminal
     from eus_etl.commands.adopt.run import adopt_root
-    from eus_etl.settings import load_study
-    from eus_etl.storage.files.permissions import keep_from_others
 
     with terminal.steps_progress("adopting") as tell:
-        study = load_study(config)
-        keep_from_others(study.readers)
+        study = study_to_write(config)
         report = adopt_root(study, dry_run=dry_run, progress=tell)
     terminal.console.print(terminal.data_table("raw videos", report.visits))
     terminal.console.print(terminal.data_table("old tables compared with the sources", report.compared))
@@ -196,11 +191,8 @@ def calibrate(config: Path, out: Path | None) -> None:
     from eus_etl import terminal
     from eus_etl.commands.calibrate import calibrate as calibrate_study
     from eus_etl.domain.paths import StudyPaths
-    from eus_etl.settings import load_study
-    from eus_etl.storage.files.permissions import keep_from_others
 
-    study = load_study(config)
-    keep_from_others(study.readers)
+    study = study_to_write(config)
     done = calibrate_study(study, out or StudyPaths(study.root).pictures / "calibration")
     terminal.console.print(terminal.data_table(f"{study.title}: thresholds", done.table))
     click.echo(f"distributions: {done.distributions}")
@@ -221,12 +213,9 @@ def regions(config: Path, patients: Sequence[str], out: Path | None) -> None:
     from eus_etl import terminal
     from eus_etl.commands.review_regions import SHOWN, lines_to_sign, review_regions, reviewable
     from eus_etl.domain.paths import StudyPaths
-    from eus_etl.settings import load_study
     from eus_etl.steps.observation.snapshot import resolve_patient
-    from eus_etl.storage.files.permissions import keep_from_others
 
-    study = load_study(config)
-    keep_from_others(study.readers)
+    study = study_to_write(config)
     folder = out or StudyPaths(study.root).review
     chosen = [resolve_patient(study, patient) for patient in patients] or reviewable(study)
     layouts = review_regions(study, chosen, folder)

@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 import click
 
 from eus_etl.errors import ConfigError, EusEtlError
+
+if TYPE_CHECKING:
+    from eus_etl.settings import StudyConfig
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -24,6 +27,16 @@ new_root_option = click.option(
     is_flag=True,
     help="Use a root without a mark, although the study already has visits: everything is made again there.",
 )
+
+
+def study_to_write(config: Path) -> "StudyConfig":
+    """The study of a command that writes: from now on others on the machine may not read what it makes."""
+    from eus_etl.settings import load_study
+    from eus_etl.storage.files.permissions import keep_from_others
+
+    study = load_study(config)
+    keep_from_others(study.readers)
+    return study
 
 
 def frame_rate(text: str) -> float | None:
@@ -89,11 +102,8 @@ def with_session(command: Callable[..., None]) -> Callable[..., None]:
         from eus_etl.defs.reconcile.local_session import StudySession
         from eus_etl.defs.root import other_home
         from eus_etl.domain.paths import StudyPaths
-        from eus_etl.settings import load_study
-        from eus_etl.storage.files.permissions import keep_from_others
 
-        study = load_study(config)
-        keep_from_others(study.readers)
+        study = study_to_write(config)
         home = dagster_home(study)
         if other := other_home(StudyPaths(study.root), home):
             click.echo(f"eus-etl: warning: {other}", err=True)
