@@ -200,8 +200,9 @@ def make_all(
     tell = progress or (lambda *_: None)
     definitions = dg.Definitions(assets=graph.assets(), executor=dg.in_process_executor)
     job = definitions.resolve_implicit_global_asset_job_def()
-    due = [patient for patient in patients if plan_of(graph, state, patient)]
-    due.sort(key=elsewhere.__contains__)
+    stale = [patient for patient in patients if plan_of(graph, state, patient)]
+    due = [patient for patient in stale if patient not in elsewhere]
+    due += [patient for patient in stale if patient in elsewhere]
     for done, patient in enumerate([*due, None]):
         if patient in elsewhere:
             state.refresh(patient)

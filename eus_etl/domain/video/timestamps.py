@@ -71,9 +71,10 @@ class FrameClock:
         repeat = 0
         if self._latest is not None and pts <= self._latest:
             repeat = int(np.count_nonzero(np.frombuffer(self._seen, np.int64) == pts))
-            self._counts.repeated += repeat > 0
-        if self._times:
-            self._counts.backward += time < self._times[-1]
+            if repeat:
+                self._counts.repeated += 1
+        if self._times and time < self._times[-1]:
+            self._counts.backward += 1
         self._seen.append(pts)
         self._times = (*self._times[-1:], time)
         self._latest = pts if self._latest is None else max(self._latest, pts)
