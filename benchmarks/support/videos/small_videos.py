@@ -9,6 +9,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+Codec = Literal["libx264", "mpeg4", "mpeg2video"]
+
 BITS = 10
 MILLISECOND = Fraction(1, 1000)
 
@@ -42,7 +44,7 @@ def write_video(
     path: Path,
     pts: Sequence[int],
     time_base: Fraction = MILLISECOND,
-    codec: Literal["libx264", "mpeg4", "mpeg2video"] = "libx264",
+    codec: Codec = "libx264",
     size: tuple[int, int] = (160, 96),
     options: dict[str, str] | None = None,
     rotation: int = 0,

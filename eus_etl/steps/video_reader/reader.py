@@ -219,7 +219,14 @@ class _Idle:
 
 
 _idle = _Idle()
-atexit.register(_idle.close)
+
+
+def end_idle_readers() -> None:
+    """End the processes that wait for the next file; they also end with this process."""
+    _idle.close()
+
+
+atexit.register(end_idle_readers)
 
 
 @contextmanager

@@ -12,9 +12,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from benchmarks.support.videos.small_videos import evenly, paint, read_number
-from eus_etl.domain.video.reader import DecodeCounts, DecodeOptions, decode, probe
-from eus_etl_tests.support.videos.dicom_files import (
+from benchmarks.support.videos.dicom_files import (
     FRAMES,
     PERSON,
     PREFIX,
@@ -23,6 +21,8 @@ from eus_etl_tests.support.videos.dicom_files import (
     write_dicom,
     write_encapsulated,
 )
+from benchmarks.support.videos.small_videos import evenly, paint, read_number
+from eus_etl.domain.video.reader import DecodeCounts, DecodeOptions, decode, probe
 from eus_etl_tests.support.videos.real_media import decoded
 
 

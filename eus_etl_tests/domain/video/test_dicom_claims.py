@@ -11,10 +11,10 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
 )
 
+from benchmarks.support.videos.dicom_files import FRAMES, PREFIX, coded, write_dicom
 from benchmarks.support.videos.small_videos import evenly, read_number
 from eus_etl.domain.video.reader import DecodeCounts, probe
 from eus_etl.errors import VideoUnreadableError
-from eus_etl_tests.support.videos.dicom_files import FRAMES, PREFIX, coded, write_dicom
 from eus_etl_tests.support.videos.real_media import decoded
 
 
