@@ -1,5 +1,6 @@
 """The demo as a command: what it says, and that a second look at the same hospital does nothing."""
 
+import json
 from pathlib import Path
 
 from eus_etl.defs.instance import open_instance
@@ -61,13 +62,18 @@ def test_the_command_status_shows_every_visit_as_done(demo: Demo) -> None:
     done = run_command("status", "--config", study.config)
     assert done.exit_code == 0, done.output
     visits = study.truth("visits")
+    told = run_command("status", "--config", study.config, "--json")
+    known = {visit["patient_id"]: visit for visit in json.loads(told.output)["visits"]}
+    lines = done.output.splitlines()
     for patient, alias, videos in visits.select("patient_id", "pseudo_name", "videos").iter_rows():
-        (row,) = (line for line in done.output.splitlines() if patient in line)
-        assert row.count("done") == (8 if videos else 2), row
-        assert row.count("no video") == (0 if videos else 6), row
-        assert alias is None or alias in row
-        assert "FAILED" not in row
-        assert "stale" not in row
+        standings = list(known[patient]["assets"].values())
+        assert standings.count("done") == (8 if videos else 2), standings
+        assert standings.count("no video") == (0 if videos else 6), standings
+        (row,) = (line for line in lines if line.startswith(f"{alias or patient} "))
+        assert len(row) <= 80
+        assert ("done" if videos else "no video") in row
+    assert "FAILED" not in done.output
+    assert "stale" not in done.output
 
 
 def test_a_visit_is_named_by_its_alias_as_well(demo: Demo) -> None:
