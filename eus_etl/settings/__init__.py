@@ -23,6 +23,7 @@ from eus_etl.settings.sources import (
     GoogleSheetSource,
     JsonFileSource,
     LocalFolderSource,
+    Service,
     SourcesConfig,
     SubjectsSource,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "ReadingConfig",
     "RecipeConfig",
     "RegionConfig",
+    "Service",
     "SourcesConfig",
     "StudyConfig",
     "SubjectsSource",

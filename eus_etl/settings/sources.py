@@ -9,6 +9,16 @@ from pydantic import Field, field_validator, model_validator
 from eus_etl.settings.model import Model
 
 
+class Service(Model):
+    """A source that is asked over the network, which costs money or quota."""
+
+    poll_s: int = Field(
+        default=300,
+        ge=1,
+        description="Seconds between two reads; label items and subjects share the longer one.",
+    )
+
+
 class LocalFolderSource(Model):
     """A local folder that serves as the drive, searched recursively."""
 
@@ -59,12 +69,12 @@ class JsonFileSource(Model):
         min_length=1,
         description=(
             "Keys joined by dots that lead to the items in a file that holds several tables, "
-            "`eus.patient` for one; ignored for a file that is one table's export."
+            "for example `eus.patient`; ignored if the file is the export of one table."
         ),
     )
 
 
-class _DynamoTable(Model):
+class _DynamoTable(Service):
     table: str | None = Field(default=None, min_length=1, description="The table's name.")
     ssm_parameter: str | None = Field(
         default=None,
@@ -74,11 +84,6 @@ class _DynamoTable(Model):
     region: str = Field(default="ap-south-1", description="AWS region.")
     endpoint_url: str | None = Field(
         default=None, pattern=r"^https?://", description="Address of a DynamoDB-compatible server."
-    )
-    poll_s: int = Field(
-        default=300,
-        ge=1,
-        description="Seconds between two scans of the whole table; items and subjects share the longer one.",
     )
 
     @model_validator(mode="after")
@@ -111,7 +116,7 @@ class CsvFileSource(Model):
     path: Path
 
 
-class GoogleSheetSource(Model):
+class GoogleSheetSource(Service):
     """Patient rows in a Google Sheet."""
 
     kind: Literal["google_sheet"]
@@ -128,7 +133,6 @@ class GoogleSheetSource(Model):
         pattern=r"^[^@\s]+@[^@\s]+$",
         description="Account of the domain as which the service account acts, where outsiders are barred.",
     )
-    poll_s: int = Field(default=300, ge=1, description="Seconds between two reads of the sheet.")
     api_root: str | None = Field(default=None, description="Another address of the API, for tests.")
 
 
@@ -145,8 +149,9 @@ class SourcesConfig(Model):
         default=30,
         ge=1,
         description=(
-            "Seconds between two observations of videos, corrections and files of items and rows; tables "
-            "and sheets have their own. A change takes effect when the code location is reloaded."
+            "Seconds between two observations of videos, corrections, and files of items or rows; services "
+            "(DynamoDB, Google Sheets) have a `poll_s` of their own. A change takes effect when the code "
+            "location is reloaded."
         ),
     )
     max_loss_share: float = Field(
@@ -155,7 +160,7 @@ class SourcesConfig(Model):
         le=1,
         description=(
             "A listing, table or sheet that is suddenly empty, or lacks more than this share of what it held "
-            "(where that was more than ten videos, items or visits), counts as out of reach and changes "
+            "(where that was more than ten videos, items or visits), counts as unavailable and changes "
             "nothing. 1 believes any loss: set it for one run where so much was removed on purpose."
         ),
     )

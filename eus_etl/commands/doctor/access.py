@@ -1,4 +1,4 @@
-"""Credentials, and what they reach: videos, label items, patient rows, subject ids.
+"""Credentials, and whether the sources can be read with them: videos, label items, patient rows, subject ids.
 
 Videos are listed on a copy of the inventory, which is thrown away; of a table of items one page is read and
 dropped.
@@ -172,6 +172,9 @@ def _sizes(study: StudyConfig, listing: Listing) -> list[int]:
     return sizes
 
 
+_IF_NOT_NEW = "if the study is not new, correct its configuration"
+
+
 def _label_items(study: StudyConfig) -> Finding:
     config = study.sources.label_items
     if isinstance(config, DynamoSource):
@@ -180,7 +183,7 @@ def _label_items(study: StudyConfig) -> Finding:
     found = f"{len(scan.items)} items, {len(scan.rejected)} unusable"
     if scan.rejected:
         return warning(ITEMS, found, "run once; rejected.csv then says why")
-    return ok(ITEMS, found) if scan.items else _holds(ITEMS, False)
+    return ok(ITEMS, found) if scan.items else warning(ITEMS, found, _IF_NOT_NEW)
 
 
 def _table(role: str, config: DynamoSource | SubjectsSource) -> DynamoTable:
@@ -197,7 +200,7 @@ def _table(role: str, config: DynamoSource | SubjectsSource) -> DynamoTable:
 def _holds(check: str, items: bool) -> Finding:
     if items:
         return ok(check, "the table answers and holds items")
-    return warning(check, "the table answers but is empty", "if the study is not new, name another table")
+    return warning(check, "the table answers but is empty", _IF_NOT_NEW)
 
 
 def _patient_rows(study: StudyConfig) -> Finding:

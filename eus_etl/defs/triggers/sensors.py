@@ -19,7 +19,7 @@ from eus_etl.defs.root import take_root
 from eus_etl.defs.triggers.background_poll import Looks
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import EusEtlError
-from eus_etl.settings import DynamoSource, GoogleSheetSource, StudyConfig, SubjectsSource
+from eus_etl.settings import Service, StudyConfig
 from eus_etl.steps.observation.connect import connect
 from eus_etl.steps.observation.observe import Observation, observe, videos_mark
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS, SOURCES, known_visits
@@ -230,8 +230,7 @@ def _interval_s(study: StudyConfig, source: str) -> float:
         LABEL_ITEMS: (study.sources.label_items, study.sources.subjects),
         PATIENT_ROWS: (study.sources.patient_rows,),
     }.get(source, ())
-    services = (DynamoSource, SubjectsSource, GoogleSheetSource)
-    return max((config.poll_s for config in used if isinstance(config, services)), default=0)
+    return max((config.poll_s for config in used if isinstance(config, Service)), default=0)
 
 
 def _new_partitions(

@@ -68,7 +68,7 @@ class DynamoTable:
 
     Args:
         role: configuration key that errors name, for example ``sources.label_items``.
-        table: the table's name; or else
+        table: the table's name; None if `ssm_parameter` gives it.
         ssm_parameter: name of the parameter, looked up at each scan: a redeployed stack renames its tables.
         region: AWS region of both.
         endpoint_url: a compatible server instead of AWS, for both table and parameter.
@@ -113,7 +113,8 @@ class DynamoTable:
         """What ``keep`` returns for each item, page by page; nothing else of a page is kept.
 
         Reads are consistent. An eventually consistent scan may return an older item than the scan before it,
-        which would look like two edits and remake a visit's labels twice. It costs twice the read units.
+        which would look like two edits and remake a visit's labels twice. A consistent
+        scan costs twice the read units.
 
         Args:
             keep: called in as many threads as there are segments.

@@ -1,6 +1,6 @@
 """The Protocol of a source of label items, and what is kept of an item.
 
-Each source's own module reaches and reads it.
+Each implementation has a module of its own.
 """
 
 from collections.abc import Mapping
@@ -45,10 +45,13 @@ class LabelItemSource(Protocol):
     """Where label items are read from."""
 
     def scan(self) -> ItemScan:
-        """Read all items.
+        """Read all items, on all pages; an empty source gives an empty scan, and one that ends early raises.
+
+        Errors are about ``sources.label_items``, have no cause attached, and repeat nothing of the answer.
 
         Raises:
-            SourceUnavailableError: the source did not answer; this is not an empty scan.
-            SourceError: the answer holds no items.
+            SourceUnavailableError: the source does not answer now, or answers with something else.
+            SourceAccessError: it refuses the credentials.
+            SourceError: the answer is not a list of items.
         """
         ...

@@ -27,7 +27,10 @@ class KeptItem:
 
 
 def kept_item(item: Mapping[str, Raw], rules: ItemRules) -> KeptItem:
-    """What is kept of an item; readers call this before they hold on to anything of it."""
+    """What is kept of an item, in plain JSON or with DynamoDB's types.
+
+    Readers call this before they hold on to anything of it.
+    """
     attributes = plain_attributes(item)
     return KeptItem(attributes.get("pk"), kept_attributes(attributes, rules))
 
