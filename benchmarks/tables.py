@@ -185,7 +185,7 @@ def frame_table_of(study: StudyConfig) -> None:
 
 
 def join_again(study: StudyConfig) -> None:
-    """What ``frame_table`` does once the cells are summed into scores; its picture is left out too."""
+    """What ``frame_table`` does once the cells are summed into scores."""
     paths, patient_id = StudyPaths(study.root), patient_of(0)
     file = paths.frame_table(patient_id)
     scores = pl.read_parquet(file.with_suffix(".parquet"), columns=["frame_id", *SCORES, "reasons"])

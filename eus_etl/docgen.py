@@ -28,9 +28,14 @@ def data_dictionary() -> str:
     for title, table in _all_tables(studies):
         lines += [f"## {title}", "", f"One row is {table.row}.", ""]
         lines += ["| column | type | unit | meaning |", "|---|---|---|---|"]
-        lines += [f"| `{c.name}` | {c.dtype} | {c.unit} | {c.meaning} |" for c in table.columns]
+        lines += [f"| `{c.name}` | {c.dtype} | {c.unit} | {_cell(c.meaning)} |" for c in table.columns]
         lines.append("")
     return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """Text as a cell of a Markdown table."""
+    return text.replace("|", "\\|")
 
 
 def configuration() -> str:

@@ -1,4 +1,4 @@
-"""Frames and a frame table of any video files, without a study: ``eus-etl extract``.
+"""Frames of any video files, and a CSV of their times, without a study: ``eus-etl extract``.
 
 ``steps.frame_extraction`` does the pass over a video; the step ``frames`` handles a study's visits.
 """

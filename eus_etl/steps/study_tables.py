@@ -26,7 +26,7 @@ Visits = list[str]
 """Ids of some visits."""
 
 BATCH_BYTES = 4 << 20
-"""So large are the compressed tables of visits that are joined at once; in memory they take a multiple."""
+"""Size of the compressed tables that are joined at once; in memory they take several times as much."""
 
 
 def assemble_labels(study: StudyConfig) -> StepResult:

@@ -19,7 +19,7 @@ import zstandard
 from eus_etl.domain.cells.statistics import STATISTICS, CellGrid, Codes, GridGeometry
 from eus_etl.storage.files.checked_json import encode_checked, read_checked
 
-FORMAT = 3
+FORMAT = 3  # only recorded: if grids change, raise manifests.FORMAT
 _BLOCK_FRAMES = 256
 _LEVEL = 1
 GRIDS = "grid.bin"
@@ -62,7 +62,7 @@ class GridWriter:
         self._segments.append({"geometry": asdict(geometry), "blocks": self._blocks})
 
     def add(self, codes: Codes) -> None:
-        """Append one frame, (5, rows, cols), to the current segment."""
+        """Append one frame, (len(STATISTICS), rows, cols), to the current segment."""
         self._waiting.append(codes)
         if len(self._waiting) == _BLOCK_FRAMES:
             self._flush()

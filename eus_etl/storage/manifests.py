@@ -16,7 +16,7 @@ from eus_etl.storage.files.checked_json import read_checked, write_checked
 from eus_etl.storage.files.listing import listed
 from eus_etl.storage.outputs import count_files
 
-FORMAT = 6  # raise it when the same configuration gives other images, rows or grids
+FORMAT = 6  # raise it when the same configuration gives other images, rows or grids: all is decoded again
 _MANIFEST = "manifest.json"
 
 

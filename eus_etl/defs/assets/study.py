@@ -19,8 +19,8 @@ from eus_etl.steps.study_tables import (
     assemble_videos,
 )
 
-_FORMAT = "2"
-"""Raised when a table's columns change; all tables are then stale."""
+TABLES_FORMAT = "2"
+"""Raise it when the columns of any study table change: all of them are then made again."""
 
 
 def study_assets(study: StudyConfig) -> list[StepSpec]:
@@ -101,7 +101,7 @@ def _table(
         code=assemble,
         table=table,
         deps=asset_keys(study.study, *deps),
-        code_version=_FORMAT,
+        code_version=TABLES_FORMAT,
         description=description,
         kinds=frozenset({"csv"}),
         checks={},

@@ -26,7 +26,7 @@ class Node:
     Attributes:
         key: the asset's key.
         deps: keys of its inputs.
-        code_version: fingerprint of its configuration; None for observed sources.
+        code_version: fingerprint of its configuration and of its step's format; None for observed sources.
         per_patient: whether it is partitioned.
         share: for a source that is observed once for the study but concerns each visit only in part: gives
             the version of a visit's part, None if it has none. A visit's asset is stale when its part

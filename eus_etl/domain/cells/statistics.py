@@ -1,8 +1,8 @@
 """Statistics of each cell of a frame, which replace its pixels once it is decoded.
 
 The statistics add up: a region's follow from those of its cells, so that a region or a threshold can move
-without reading an image again. Scores are defined here; what follows from them (blurred, frozen) belongs to
-``quality``, files to ``storage.cell_store``.
+without reading an image again. ``CellGrid.score`` sums cells over a region. ``quality.scores`` adds scores
+that compare frames, and turns scores into reasons; files belong to ``storage.cell_store``.
 """
 
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ class GridScores:
         contrast: standard deviation of grey.
         sharpness: mean square of the Laplacian of Gaussian (sigma 2 on the copy).
         motion: mean absolute change of grey to the kept frame before; NaN for a segment's first frame.
-        color_fraction: share of coloured pixels.
+        color_fraction: share of colored pixels.
     """
 
     brightness: NDArray[np.float64]
@@ -95,7 +95,7 @@ class CellGrid:
     Attributes:
         segment: number of the segment within its video, from 0.
         geometry: how the cells lie on the picture.
-        codes: (frames, 5, rows, cols), a byte for each of ``STATISTICS``.
+        codes: (frames, len(STATISTICS), rows, cols), a byte for each of ``STATISTICS``.
     """
 
     segment: int
@@ -168,7 +168,7 @@ class FrameCells:
     Attributes:
         geometry: how the cells lie.
         grey: the grey copy, (copy height, copy width).
-        codes: (5, rows, cols); motion is 0.
+        codes: (len(STATISTICS), rows, cols); motion is 0.
         dhash: difference hash, 64 bits: 8 x 8 comparisons of neighbours on a 9 x 8 copy.
     """
 
@@ -183,7 +183,7 @@ def measure(picture: Picture, config: GridConfig, luma: Luma | None = None) -> F
 
     Args:
         picture: BGR, (height, width, 3).
-        config: width of the copy, side of a cell, and what counts as coloured.
+        config: width of the copy, side of a cell, and what counts as colored.
         luma: the picture's brightness where it is at hand; None has it made of the picture.
     """
     height, width = picture.shape[:2]

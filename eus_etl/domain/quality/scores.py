@@ -104,7 +104,7 @@ def assess_frames(
     no_signal = dark & ~report
     optical_view = ~dark & ~report & (outside_color > config.optical_outside_fraction)
     ultrasound = ~no_signal & ~optical_view & ~report
-    # a sector in shadow takes of both alike: what is left is as sharp as before
+    # a shadow lowers sharpness and brightness by the same share, so their ratio stays
     sharpness_z = robust_log_z(scores.sharpness / np.maximum(scores.brightness, 1), ultrasound)
     static_s = frozen_lengths(scores.motion, video_s, ultrasound, config.frozen_motion)
     motion_share = shares_of_usual(scores.motion, video_s, ultrasound)
@@ -160,8 +160,8 @@ def frozen_lengths(motion: Series, video_s: Series, ordinary: Flags, still_below
     """As ``still_lengths``, but a stretch goes on where an encoder refreshes a frozen picture.
 
     With a group of pictures of MPEG-2 begins a coarser copy of the frozen picture, which is refined over
-    some frames: a change below 0.15 of the usual one ends no stretch most of whose frames stand still. A
-    probe at rest, whose picture never does, is in none.
+    some frames: a change below 0.15 of the usual one does not end a stretch in which most frames are
+    still. The picture of a probe at rest is never still, so it is in no stretch.
 
     Args:
         motion: as of ``still_lengths``.

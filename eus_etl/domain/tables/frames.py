@@ -25,11 +25,16 @@ FRAMES = Table(
         ),
         Column("brightness", NUMBER, "mean grey level inside the region", "grey levels"),
         Column("contrast", NUMBER, "standard deviation of grey inside the region", "grey levels"),
-        Column("sharpness", NUMBER, "mean square of the Laplacian inside the region", "grey levels squared"),
+        Column(
+            "sharpness",
+            NUMBER,
+            "mean square of the Laplacian of Gaussian inside the region",
+            "grey levels squared",
+        ),
         Column(
             "sharpness_z",
             NUMBER,
-            "robust z of the logarithm of sharpness over brightness, among the layout's frames",
+            "robust z of the logarithm of sharpness over brightness, among frames of the same screen",
         ),
         Column(
             "motion",
@@ -38,8 +43,8 @@ FRAMES = Table(
             "grey levels",
         ),
         Column("motion_share", NUMBER, "motion over what is usual within a second around the frame"),
-        Column("color_fraction", NUMBER, "share of coloured pixels inside the region"),
-        Column("outside_color_fraction", NUMBER, "share of coloured pixels outside of the region"),
+        Column("color_fraction", NUMBER, "share of colored pixels inside the region"),
+        Column("outside_color_fraction", NUMBER, "share of colored pixels outside of the region"),
         Column("static_s", NUMBER, "length of the still stretch that holds the frame", "s"),
         Column(
             "shadow_fraction", NUMBER, "share of the field's beams that are dark from the transducer down"
@@ -61,7 +66,7 @@ DATASET = Table(
         VIDEO,
         Column("path", TEXT, "extracted image below the study's root"),
         Column("procedure_s", NUMBER, "procedure time", "s of procedure time"),
-        Column("label_certain", BOOLEAN, "the frame is further from label borders than they are uncertain"),
+        Column("label_certain", BOOLEAN, "the nearest label border is further away than it may be off"),
         Column("status", TEXT, "ok or disturbed"),
         Column("reasons", TEXT, "why it is disturbed, |-joined; empty for none"),
         Column(
