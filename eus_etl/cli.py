@@ -66,7 +66,7 @@ def init_home(config: Path) -> None:
 @with_session
 @patients_option
 @new_root_option
-@click.option("--no-wait", is_flag=True, help="Do not wait for files that were copied only just.")
+@click.option("--no-wait", is_flag=True, help="Do not wait for files that were copied a moment ago.")
 @click.option("--remake", metavar="ASSET", help="Make this asset again, whatever is recorded of it.")
 def run(
     study: "StudyConfig",
@@ -135,11 +135,11 @@ def status(
         click.echo("no visit is known yet. What to do: `eus-etl run`")
         return
     if chosen:
-        click.echo("\n".join(line for visit in visits for line in terminal.visit_lines(visit)))
+        click.echo("\n".join(line for visit in visits for line in terminal.visit_lines(visit, whole)))
         return
     if visits:
         click.echo("\n".join(terminal.status_lines(visits)))
-    click.echo(f"{len(visits)} of {len(known)} visits; `--patient` shows all of one")
+    click.echo(f"{len(visits)} of {len(known)} visits; `--patient ID` shows one visit in full")
     for line in terminal.study_lines(whole, why_no_text_check(study)):
         click.echo(line)
 

@@ -1,6 +1,7 @@
 """How reports and progress look on a terminal."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -75,14 +76,17 @@ def say_waiting(study: str) -> Callable[[str], None]:
 def show_report(study: str, report: "RunReport") -> None:
     """Print what a run made, what failed and why."""
     for failure in report.unobserved:
-        show_error(f"{study}: {failure.source} could not be observed", str(failure.error))
+        show_error(f"{study}: {failure.source} could not be {failure.attempt}", str(failure.error))
     for failed in report.failed:
         whom = f" of {failed.patient_id}" if failed.patient_id else ""
         show_error(f"{study}: {failed.asset}{whom} failed", failed.error)
     for said in report.waits:
         say_waiting(study)(said)
+    for patient_id in report.without_upload:
+        say_waiting(study)(f"no upload has been given to {patient_id}; see rejected.csv, stage drive_videos")
     if not report.made and not report.failed:
-        console.print(f"{study}: everything is up to date, 0 videos decoded")
+        everything = "everything else" if report.without_upload else "everything"
+        console.print(f"{study}: {everything} is up to date, 0 videos decoded")
         return
     visits = {made.patient_id for made in report.made if made.patient_id}
     console.print(
@@ -115,8 +119,8 @@ def status_lines(visits: "Sequence[VisitStatus]") -> list[str]:
     ]
 
 
-def visit_lines(visit: "VisitStatus") -> list[str]:
-    """All about one visit: each asset's state and why, and what was rejected."""
+def visit_lines(visit: "VisitStatus", study: "StudyStatus") -> list[str]:
+    """All about one visit: each asset's state and why, what was rejected, and where its video may be."""
     width = max(map(len, visit.assets), default=0)
     lines = [f"{visit.alias or 'no alias'} ({visit.patient_id})"]
     for asset, standing in visit.assets.items():
@@ -124,14 +128,20 @@ def visit_lines(visit: "VisitStatus") -> list[str]:
         lines.append(f"  {asset:{width}}  {_MARKS.get(standing, standing):8}  {why}".rstrip())
     if visit.rejected:
         lines.append(f"  rejected: {reasons(visit.rejected)} (see rejected.csv)")
+    if visit.without_upload:
+        left = Counter(study.unassigned_uploads) + Counter(visit.uploads)
+        found = f"unassigned or waiting: {reasons(left)}" if left else "none is unassigned or waiting"
+        look = "look for the upload in rejected.csv, stage drive_videos"
+        remedy = look if left else "check that it was uploaded, then `eus-etl doctor`"
+        lines.append(f"  no upload has been given to this visit; {found}. What to do: {remedy}")
     return lines
 
 
 def study_lines(study: "StudyStatus", no_text_check: str | None) -> list[str]:
-    """What is stale of the study's tables, what is unassigned, and why text is not checked, if it is not."""
+    """What is stale of the study's tables, what no visit has, and why text is not checked, if it is not."""
     lines = [f"{table}: {reason}" for table, reason in study.tables.items()]
     if study.unassigned:
-        lines.append(f"unassigned: {reasons(study.unassigned)} (see rejected.csv)")
+        lines.append(f"not given to a visit, or not taken: {reasons(study.unassigned)} (see rejected.csv)")
     if no_text_check:
         lines.append(f"text check: {no_text_check}")
     return lines

@@ -90,12 +90,13 @@ def _copy_sync(root: Path, study: StudyConfig) -> None:
 
 def _summarise(study: StudyConfig) -> None:
     paths = StudyPaths(study.root)
+    rejected = pl.read_csv(paths.table(catalog.REJECTED.name), schema=catalog.REJECTED.schema)
     rows = [
-        _visit_row(study, paths, path) for path in listed(paths.parts(catalog.PATIENTS.name), "*.parquet")
+        _visit_row(study, paths, path, rejected)
+        for path in listed(paths.parts(catalog.PATIENTS.name), "*.parquet")
     ]
     terminal.console.print()
     terminal.console.print(terminal.data_table(study.title, pl.DataFrame(rows)))
-    rejected = pl.read_csv(paths.table(catalog.REJECTED.name))
     unassigned = (
         rejected.filter(pl.col("patient_id").is_null())
         .group_by("stage", "reason")
@@ -103,7 +104,7 @@ def _summarise(study: StudyConfig) -> None:
         .sort("stage", "reason")
     )
     for stage, reason, count in unassigned.iter_rows():
-        terminal.console.print(f"  unassigned: {count} {reason} ({stage})")
+        terminal.console.print(f"  not given to a visit: {count} {reason} ({stage})")
     statistics = json.loads(paths.statistics.read_bytes())
     for family, found in statistics["frames_per_label"].items():
         counts = ", ".join(
@@ -112,15 +113,16 @@ def _summarise(study: StudyConfig) -> None:
         terminal.console.print(f"  frames of {family}: {counts or 'none'}")
 
 
-def _visit_row(study: StudyConfig, paths: StudyPaths, part: Path) -> dict[str, object]:
+def _visit_row(
+    study: StudyConfig, paths: StudyPaths, part: Path, rejected: pl.DataFrame
+) -> dict[str, object]:
     patient = part.stem
     facts = pl.read_parquet(part).row(0, named=True)
     frames = read_part(
         paths.frame_table(patient).with_suffix(".parquet"), catalog.frame_table(study.families)
     )
     intervals = read_part(paths.part(catalog.LABELS.name, patient), catalog.LABELS)
-    rejected = [pl.read_parquet(f) for f in paths.parts(catalog.REJECTED.name).glob(f"*/{patient}.parquet")]
-    reasons = pl.concat([catalog.REJECTED.empty(), *rejected])["reason"].value_counts().sort("reason")
+    reasons = rejected.filter(patient_id=patient)["reason"].value_counts().sort("reason")
     return {
         "visit": patient,
         "alias": facts["pseudo_name"],

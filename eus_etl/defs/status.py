@@ -10,11 +10,11 @@ from dagster import DagsterEventType
 from eus_etl.defs.reconcile.local_session import StudySession, failure_text
 from eus_etl.defs.reconcile.plan import wanted
 from eus_etl.defs.reconcile.retry import failed_asset
-from eus_etl.defs.reconcile.staleness import Why
+from eus_etl.defs.reconcile.staleness import WAITS_FOR, Why
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import REJECTED
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.observation.snapshot import aliases
+from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, aliases
 from eus_etl.storage.files.listing import listed
 from eus_etl.storage.tables.table_files import read_part
 
@@ -30,6 +30,7 @@ class VisitStatus:
         reasons: names of stale and missing assets to why they are.
         errors: asset names to the error of their failed run.
         rejected: reasons to the number of times they were recorded.
+        uploads: of these, those of uploads that are not taken.
     """
 
     patient_id: str
@@ -38,6 +39,12 @@ class VisitStatus:
     reasons: Mapping[str, str]
     errors: Mapping[str, str]
     rejected: Mapping[str, int]
+    uploads: Mapping[str, int]
+
+    @property
+    def without_upload(self) -> bool:
+        """Whether no upload has been given to it."""
+        return "no video" in self.assets.values()
 
     @property
     def attention(self) -> tuple[Standing, str, str]:
@@ -47,10 +54,11 @@ class VisitStatus:
             for asset, own in self.assets.items():
                 why = self.errors.get(asset) or self.reasons.get(asset, "")
                 # what only waits for another asset is not where to look
-                if own == standing and not why.startswith(Why.BLOCKED):
+                if own == standing and not why.startswith(WAITS_FOR):
                     return standing, asset, why
-        held: Standing = "no video" if "no video" in self.assets.values() else "done"
-        return held, "", ", ".join(f"{count} {reason}" for reason, count in self.rejected.items())
+        if self.without_upload:
+            return "no video", "", _said(self.uploads) or "no upload fits it"
+        return "done", "", _said(self.rejected)
 
     @property
     def is_problem(self) -> bool:
@@ -63,7 +71,8 @@ def visits_status(study: StudyConfig, session: StudySession) -> list[VisitStatus
     state, graph = session.state, session.graph
     nodes = graph.made(per_patient=True)
     failed_runs = {node.key: state.failed(node.key) for node in nodes}
-    rejected = _rejected(study)
+    recorded = _recorded(study)
+    rejected, uploads = _counts(recorded), _counts(recorded.filter(stage=DRIVE_VIDEOS))
     names = aliases(study)
     visits = []
     for patient in session.patients():
@@ -95,6 +104,7 @@ def visits_status(study: StudyConfig, session: StudySession) -> list[VisitStatus
                 reasons=stale,
                 errors=errors,
                 rejected=rejected.get(patient, {}),
+                uploads=uploads.get(patient, {}),
             )
         )
     return visits
@@ -109,32 +119,44 @@ class StudyStatus:
         home: the Dagster home that was read.
         tables: names of the study's assets that are not current, to why.
         unassigned: reasons to how many files, items and rows could be given to no visit.
+        unassigned_uploads: of these, those of files.
     """
 
     study: str
     home: str
     tables: Mapping[str, str]
     unassigned: Mapping[str, int]
+    unassigned_uploads: Mapping[str, int]
 
 
 def study_status(study: StudyConfig, session: StudySession) -> StudyStatus:
     """The status of the study's tables, and what is unassigned."""
+    recorded = _recorded(study).filter(pl.col("patient_id").is_null())
     return StudyStatus(
         study=study.study,
         home=session.state.instance.root_directory,
         tables={key.path[-1]: str(reason) for key, reason in session.state.reasons(None).items()},
-        unassigned=_rejected(study).get(None, {}),
+        unassigned=_counts(recorded).get(None, {}),
+        unassigned_uploads=_counts(recorded.filter(stage=DRIVE_VIDEOS)).get(None, {}),
     )
 
 
-def _rejected(study: StudyConfig) -> Mapping[str | None, Mapping[str, int]]:
+def _recorded(study: StudyConfig) -> pl.DataFrame:
+    """What was rejected, as of now: ``rejected.csv`` may be older."""
     files = listed(StudyPaths(study.root).parts(REJECTED.name), "*/*.parquet")
-    rows = pl.concat([REJECTED.empty(), *(read_part(file, REJECTED) for file in files)])
+    return pl.concat([REJECTED.empty(), *(read_part(file, REJECTED) for file in files)])
+
+
+def _counts(rows: pl.DataFrame) -> Mapping[str | None, Mapping[str, int]]:
     counted: dict[str | None, dict[str, int]] = {}
     counts = rows.group_by("patient_id", "reason").len().sort("patient_id", "reason", nulls_last=True)
     for patient, reason, count in counts.iter_rows():
         counted.setdefault(patient, {})[reason] = count
     return counted
+
+
+def _said(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
 
 
 def _error(session: StudySession, run_id: str, asset: str) -> str | None:

@@ -27,12 +27,12 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.not_taken import waiting_said
 from eus_etl.steps.observation.observe import Failure
-from eus_etl.steps.observation.snapshot import known_visits, resolve_patient
+from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, known_visits, resolve_patient
 from eus_etl.storage.files.folders import require_root
 from eus_etl.storage.files.locks import run_lock
 
 _LOOKS = 3
-"""So often a run waits for files that were copied only just: whoever copies all day is not waited for."""
+"""So often a run waits for files that were copied a moment ago: whoever copies all day is not waited for."""
 
 _MOMENT_S = 0.1
 
@@ -73,6 +73,7 @@ class RunReport:
         unobserved: sources that could not be read.
         missed: changes of videos that the change feed had missed and a full listing found.
         waits: in words, how many files wait to be taken, and why.
+        without_upload: of the visits that were asked for, those to which no upload has been given.
     """
 
     made: list[Made] = field(default_factory=list)
@@ -80,6 +81,7 @@ class RunReport:
     unobserved: list[Failure] = field(default_factory=list)
     missed: int = 0
     waits: list[str] = field(default_factory=list)
+    without_upload: list[str] = field(default_factory=list)
 
     @property
     def videos_decoded(self) -> int:
@@ -143,7 +145,7 @@ class StudySession:
             relist: list the videos in full, even if their source has a change feed.
             new_root: accept a root without a mark though visits are known, and make everything again.
             remake: name of an asset to make again even if it is current.
-            wait: files that were copied only just are waited for, and this is told so; None not to wait.
+            wait: files that were copied a moment ago are waited for, and this is told so; None not to wait.
 
         Raises:
             ConfigError: there is no such asset to remake.
@@ -168,6 +170,9 @@ class StudySession:
             if patients is None
             else [resolve_patient(self._study, patient) for patient in patients]
         )
+        if patients is not None:
+            uploads = self.state.versions(self.graph.key(DRIVE_VIDEOS))
+            report.without_upload += [patient for patient in chosen if patient not in uploads]
         if remake is not None:
             forget(self.graph, remake, chosen, chosen=patients is not None)
             for partition in (*chosen, None):

@@ -26,7 +26,7 @@ class Seen:
         changes: how many versions were reported.
         missed: changes of videos that the change feed had missed and a full listing found.
         waits: reasons to how many files wait, to be taken later.
-        ready_in_s: when those are taken that were copied only just; None where there are none.
+        ready_in_s: when those are taken that were copied a moment ago; None where there are none.
     """
 
     whole: list[Observation] = field(default_factory=list)
@@ -55,7 +55,7 @@ def observe_study(study: StudyConfig, state: StudyState, *, relist: bool = False
         try:
             seen.missed = relist_videos(sources)
         except EusEtlError as error:
-            seen.failures.append(Failure(f"{DRIVE_VIDEOS}, listed in full,", error))
+            seen.failures.append(Failure(DRIVE_VIDEOS, error, attempt="listed in full"))
     seen.whole, failures = observe_all(study, sources)
     seen.failures += failures
     partitions = str(patients_of(study.study).name)

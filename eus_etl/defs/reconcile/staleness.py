@@ -53,13 +53,17 @@ class Node:
 class Why(StrEnum):
     """Why an asset is not current."""
 
-    MISSING = "missing"  # never made, or without a record of what it was made from
+    MISSING = "never made"  # or without a record of what it was made from
     OUTPUT_LOST = "output lost"  # the disk no longer holds what was made
     CONFIGURATION_CHANGED = "configuration changed"
     INPUTS_CHANGED = "inputs changed"
     DUE_AGAIN = "due again"  # it depends on something outside that may have changed unnoticed
     NOT_DRAWN = "not drawn"  # a picture of it could not be drawn; nothing downstream waits for that
-    BLOCKED = "blocked"  # something upstream is not current, so this is unknown
+    BLOCKED = "waits for something upstream"  # that is not current, so this is unknown
+
+
+WAITS_FOR = "waits for"
+"""Begins the reason of an asset that cannot be made before others are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +72,21 @@ class Reason:
 
     Attributes:
         why: the kind of reason.
-        inputs: names of the inputs that changed, or of the upstream assets that are not current; for a lost
-            output, its path below the root.
+        inputs: names of the inputs that changed, or of those that are not current, in topological order,
+            for which the asset waits; for a lost output, its path below the root.
     """
 
     why: Why
     inputs: tuple[str, ...] = ()
 
+    @property
+    def waits(self) -> bool:
+        """Whether the asset cannot be made before others are."""
+        return self.why is Why.BLOCKED or (self.why is Why.MISSING and bool(self.inputs))
+
     def __str__(self) -> str:
+        if self.waits:
+            return f"{WAITS_FOR} {self.inputs[0]}"
         return f"{self.why}: {', '.join(self.inputs)}" if self.inputs else str(self.why)
 
 
@@ -121,10 +132,12 @@ class StudyState:
                 continue
             if wanted is not None and node.key not in wanted:
                 continue
-            if reason := self._own_reason(node, partition):
+            reason = self._own_reason(node, partition)
+            before = tuple(key.path[-1] for key in found if key in node.deps)
+            if before and (reason is None or reason.why is Why.MISSING):
+                reason = Reason(Why.MISSING if reason else Why.BLOCKED, before)
+            if reason:
                 found[node.key] = reason
-            elif before := tuple(key.path[-1] for key in node.deps if key in found):
-                found[node.key] = Reason(Why.BLOCKED, before)
         return found
 
     def before(self, node: Node) -> set[dg.AssetKey]:

@@ -8,8 +8,12 @@ REJECTED = Table(
     "rejected",
     "something that could not be used, or was used with doubt",
     (
-        Column("patient_id", TEXT, "the visit; empty where it is not known"),
-        Column("stage", TEXT, "asset that rejected it"),
+        Column(
+            "patient_id",
+            TEXT,
+            "the visit, of an upload the one that its path matches; empty where none is known, or several",
+        ),
+        Column("stage", TEXT, "asset that could not use it, or the source in which it was found"),
         Column("item", TEXT, "id of what was rejected: source id, video id, label or column name"),
         Column("file_name", TEXT, "uploaded name, for the hospital's eyes; empty where it is no file"),
         Column("reason", TEXT, "one word from the stage's fixed vocabulary"),
@@ -21,7 +25,7 @@ REJECTED = Table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """One row of ``rejected.csv``, but for the visit and the asset that rejected it.
+    """One row of ``rejected.csv``, but for the asset or source that records it.
 
     Attributes:
         item: id of what was rejected: source id, video id, label or column name.
@@ -29,6 +33,7 @@ class Rejection:
         detail: what was found; repeats no text that came from outside.
         remedy: what a person can do; None where there is nothing to do.
         file_name: the uploaded name, where it is a file.
+        patient_id: the visit, where the observation of a source knows it; a step records its own visit.
 
     Raises:
         ValueError: the reason or the detail is empty.
@@ -39,6 +44,7 @@ class Rejection:
     detail: str
     remedy: str | None = None
     file_name: str | None = None
+    patient_id: str | None = None
 
     def __post_init__(self) -> None:
         if not (self.reason and self.detail):

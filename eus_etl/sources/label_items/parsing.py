@@ -46,15 +46,22 @@ def taken_items(found: Iterable[KeptItem | None], remedy: str) -> ItemScan:
     items: dict[str, LabelItem] = {}
     rejected: list[Rejection] = []
 
-    def reject(item: str, reason: str, detail: str) -> None:
-        rejected.append(Rejection(item=item, reason=reason, detail=detail, remedy=remedy))
+    def reject(item: str, reason: str, detail: str, patient_id: str | None = None) -> None:
+        rejected.append(
+            Rejection(item=item, reason=reason, detail=detail, remedy=remedy, patient_id=patient_id)
+        )
 
     for number, kept in enumerate(found, start=1):
         match kept:
             case KeptItem(pk=str(pk), attributes=attributes) if UUID.fullmatch(pk):
                 patient_id = canonical_id(pk)
                 if patient_id in items:
-                    reject(patient_id, "duplicate_pk", "a later item has the same `pk` and is used")
+                    reject(
+                        patient_id,
+                        "duplicate_pk",
+                        "a later item has the same `pk` and is used",
+                        patient_id=patient_id,
+                    )
                 alias = attributes.get("pseudo_name")
                 items[patient_id] = LabelItem(
                     patient_id, alias if isinstance(alias, str) else None, attributes

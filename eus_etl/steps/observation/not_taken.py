@@ -67,13 +67,15 @@ def not_taken(file: WaitingFile, found: frozenset[str]) -> Rejection:
         file: the file.
         found: the visits that its path matches.
     """
-    visit = f"it belongs to visit {next(iter(found))}" if len(found) == 1 else _matches(len(found))
+    visit = next(iter(found)) if len(found) == 1 else None
+    of_visit = f"it belongs to visit {visit}" if visit else _matches(len(found))
     return Rejection(
         item=file.source_id,
         file_name="/".join(file.parts),
         reason=file.reason,
-        detail=f"not taken: {_WHY[file.reason]}; {visit}",
+        detail=f"not taken: {_WHY[file.reason]}; {of_visit}",
         remedy=_REMEDIES.get(file.reason),
+        patient_id=visit,
     )
 
 

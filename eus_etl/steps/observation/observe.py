@@ -56,7 +56,7 @@ class Observation:
         versions: patient ids to versions of what the source holds of them.
         rejected: how many files, items or rows are unassigned or cannot be used.
         waits: reasons to how many files wait, to be taken later.
-        ready_in_s: when those are taken that were copied only just; None where there are none.
+        ready_in_s: when those are taken that were copied a moment ago; None where there are none.
     """
 
     source: str
@@ -68,10 +68,17 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A source that could not be observed."""
+    """A source that could not be observed.
+
+    Attributes:
+        source: the source's asset name.
+        error: why.
+        attempt: what was tried with it.
+    """
 
     source: str
     error: EusEtlError
+    attempt: str = "observed"
 
 
 def observe(study: StudyConfig, sources: Sources, source: str) -> Observation:

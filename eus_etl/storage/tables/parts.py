@@ -59,9 +59,12 @@ def remembered_part(paths: StudyPaths, table: Table, patient_id: str) -> pl.Data
 def write_rejected(
     paths: StudyPaths, stage: str, patient_id: str, rejections: Iterable[Rejection]
 ) -> pl.DataFrame:
-    """Record what ``stage`` could not use of one visit; replaces what it recorded before."""
-    known = None if patient_id == NOBODY else patient_id
-    frame = REJECTED.frame({"patient_id": known, "stage": stage, **rejection.row} for rejection in rejections)
+    """Record what ``stage`` could not use of one visit; replaces what it recorded before.
+
+    Under ``NOBODY``, what a source could not use of all visits: each rejection names its own, if it is known.
+    """
+    own = {} if patient_id == NOBODY else {"patient_id": patient_id}
+    frame = REJECTED.frame({"stage": stage, **rejection.row, **own} for rejection in rejections)
     path = rejected_part(paths, stage, patient_id)
     if frame.is_empty():
         path.unlink(missing_ok=True)

@@ -221,6 +221,7 @@ def test_items_that_cannot_be_taken_hide_no_others(scan: Scan) -> None:
         ("item 5", "unsafe_pk"),
         (PK, "duplicate_pk"),
     ]
+    assert [bad.patient_id for bad in found.rejected if bad.reason == "duplicate_pk"] == [PK]
     assert all(bad.detail and bad.remedy for bad in found.rejected)
     assert "Quillfeather" not in repr(found)
 

@@ -16,17 +16,18 @@ def test_where_nothing_needs_to_be_done_there_is_no_remedy(reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("visits", "said"),
+    ("visits", "said", "visit"),
     [
-        (frozenset(), "no visit matches its path"),
-        (frozenset({"p1"}), "it belongs to visit p1"),
-        (frozenset({"p1", "p2"}), "its path matches 2 visits"),
+        (frozenset(), "no visit matches its path", None),
+        (frozenset({"p1"}), "it belongs to visit p1", "p1"),
+        (frozenset({"p1", "p2"}), "its path matches 2 visits", None),
     ],
 )
-def test_says_why_and_of_which_visit(visits: frozenset[str], said: str) -> None:
+def test_says_why_and_of_which_visit(visits: frozenset[str], said: str, visit: str | None) -> None:
     recorded = not_taken(WaitingFile("f1", ("b.mp4",), "empty_file"), visits)
     assert recorded.detail == f"not taken: it is empty; {said}"
     assert recorded.remedy == "upload the file again"
+    assert recorded.patient_id == visit
 
 
 def test_an_unassigned_file_says_how_many_visits_match() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,12 +13,14 @@ from eus_etl.sources.label_items.base import LabelItem
 from eus_etl.sources.videos.base import Listing, SourceFile, WaitingFile
 from eus_etl.steps.observation.observe import relist_videos, videos_mark
 from eus_etl.steps.observation.snapshot import (
+    DRIVE_VIDEOS,
     LABEL_ITEMS,
     PATIENT_ROWS,
     attributes_of,
     observed_files,
     subject_of,
 )
+from eus_etl.storage.tables.parts import NOBODY, rejected_part
 from eus_etl_tests.support.hospitals.observed_study import ALIAS_TWO, ONE, TWO, Looking, Outside, file, of
 
 
@@ -56,6 +59,13 @@ def test_a_file_that_waits_stays_as_it_was(looking: Looking) -> None:
     assert looking.list(waiting=[known]) == before
     assert looking.held(ONE) == {of("f1", "a")}
     assert looking.rejected() == {"f1": "still_uploading"}
+
+
+def test_what_waits_is_recorded_of_the_visit_that_its_path_matches(looking: Looking) -> None:
+    looking.list(file("f3", "somewhere", "c"), waiting=[file("f1", ONE, "a"), file("f2", "elsewhere", "b")])
+    path = rejected_part(looking.paths, DRIVE_VIDEOS, NOBODY)
+    rows = pl.read_parquet(path).select("item", "patient_id", "stage").rows()
+    assert rows == [("f1", ONE, DRIVE_VIDEOS), ("f2", None, DRIVE_VIDEOS), ("f3", None, DRIVE_VIDEOS)]
 
 
 def test_all_below_a_folder_that_waits_stays_as_it_was(looking: Looking) -> None:
