@@ -29,7 +29,7 @@ def test_every_column_is_in_the_dictionary() -> None:
         catalog.LABELS,
         catalog.PATIENTS,
         catalog.VIDEOS,
-        catalog.FRAMES,
+        catalog.FRAME_TABLE,
         catalog.PREPROCESSED,
         catalog.REJECTED,
     ):

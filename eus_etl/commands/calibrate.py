@@ -14,7 +14,7 @@ from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.plots.thresholds import THRESHOLDS, Threshold, draw_distributions, draw_nearest
 from eus_etl.domain.quality.scores import SCORES
-from eus_etl.domain.tables.catalog import FRAMES
+from eus_etl.domain.tables.catalog import FRAME_TABLE
 from eus_etl.errors import FramesMissingError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown, shown_frames
@@ -54,7 +54,7 @@ def calibrate(study: StudyConfig, out: Path) -> Calibration:
     files = listed(paths.frames, "*.parquet")
     if not files:
         raise FramesMissingError(study.study, "no visit has a frame table yet", "run `eus-etl run` first")
-    schema = {name: FRAMES.schema[name] for name in _NEEDED}
+    schema = {name: FRAME_TABLE.schema[name] for name in _NEEDED}
     frames = pl.scan_parquet(files, schema=schema, missing_columns="insert", extra_columns="ignore")
     rows: list[dict[str, object]] = []
     sheets: list[Path] = []

@@ -34,7 +34,7 @@ def build_frame_table(
 
     Args:
         extracted: ``tables.EXTRACTED`` of all videos of the visit.
-        scores: ``frame_id`` with the columns of ``quality.assess_frames``; each frame at most once.
+        scores: ``frame_id`` with the columns of ``quality.scores.assess_frames``; each frame at most once.
         videos: ``tables.VIDEOS`` of the visit.
         intervals: ``tables.LABELS`` of the visit.
         sync: ``tables.SYNC`` of the visit.

@@ -22,7 +22,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.quality.scores import SCORES, assess_frames
 from eus_etl.domain.screen.region import NO_POLYGON, parse_polygon
 from eus_etl.domain.sync_rows import doubted_videos, of_known_videos
-from eus_etl.domain.tables.catalog import EXTRACTED, FRAMES, LABELS, LAYOUTS, VIDEOS
+from eus_etl.domain.tables.catalog import EXTRACTED, FRAME_TABLE, LABELS, LAYOUTS, VIDEOS
 from eus_etl.domain.timeline import needs_sync, recording_length
 from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.observation.snapshot import RefusedRow
@@ -131,7 +131,7 @@ def _assess(extracted: list[ExtractedVideo], layouts: pl.DataFrame, config: Qual
     All stretches of a segment that show one screen are scored together: the usual sharpness depends on the
     screen, and a short stretch has too few frames to estimate it.
     """
-    schema = {name: FRAMES.schema[name] for name in ("frame_id", *SCORES, "reasons")}
+    schema = {name: FRAME_TABLE.schema[name] for name in ("frame_id", *SCORES, "reasons")}
     assessed = [pl.DataFrame(schema=schema)]
     for video in extracted:
         grids = video.grids()

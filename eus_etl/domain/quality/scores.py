@@ -92,8 +92,8 @@ def assess_frames(
             and nothing but ``decode_error`` beside it for every frame of ``report``.
 
     Returns:
-        Columns ``SCORES`` in the units of ``tables.FRAMES`` and ``reasons`` (``|``-joined, null for none).
-        Null where a score has no value.
+        Columns ``SCORES`` in the units of ``tables.catalog.FRAME_TABLE``, null where a score has no value.
+        Also ``reasons``, ``|``-joined, null for none.
     """
     inside, outside = _weights(grid, polygon)
     scores = grid.score(inside)

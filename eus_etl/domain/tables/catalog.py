@@ -3,7 +3,7 @@
 ``docs/data_dictionary.md`` is generated from here.
 """
 
-from eus_etl.domain.tables.frames import DATASET, FRAMES, dataset, frame_table, label_columns
+from eus_etl.domain.tables.frames import DATASET, FRAME_TABLE, dataset, frame_table, label_columns
 from eus_etl.domain.tables.preprocessed import PREPROCESSED, preprocess_metadata
 from eus_etl.domain.tables.rejection import REJECTED
 from eus_etl.domain.tables.screens import LAYOUTS, REGIONS, TEXT_CHECKS
@@ -14,7 +14,7 @@ __all__ = [
     "DATASET",
     "DECODED",
     "EXTRACTED",
-    "FRAMES",
+    "FRAME_TABLE",
     "LABELS",
     "LAYOUTS",
     "PATIENTS",

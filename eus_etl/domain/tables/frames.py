@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from eus_etl.domain.tables.columns import DHASH, FRAME, FRAME_IN_VIDEO, PATIENT, VIDEO
 from eus_etl.domain.tables.schema import BOOLEAN, NUMBER, TEXT, Column, Table
 
-FRAMES = Table(
+FRAME_TABLE = Table(
     "frames",
     "an extracted frame, in time order (Frames/<patient_id>.csv)",
     (
@@ -85,7 +85,7 @@ def label_columns(families: Iterable[str]) -> list[Column]:
 
 def frame_table(families: Iterable[str]) -> Table:
     """The frame table of a study with these label families."""
-    return FRAMES.insert(label_columns(families), after="procedure_s")
+    return FRAME_TABLE.insert(label_columns(families), after="procedure_s")
 
 
 def dataset(families: Iterable[str], recipes: Iterable[str]) -> Table:

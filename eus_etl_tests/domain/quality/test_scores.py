@@ -27,7 +27,7 @@ from eus_etl.domain.quality.scores import (
 )
 from eus_etl.domain.screen.appearance import Screen
 from eus_etl.domain.screen.region import NO_POLYGON, Polygon
-from eus_etl.domain.tables.catalog import FRAMES
+from eus_etl.domain.tables.catalog import FRAME_TABLE
 from eus_etl.settings import QualityConfig
 
 CONFIG = QualityConfig()
@@ -221,8 +221,8 @@ def test_one_frame_is_assessed_too() -> None:
 
 
 def test_scores_and_vocabulary_are_those_of_the_tables() -> None:
-    assert set(SCORES) < set(FRAMES.names)
-    (meaning,) = (column.meaning for column in FRAMES.columns if column.name == "reasons")
+    assert set(SCORES) < set(FRAME_TABLE.names)
+    (meaning,) = (column.meaning for column in FRAME_TABLE.columns if column.name == "reasons")
     assert ", ".join(REASONS) in meaning
 
 
