@@ -1,49 +1,20 @@
 """Sensors and automation, run by a real daemon process on a real instance."""
 
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
 
+from benchmarks.support.hospitals.real_daemon import daemon
 from benchmarks.support.hospitals.tiny_hospital import ONE, TWO, TinyHospital
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl.domain.tables import catalog
-from eus_etl.settings import shipped
 
 PATIENCE_S = 300
-
-
-@contextmanager
-def daemon(hospital: TinyHospital) -> Iterator[None]:
-    """A ``dagster-daemon`` with the hospital's study, until the block ends."""
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(hospital.home),
-        "EUS_ETL_CONFIGS": str(hospital.configs),
-    }
-    log = (hospital.folder / "daemon.log").open("wb")
-    program = Path(sys.executable).with_name("dagster-daemon")
-    process = subprocess.Popen(
-        [program, "run", "-w", shipped("workspace.yaml")],
-        env=environment,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        cwd=hospital.folder,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
-        log.close()
 
 
 class Watch:
