@@ -1,5 +1,7 @@
 """What an edit makes again and what it leaves alone: counted in the asset graph, seen on the disk."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -213,6 +215,15 @@ def test_a_source_that_does_not_answer_is_not_an_empty_one(hospital: TinyHospita
     assert not report.complete
     assert report.made == []
     assert contents(hospital.paths.root) == before
+
+
+def test_a_study_whose_sources_were_never_there_makes_nothing(tmp_path: Path) -> None:
+    hospital = TinyHospital(tmp_path)
+    (tmp_path / "incoming").rename(tmp_path / "elsewhere")
+    report = run(hospital)
+    assert len(report.unobserved) == 3
+    assert report.made == []
+    assert not hospital.paths.data.exists()
 
 
 def test_a_disk_error_is_reported_without_the_uploaded_name(hospital: TinyHospital) -> None:

@@ -31,6 +31,7 @@ from eus_etl.steps.observation.snapshot import (
     REGION_ROWS,
     SYNC_ROWS,
     alias_of,
+    was_ever_observed,
 )
 from eus_etl.steps.result import version_of
 
@@ -173,9 +174,15 @@ def due_plans(
 
 
 def wanted(graph: StudyGraph, state: StudyState, patient: str | None) -> list[Node]:
-    """The assets that a visit can have: without videos, only those made from its item and rows."""
+    """The assets that a visit (None: the whole study) can have.
+
+    A visit without videos has only those made from its item and rows, a study whose sources were never there
+    has none.
+    """
     nodes = graph.made(per_patient=patient is not None)
-    if patient is None or state.version(graph.key(DRIVE_VIDEOS), patient) is not None:
+    if patient is None:
+        return nodes if was_ever_observed(state.paths) else []
+    if state.version(graph.key(DRIVE_VIDEOS), patient) is not None:
         return nodes
     of_videos = {graph.key(DRIVE_VIDEOS)}
     for node in nodes:

@@ -165,6 +165,11 @@ def region_rows_of(paths: StudyPaths, patient_id: str) -> pl.DataFrame:
     return REGIONS.frame(_Written.model_validate(Inventory(paths, REGION_ROWS).load(patient_id) or {}).rows)
 
 
+def was_ever_observed(paths: StudyPaths) -> bool:
+    """Whether a source of videos, items or rows was ever there; an empty one was."""
+    return any(Inventory(paths, source).mark() for source in (LABEL_ITEMS, DRIVE_VIDEOS, PATIENT_ROWS))
+
+
 def unassigned_version(paths: StudyPaths) -> str:
     """Changes when what is unassigned changes, in any source."""
     parts = [rejected_part(paths, source, NOBODY) for source in SOURCES]
