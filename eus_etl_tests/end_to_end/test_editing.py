@@ -149,6 +149,7 @@ def test_a_recipe_makes_preprocessed_frames_and_no_frame_table(hospital: TinyHos
     assert {read_picture(image).shape for image in images} == {(48, 48)}
 
 
+@pytest.mark.slow
 def test_another_extraction_decodes_again(hospital: TinyHospital) -> None:
     hospital.configure(extraction={"frame_rate_hz": 10})
     report = run(hospital)
@@ -157,6 +158,7 @@ def test_another_extraction_decodes_again(hospital: TinyHospital) -> None:
         assert numbers(hospital, patient) == [first + -(-25 * k // 10) for k in range(2 * KEPT)]
 
 
+@pytest.mark.slow
 def test_a_cell_that_turns_bad_is_recorded_although_its_value_stays_unknown(hospital: TinyHospital) -> None:
     for cell, reasons in (("", []), ("sarcoma?", ["not_allowed"]), ("", [])):
         hospital.write_rows(f"Patient,Cancer type\n{ONE},{cell}\n{ALIAS_TWO},other\n")
@@ -171,6 +173,7 @@ def test_an_invalid_hand_written_region_is_recorded(hospital: TinyHospital) -> N
     assert "bad_polygon" in table(hospital, catalog.REJECTED)["reason"].to_list()
 
 
+@pytest.mark.slow
 def test_a_remembered_screen_makes_the_visits_that_show_it_once(hospital: TinyHospital) -> None:
     signature = table(hospital, catalog.LAYOUTS).filter(pl.col("patient_id") == ONE)["signature"][0]
     text = 'patient_id,video_id,polygon,signature,signed_off\n,,"40,20 280,20 280,170 40,170",{},ab\n'

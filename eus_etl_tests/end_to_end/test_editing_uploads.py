@@ -21,6 +21,7 @@ def test_of_a_second_video_only_that_one_is_decoded(hospital: TinyHospital) -> N
     assert before.items() < contents(hospital.paths.frames_of_patient(ONE)).items()
 
 
+@pytest.mark.slow
 def test_a_renamed_upload_is_not_decoded_and_keeps_its_ids(hospital: TinyHospital) -> None:
     before, images = frames(hospital, ONE), contents(hospital.paths.frames_of_patient(ONE))
     upload = hospital.videos / ONE / "first.mp4"
@@ -35,6 +36,7 @@ def test_a_renamed_upload_is_not_decoded_and_keeps_its_ids(hospital: TinyHospita
     assert videos["file_name"].to_list() == ["better name.mp4"]
 
 
+@pytest.mark.slow
 def test_a_replaced_upload_takes_the_frames_of_the_old_one_away(hospital: TinyHospital) -> None:
     (old,) = frames(hospital, ONE)["video_id"].unique()
     hospital.add_video(f"{ONE}/first.mp4", first=500)
@@ -78,6 +80,7 @@ def test_what_the_source_no_longer_has_is_kept_and_recorded(hospital: TinyHospit
     ]
 
 
+@pytest.mark.slow
 def test_a_second_upload_of_the_same_file_is_recorded(hospital: TinyHospital) -> None:
     upload = hospital.videos / ONE / "first.mp4"
     shutil.copy2(upload, upload.with_name("zweite Kopie.mp4"))

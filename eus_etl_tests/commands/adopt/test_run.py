@@ -21,6 +21,7 @@ from eus_etl.storage.root_owner import claim_root
 from eus_etl_tests.support.hospitals.old_roots import ADOPTED, INVENTED, OLD_LABELS, files
 
 
+@pytest.mark.slow
 def test_everything_finds_its_place_and_a_run_fetches_nothing(hospital: TinyHospital) -> None:
     root = hospital.study.root
     before = files(root)

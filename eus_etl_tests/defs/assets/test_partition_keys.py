@@ -34,7 +34,7 @@ def files_around(hospital: TinyHospital) -> set[Path]:
     return {path for path in above.rglob("*") if hospital.home not in path.parents}
 
 
-@pytest.mark.parametrize("key", TYPED)
+@pytest.mark.parametrize("key", [TYPED[0], *(pytest.param(key, marks=pytest.mark.slow) for key in TYPED[1:])])
 def test_an_unknown_key_is_refused_by_every_asset(hospital: TinyHospital, key: str) -> None:
     before = files_around(hospital)
     graph = study_graph(hospital.study)

@@ -91,6 +91,7 @@ def test_a_run_that_ended_in_the_future_holds_nothing_up(instance: dg.DagsterIns
     assert due(instance, time.time() - 3600) == AT_ONCE
 
 
+@pytest.mark.slow
 def test_what_may_pass_is_told_from_what_will_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What only an edit can fix is not tried again; raw videos that are away may come back."""
 

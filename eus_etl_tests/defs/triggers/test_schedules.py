@@ -97,6 +97,7 @@ def test_a_night_sees_everything_and_makes_nothing(
     assert server.counts["list"] > listed  # it does not rely on the feed
 
 
+@pytest.mark.slow
 def test_what_the_feed_never_told_is_found_and_planned(
     hospital: TinyHospital, instance: dg.DagsterInstance, server: DriveServer
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_name_in_the_field_blocks_the_visit_and_is_not_repeated(visit: StudyCo
 
 
 @needs_tesseract
+@pytest.mark.slow
 def test_the_dataset_and_the_tables_say_which_visits_are_blocked(visit: StudyConfig) -> None:
     preprocess_patient(visit, PATIENT)
     make_frame_table(visit, PATIENT, SYNC.empty(), None)
@@ -109,6 +110,7 @@ def test_the_dataset_and_the_tables_say_which_visits_are_blocked(visit: StudyCon
 
 
 @needs_tesseract
+@pytest.mark.slow
 def test_only_changed_images_are_checked_again(visit: StudyConfig) -> None:
     first = preprocess_patient(visit, PATIENT)
     again = preprocess_patient(visit, PATIENT)
@@ -125,6 +127,7 @@ def test_only_changed_images_are_checked_again(visit: StudyConfig) -> None:
 
 
 @needs_tesseract
+@pytest.mark.slow
 def test_a_person_may_sign_it_off(visit: StudyConfig) -> None:
     before = preprocess_patient(visit, PATIENT)
     part = StudyPaths(visit.root).part(LAYOUTS.name, PATIENT)
@@ -140,6 +143,7 @@ def test_a_person_may_sign_it_off(visit: StudyConfig) -> None:
 
 
 @needs_tesseract
+@pytest.mark.slow
 def test_text_that_comes_late_is_placed_in_its_half(tmp_path: Path) -> None:
     study = studied(tmp_path)
     put(study, **{NAMED: screens(1, NAME, first=FRAMES // 2)})
@@ -163,6 +167,7 @@ def test_pictures_of_something_else_do_not_hide_it(tmp_path: Path, level: int) -
 
 
 @needs_tesseract
+@pytest.mark.slow
 def test_every_recipe_is_looked_at(tmp_path: Path) -> None:
     color = RecipeConfig(version=1, size_px=512, grey=False)
     study = studied(tmp_path, plain=RECIPES["grey"], color=color)

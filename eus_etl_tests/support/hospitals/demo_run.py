@@ -104,14 +104,16 @@ class DemoStudy:
         return (
             self.truth("frames")
             .drop_nulls("patient_id")
-            .with_columns(pl.col("md5").str.head(12).alias("video_id"), pl.col("number").alias("frame_index"))
+            .with_columns(
+                ("v" + pl.col("md5").str.head(12)).alias("video_id"), pl.col("number").alias("frame_index")
+            )
         )
 
     @cached_property
     def true_videos(self) -> pl.DataFrame:
         """The readable files of visits, with ``video_id``."""
         files = self.truth("files").filter(pl.col("bad_kind").is_null())
-        return files.with_columns(pl.col("md5").str.head(12).alias("video_id"))
+        return files.with_columns(("v" + pl.col("md5").str.head(12)).alias("video_id"))
 
 
 @dataclass(frozen=True)
