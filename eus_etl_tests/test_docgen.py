@@ -11,6 +11,7 @@ from eus_etl.cli import main
 from eus_etl.docgen import pages
 from eus_etl.domain.quality.scores import REASONS
 from eus_etl.domain.tables import catalog
+from eus_etl.steps.observation.not_taken import WHY
 from eus_etl_tests.support.hospitals.demo_run import Demo
 
 PAGES = [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
@@ -65,6 +66,22 @@ def test_the_readme_names_every_command() -> None:
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     for command in main.commands:
         assert f"eus-etl {command}" in text, command
+
+
+def test_what_the_readme_says_that_you_see_is_what_the_code_says() -> None:
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    rows = [row.split("|")[1] for row in text.partition("## When it breaks")[2].splitlines() if "| " in row]
+    shown = [said for row in rows for said in re.findall(r"`([^`]+)`", row) if not said.startswith("eus-etl")]
+    code = "\n".join(file.read_text(encoding="utf-8") for file in (CHECKOUT / "eus_etl").rglob("*.py"))
+    assert len(shown) > 5
+    for said in shown:
+        assert said.strip(".") in code, said
+
+
+def test_every_reason_why_an_upload_is_not_taken_is_explained() -> None:
+    text = pages()["why-not-made.md"]
+    for reason in (*WHY, "matches_nobody", "matches_several"):
+        assert f"| `{reason}` |" in text
 
 
 def test_every_reason_is_explained() -> None:

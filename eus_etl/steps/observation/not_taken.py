@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.sources.videos.base import WaitingFile
 
+BEGIN_WITH_THE_VISIT = "begin the folder's or file's name with the visit's id or alias"
+
 
 def unmatched(source_id: str, parts: tuple[str, ...], patients: int) -> Rejection:
     """What is recorded of a file whose path matches no visit, or several."""
@@ -13,11 +15,11 @@ def unmatched(source_id: str, parts: tuple[str, ...], patients: int) -> Rejectio
         file_name="/".join(parts),
         reason="matches_nobody" if patients == 0 else "matches_several",
         detail=_matches(patients),
-        remedy="begin the folder's or file's name with the visit's id or alias",
+        remedy=BEGIN_WITH_THE_VISIT,
     )
 
 
-_WHY: Mapping[str, str] = {
+WHY: Mapping[str, str] = {
     "temporary_name": "a program writes it under a temporary name, and it is taken once it has its final one",
     "hidden_name": "its name or its folder's is a hidden or system name",
     "link_outside": "it is a link that leads out of the study's folder",
@@ -35,7 +37,7 @@ _WHY: Mapping[str, str] = {
 }
 """Reasons to what is the matter with the file."""
 
-_REMEDIES: Mapping[str, str] = {
+REMEDIES: Mapping[str, str] = {
     "temporary_name": "if no program is writing it any more, remove it and upload the file again",
     "hidden_name": "if it is a video, rename it or its folder: no name may begin with a dot",
     "link_outside": "move the file or folder itself to where the link lies",
@@ -53,7 +55,7 @@ def waiting_said(waits: Mapping[str, int], ready_in_s: float | None) -> list[str
     """In words, how many files wait and why: ``3 files wait: copied a moment ago, taken in 5 s``."""
     said = []
     for reason, count in waits.items():
-        why = _WHY[reason].removeprefix("it ") if count == 1 else _WHY[reason]
+        why = WHY[reason].removeprefix("it ") if count == 1 else WHY[reason]
         if reason == "still_being_written" and ready_in_s is not None:
             why = f"copied a moment ago, taken in {max(1, round(ready_in_s))} s"
         said.append(f"{count} {'file waits' if count == 1 else 'files wait'}: {why}")
@@ -73,8 +75,8 @@ def not_taken(file: WaitingFile, found: frozenset[str]) -> Rejection:
         item=file.source_id,
         file_name="/".join(file.parts),
         reason=file.reason,
-        detail=f"not taken: {_WHY[file.reason]}; {of_visit}",
-        remedy=_REMEDIES.get(file.reason),
+        detail=f"not taken: {WHY[file.reason]}; {of_visit}",
+        remedy=REMEDIES.get(file.reason),
         patient_id=visit,
     )
 

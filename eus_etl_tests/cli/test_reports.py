@@ -1,0 +1,32 @@
+"""What a report of a run says on a terminal."""
+
+import pytest
+
+from eus_etl.defs.reconcile.local_session import RunReport
+from eus_etl.errors import SourceUnavailableError
+from eus_etl.steps.observation.observe import Failure
+from eus_etl.terminal import show_report
+
+
+@pytest.mark.parametrize("attempt", ["observed", "listed in full"])
+def test_it_says_what_could_not_be_done_with_a_source(
+    attempt: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failure = Failure("drive_videos", SourceUnavailableError("sources.videos", "it is down"), attempt)
+    show_report("eusml", RunReport(unobserved=[failure]))
+    said = capsys.readouterr().out
+    assert f"eusml: drive_videos could not be {attempt}: sources.videos: it is down." in said
+
+
+@pytest.mark.parametrize(
+    ("without_upload", "said"),
+    [([], "everything is up to date"), (["p1"], "everything else is up to date")],
+)
+def test_everything_is_up_to_date_only_where_no_upload_is_missed(
+    without_upload: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_report("eusml", RunReport(without_upload=without_upload))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == f"eusml: {said}, 0 videos decoded"
+    missed = [f"eusml: no upload has been given to {p}" for p in without_upload]
+    assert [line.partition(";")[0] for line in lines[:-1]] == missed
