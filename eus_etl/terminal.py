@@ -143,7 +143,7 @@ def study_lines(study: "StudyStatus", no_text_check: str | None) -> list[str]:
     if study.unassigned:
         lines.append(f"not given to a visit, or not taken: {reasons(study.unassigned)} (see rejected.csv)")
     if no_text_check:
-        lines.append(f"text check: {no_text_check}")
+        lines.append(f"text check: {no_text_check}; release_blocked is false where nothing was checked")
     return lines
 
 

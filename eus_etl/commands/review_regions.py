@@ -19,6 +19,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.plots.contact_sheet import contact_sheet, outlined
 from eus_etl.domain.sampling import spread
 from eus_etl.domain.screen.region import NO_POLYGON, parse_polygon
+from eus_etl.domain.screen.region_overrides import SAMPLE_INITIALS
 from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, REGIONS
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown
@@ -78,7 +79,7 @@ def lines_to_sign(layouts: pl.DataFrame) -> list[str]:
     """Lines of ``regions.csv`` that sign off the regions found, one per screen that is not signed off yet.
 
     The first line is the file's header; the reviewer replaces ``XX`` with initials. Changed corners replace
-    the region found; without patient and video, a line applies to this screen on any visit.
+    the region found; without patient, video and sign-off, a line applies to this screen on any visit.
 
     Args:
         layouts: ``tables.LAYOUTS``.
@@ -86,7 +87,7 @@ def lines_to_sign(layouts: pl.DataFrame) -> list[str]:
     found = layouts.filter(pl.col("polygon").is_not_null() & ~pl.col("signed_off")).unique(
         ["patient_id", "video_id", "signature"], keep="first", maintain_order=True
     )
-    rows = found.with_columns(signed_off=pl.lit("XX")).select(REGIONS.names).rows()
+    rows = found.with_columns(signed_off=pl.lit(SAMPLE_INITIALS)).select(REGIONS.names).rows()
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([REGIONS.names, *rows])
     return text.getvalue().splitlines()

@@ -37,9 +37,8 @@ def text_pages(pictures: Sequence[Picture], page_px: int = PAGE_PX) -> list[Text
     """A page of all pictures together, and one of each half of them where there are several.
 
     Burned-in text stays put while speckle moves: each pixel's darkest value keeps the text and drops the
-    speckle, and a white top-hat then keeps what is thin. On single pictures a reader finds two thirds of what
-    it finds on such pages. One picture in eight may show something else entirely. The halves catch text that
-    is there only part of the time.
+    speckle, and a white top-hat then keeps what is thin. One picture in eight may show something else
+    entirely. The halves catch text that is there only part of the time.
 
     Args:
         pictures: grey uint8 (h, w), all of one size, in time order; at least one.

@@ -37,7 +37,7 @@ class ExtractionConfig(Model):
     still_images: Literal["reject", "keep"] = Field(
         default="reject",
         description="Uploaded photos: reject them, or keep each as a video of one frame. A photo has no time"
-        " of its own, and mostly shows a screen with a name.",
+        " of its own, and usually shows a whole screen with a name on it.",
     )
     max_error_share: float = Field(
         default=0.2, ge=0, le=1, description="A video with a larger share of undecodable frames is rejected."
@@ -129,7 +129,8 @@ class TextCheckConfig(Model):
 
     enabled: Literal["auto", "always", "never"] = Field(
         default="auto",
-        description="auto: if Tesseract is installed; always: no frame is made without it; never.",
+        description="auto: if Tesseract is installed; always: no frame is made without it; never: frames are"
+        " not checked, and earlier blocks are lifted.",
     )
     frames_per_layout: int = Field(
         default=12, ge=1, description="Preprocessed frames checked per layout and recipe, spread over it."

@@ -38,7 +38,11 @@ class PatientColumnConfig(Model):
     meaning: str = Field(min_length=1)
     minimum: float | None = None
     maximum: float | None = None
-    allowed: tuple[str, ...] | None = None
+    allowed: tuple[str, ...] | None = Field(
+        default=None,
+        description="Words that a cell may hold. Set it for every `text` column: without it any text, even a"
+        " name, is kept.",
+    )
 
     @model_validator(mode="after")
     def _has_a_range(self) -> Self:

@@ -12,6 +12,7 @@ from eus_etl.domain.tables import catalog
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.contact_sheets import draw_contact_sheet
 from eus_etl.steps.previews.visit import draw
+from eus_etl.steps.release_blocks import blocked_patients
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.steps.study_tables import (
     Visits,
@@ -22,7 +23,6 @@ from eus_etl.steps.study_tables import (
     joined_by_batch,
     scan_parts,
 )
-from eus_etl.steps.text_check.check import blocked_patients
 from eus_etl.storage.files.atomic import write_atomically
 
 _DISTURBED = pl.col("status") == "disturbed"

@@ -22,7 +22,7 @@ from eus_etl.domain.screen.appearance import Screen, same_screen
 from eus_etl.domain.screen.layouts import Layout, cut_layouts
 from eus_etl.domain.screen.overlays import NO_MARKS, Marks, find_marks, format_boxes
 from eus_etl.domain.screen.region import Region, find_region, format_polygon, region_by_hand
-from eus_etl.domain.screen.region_overrides import Shown, rows_that_hold
+from eus_etl.domain.screen.region_overrides import Shown, rows_that_hold, signs_off
 from eus_etl.domain.tables.catalog import LAYOUTS, REGIONS, VIDEOS
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import QualityConfig, StudyConfig
@@ -192,7 +192,7 @@ def _decide(
             # marks are needed only to paint over them: otherwise a hand-written polygon needs no image
             pictures = _read_pictures(paths, alike, study) if study.regions.marks == "inpaint" else []
             marks = find_marks(pictures, region.polygon)
-            return _Decision(region, shown, bool(row["signed_off"]), len(pictures), marks)
+            return _Decision(region, shown, signs_off(row), len(pictures), marks)
     if screen == "report":
         return _Decision(Region(), screen, False, 0)
     pictures = _read_pictures(paths, alike, study)
@@ -275,7 +275,8 @@ def _uncertain_region(layout_id: str) -> Rejection:
     return Rejection(
         item=layout_id,
         reason="uncertain_region",
-        detail="nothing moves, so the region is whatever is lit: it may include text or miss dark parts",
+        detail="nothing moves, so the region is whatever is lit: it may include text or miss dark parts; "
+        "the visit is marked release_blocked",
         remedy="look at its preprocessed frames, then write the region's polygon into regions.csv",
     )
 

@@ -174,7 +174,7 @@ def test_an_invalid_hand_written_region_is_recorded(hospital: TinyHospital) -> N
 
 
 @pytest.mark.slow
-def test_a_remembered_screen_makes_the_visits_that_show_it_once(hospital: TinyHospital) -> None:
+def test_a_known_screen_makes_the_visits_that_show_it_once(hospital: TinyHospital) -> None:
     signature = table(hospital, catalog.LAYOUTS).filter(pl.col("patient_id") == ONE)["signature"][0]
     text = 'patient_id,video_id,polygon,signature,signed_off\n,,"40,20 280,20 280,170 40,170",{},ab\n'
     hospital.paths.regions_csv.write_text(text.format(signature))
@@ -183,8 +183,9 @@ def test_a_remembered_screen_makes_the_visits_that_show_it_once(hospital: TinyHo
     assert made(report, ONE) == {"regions", "frame_table", "preprocessed_frames", "timeline"}
     assert report.videos_decoded == 0
     layouts = table(hospital, catalog.LAYOUTS)
-    assert layouts.filter(pl.col("patient_id") == ONE)["signed_off"].all()
-    assert set(layouts.filter("signed_off")["found_by"]) == {"regions.csv"}
+    assert set(layouts.filter(pl.col("patient_id") == ONE)["found_by"]) == {"regions.csv"}
+    assert not layouts["signed_off"].any()  # no row names the visit: nobody has looked at it
+    assert "not_signed_off" in table(hospital, catalog.REJECTED)["reason"].to_list()
     assert run(hospital).made == []
     hospital.paths.regions_csv.write_text(text.format("999x999-" + 32 * "0"))
     assert "regions" in made(run(hospital), ONE)  # no row holds any more

@@ -106,7 +106,8 @@ def test_a_row_for_one_screen_moves_only_its_layouts_and_makes_only_their_images
     paths = StudyPaths(visit.root)
     before = layouts_of(visit)
     images = {row["frame_id"]: row for row in load_part(paths, PREPROCESSED, PATIENT).to_dicts()}
-    result = locate(visit, {"signature": signature(visit, "split"), "polygon": DRAWN, "signed_off": "ab"})
+    drawn = {"signature": signature(visit, "split"), "polygon": DRAWN}
+    result = locate(visit, {"patient_id": PATIENT, "video_id": VIDEO, **drawn, "signed_off": "ab"})
     after = layouts_of(visit)
     moved = before["polygon"].ne_missing(after["polygon"]).to_list()
     assert moved == [False, True, False, False, False]
@@ -168,6 +169,9 @@ def test_two_sheets_a_layout_and_lines_that_sign_it_off(visit: StudyConfig, tmp_
     corrections = StudyPaths(visit.root).regions_csv
     corrections.parent.mkdir(parents=True, exist_ok=True)
     corrections.write_text("\n".join([header, *lines]) + "\n")
+    unsigned = find_regions(visit, PATIENT, pl.read_csv(corrections, schema=REGIONS.schema))
+    assert unsigned.metadata["signed_off"] == 0  # nobody has replaced the sample's initials
+    corrections.write_text(corrections.read_text().replace(",XX\n", ",AB\n"))
     signed = find_regions(visit, PATIENT, pl.read_csv(corrections, schema=REGIONS.schema))
     assert signed.metadata["signed_off"] == 4
     assert layouts_of(visit)["polygon"].equals(layouts["polygon"])

@@ -124,7 +124,12 @@ def examine_text_reader(config: TextCheckConfig) -> Finding:
         return problem(
             check, "not installed with English, and preprocess.text_check.enabled is always", remedy
         )
-    return warning(check, "not installed with English: preprocessed frames are not checked for text", remedy)
+    return warning(
+        check,
+        "not installed with English: preprocessed frames are not checked for text, and release_blocked is "
+        "false where nothing was checked",
+        remedy,
+    )
 
 
 def _size() -> Finding:

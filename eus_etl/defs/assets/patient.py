@@ -37,6 +37,7 @@ from eus_etl.steps.observation.snapshot import (
 )
 from eus_etl.steps.patients import make_patient
 from eus_etl.steps.preprocessed_frames import job as preprocessed_job
+from eus_etl.steps.preprocessed_frames import step as preprocessed_step
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 from eus_etl.steps.raw_videos.step import fetch_videos
 from eus_etl.steps.regions import find_regions
@@ -166,7 +167,7 @@ def frames(study: StudyConfig) -> StepSpec:
     )
 
 
-REGIONS_FORMAT = 3
+REGIONS_FORMAT = 4
 
 
 def regions(study: StudyConfig) -> StepSpec:
@@ -226,7 +227,7 @@ def frame_table(study: StudyConfig) -> StepSpec:
     )
 
 
-PREPROCESSED_FRAMES_FORMAT = (preprocessed_job.FORMAT, text_check.FORMAT)
+PREPROCESSED_FRAMES_FORMAT = (preprocessed_job.FORMAT, text_check.FORMAT, preprocessed_step.FORMAT)
 
 
 def preprocessed_frames(study: StudyConfig) -> StepSpec:

@@ -1,10 +1,11 @@
 """Which hand-written rows of ``regions.csv`` hold for a display layout, and in what order.
 
-A row may name a visit, a video of it, and a screen by its signature; one that names a screen alone is the
-scanner's memory. What a row's polygon means belongs to ``region``, how alike two signatures are to
-``screens``.
+A row may name a visit, a video of it, and a screen by its signature; one that names a screen alone makes it
+a known screen, on any visit. What a row's polygon means belongs to ``region``, how alike two signatures are
+to ``screens``.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,28 @@ import polars as pl
 from eus_etl.domain.screen.appearance import SAME_SCREEN_BITS, is_signature, signature_distance
 
 Row = Mapping[str, object]
+
+SAMPLE_INITIALS = "XX"
+"""Stands for a reviewer's initials in sample lines, and signs nothing off."""
+
+_SAYS_NO = frozenset(
+    {
+        SAMPLE_INITIALS.casefold(),
+        "no",
+        "n",
+        "not",
+        "never",
+        "false",
+        "f",
+        "none",
+        "null",
+        "nan",
+        "nil",
+        "todo",
+    }
+    | {"tbd", "pending", "open", "unknown"}
+)
+_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +58,10 @@ def rows_that_hold(rows: pl.DataFrame, shown: Shown) -> list[dict[str, object]]:
     """The rows that hold for a layout: those of the video, of the visit, of the screen anywhere.
 
     In each of the three, a row that names the screen comes before one that does not, and of several
-    remembered screens the most alike first. Every signature can be read.
+    known screens the most alike first. Every signature can be read.
 
     Args:
-        rows: ``tables.REGIONS`` of the visit, and the remembered ones (without a patient).
+        rows: ``tables.REGIONS`` of the visit, and those of known screens (without a patient).
         shown: the layout.
     """
     ranked = [(rank, row) for row in rows.to_dicts() if (rank := _rank(row, shown)) is not None]
@@ -50,13 +73,30 @@ def has_good_signature(row: Row) -> bool:
     return not row["signature"] or is_signature(str(row["signature"]))
 
 
-def is_remembered(row: Row) -> bool:
+def confirms(cell: str) -> bool:
+    """Whether a cell of ``signed_off`` says who has looked, or when: not the sample's XX, and not a no.
+
+    A cell whose first word says no (``not yet``) is one, and so is a cell of zeros or without any word.
+    """
+    words = _WORD.findall(cell.casefold())
+    return bool(words) and words[0] not in _SAYS_NO and bool("".join(words).strip("0"))
+
+
+def signs_off(row: Row) -> bool:
+    """Whether a row signs off what a person has looked at: one video of one visit, whose bytes its id names.
+
+    A known screen, or all of a visit, takes in what is uploaded later, which nobody has seen.
+    """
+    return bool(row["patient_id"] and row["video_id"]) and confirms(str(row["signed_off"] or ""))
+
+
+def is_known_screen(row: Row) -> bool:
     """Whether a row is for a screen on any visit."""
     return not row["patient_id"] and not row["video_id"] and bool(row["signature"])
 
 
-def remembered_for(rows: Iterable[Row], signatures: Collection[str]) -> list[Row]:
-    """Of remembered rows, those that hold for any of these screens."""
+def known_screens_among(rows: Iterable[Row], signatures: Collection[str]) -> list[Row]:
+    """Of rows for known screens, those that hold for any of these screens."""
     return [row for row in rows if any(_bits_apart(row, own) is not None for own in signatures)]
 
 

@@ -72,7 +72,9 @@ DATASET = Table(
         Column(
             "release_blocked",
             BOOLEAN,
-            "readable text was found in preprocessed frames of the visit, see text_checks.csv",
+            "in the visit, words were read in preprocessed frames, or a region is merely what is lit "
+            "(auto_structure), and nobody signed it off; false also where the check was not done: see "
+            "text_checks.csv",
         ),
     ),
 )

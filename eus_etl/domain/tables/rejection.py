@@ -15,7 +15,9 @@ REJECTED = Table(
         ),
         Column("stage", TEXT, "asset that could not use it, or the source in which it was found"),
         Column("item", TEXT, "id of what was rejected: source id, video id, label or column name"),
-        Column("file_name", TEXT, "uploaded name, for the hospital's eyes; empty where it is no file"),
+        Column(
+            "file_name", TEXT, "uploaded name, for use inside the hospital only; empty where it is no file"
+        ),
         Column("reason", TEXT, "one word from the stage's fixed vocabulary"),
         Column("detail", TEXT, "what was found"),
         Column("remedy", TEXT, "what a person can do; empty where there is nothing to do"),

@@ -45,7 +45,9 @@ LAYOUTS = Table(
         Column("inpainted", BOOLEAN, "the marks are painted over in preprocessed frames: regions.marks"),
         Column("picture_in_picture", TEXT, "boxes of insets inside: x,y,w,h x,y,w,h ..."),
         Column(
-            "signed_off", BOOLEAN, "a person has reviewed the region: signed_off in its row of regions.csv"
+            "signed_off",
+            BOOLEAN,
+            "a person has reviewed the region: signed_off in a row of regions.csv that names visit and video",
         ),
         Column("overlay", TEXT, "picture of the outline on a blank screen, below the study's root"),
     ),
@@ -64,7 +66,12 @@ REGIONS = Table(
             TEXT,
             "the screen it holds for, from layouts.csv; empty for all of the video or visit",
         ),
-        Column("signed_off", TEXT, "who has reviewed the region, or when; empty for not reviewed"),
+        Column(
+            "signed_off",
+            TEXT,
+            "who has reviewed the region, or when; empty for not reviewed. It counts only in rows with "
+            "patient_id and video_id; XX and words that say no sign nothing off",
+        ),
     ),
 )
 
@@ -82,7 +89,12 @@ TEXT_CHECKS = Table(
         Column("frames_with_words", INTEGER, "of these, frames that may show a word", "frames"),
         Column("words", INTEGER, "words read; what they say is kept nowhere"),
         Column("frame_id", TEXT, "first frame that may show a word; empty for none"),
-        Column("signed_off", BOOLEAN, "a person has reviewed the layout, and let it pass"),
-        Column("blocks", BOOLEAN, "words were read and nobody signed off: the visit is kept out of releases"),
+        Column("signed_off", BOOLEAN, "a person has reviewed the layout and accepted it"),
+        Column(
+            "blocks",
+            BOOLEAN,
+            "words were read and nobody signed off, or the images are being made again and not checked yet: "
+            "the visit is marked release_blocked",
+        ),
     ),
 )

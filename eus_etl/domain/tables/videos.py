@@ -9,7 +9,7 @@ VIDEOS = Table(
     (
         PATIENT,
         VIDEO,
-        Column("file_name", TEXT, "name in raw_data/<patient_id>; leaves the hospital in no release"),
+        Column("file_name", TEXT, "name in raw_data/<patient_id>; must not leave the hospital"),
         Column("source_id", TEXT, "the file's id in its source"),
         Column("md5", TEXT, "MD5 of the file, hex"),
         Column("bytes", INTEGER, "size of the file", "bytes"),

@@ -5,13 +5,19 @@ Only reads: ``domain.sync_rows`` and ``domain.screen.region_overrides`` know wha
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from eus_etl.domain.frame_ids import is_bare_video_id, is_video_id
 from eus_etl.domain.patient_matching import PatientMatcher
-from eus_etl.domain.screen.region_overrides import Row, has_good_signature, is_remembered
+from eus_etl.domain.screen.region_overrides import (
+    SAMPLE_INITIALS,
+    Row,
+    confirms,
+    has_good_signature,
+    is_known_screen,
+)
 from eus_etl.domain.sync_rows import sync_row, without_conflicts
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.domain.tables.schema import Table
@@ -28,13 +34,13 @@ class WrittenRows:
         of_visits: patient ids to their rows, which hold that id.
         rejected: other rows that cannot be used, and those that are used with doubt.
         refused: patient ids to their rows that cannot be used.
-        remembered: rows for a screen in any visit.
+        known_screens: rows for a screen in any visit.
     """
 
     of_visits: Mapping[str, list[Row]]
     rejected: list[Rejection]
     refused: Mapping[str, list[RefusedRow]] = field(default_factory=dict)
-    remembered: list[Row] = field(default_factory=list)
+    known_screens: list[Row] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,8 @@ def read_hand_written(path: Path, table: Table, *, had_rows: bool) -> HandWritte
         return HandWritten(WrittenTable({}, ()))
     rows = {number: _without_free_text(number, row) for number, row in written.rows.items()}
     bare = [number for number, row in written.rows.items() if is_bare_video_id(row["video_id"] or "")]
-    return HandWritten(table=replace(written, rows=rows), doubted=list(map(_bare_id, bare)))
+    doubted = [*map(_bare_id, bare), *_not_signed_off(written.rows)]
+    return HandWritten(table=replace(written, rows=rows), doubted=doubted)
 
 
 _NUMBERS = re.compile(r"[-+0-9.,eE\s]*")
@@ -99,7 +106,7 @@ def _without_free_text(number: int, row: Mapping[str, str | None]) -> dict[str, 
         if column in row:
             kept[column] = None
     if row.get("signed_off"):
-        kept["signed_off"] = "yes"
+        kept["signed_off"] = "yes" if confirms(row["signed_off"] or "") else None
     if (polygon := row.get("polygon")) and not _NUMBERS.fullmatch(polygon):
         kept["polygon"] = _NO_POLYGON
     return kept
@@ -138,13 +145,13 @@ def region_rows(file: HandWritten, match: PatientMatcher) -> WrittenRows:
         if number not in bad and not has_good_signature(row)
     }
     good = {number: row for number, row in written.rows.items() if number not in bad}
-    found, rejected = _of_visits({n: row for n, row in good.items() if not is_remembered(row)}, match)
+    found, rejected = _of_visits({n: row for n, row in good.items() if not is_known_screen(row)}, match)
     of_visits: dict[str, list[Row]] = {
         patient_id: [{**row, "patient_id": patient_id} for row in rows.values()]
         for patient_id, rows in found.items()
     }
-    remembered: list[Row] = [row for row in good.values() if is_remembered(row)]
-    return WrittenRows(of_visits, [*bad.values(), *rejected, *file.doubted], remembered=remembered)
+    known_screens: list[Row] = [row for row in good.values() if is_known_screen(row)]
+    return WrittenRows(of_visits, [*bad.values(), *rejected, *file.doubted], known_screens=known_screens)
 
 
 def unknown_row(number: int, patients: int) -> Rejection:
@@ -188,6 +195,28 @@ def _bare_id(number: int) -> Rejection:
         detail="its video_id has no v in front, as earlier versions wrote it; the row is used",
         remedy="write v before the 12 digits, as in videos.csv",
     )
+
+
+def _not_signed_off(rows: Mapping[int, Mapping[str, str | None]]) -> Iterator[Rejection]:
+    """What is recorded of cells in ``signed_off`` that sign nothing off."""
+    for number, row in rows.items():
+        if not (cell := row.get("signed_off")):
+            continue
+        if not confirms(cell):
+            why = f"its signed_off is still the sample's {SAMPLE_INITIALS}, or says no"
+        elif not (row["patient_id"] and row["video_id"]):
+            why = (
+                "its signed_off names no visit and video, so nobody can have looked at all that it holds for"
+            )
+        else:
+            continue
+        yield Rejection(
+            item=f"row {number}",
+            reason="not_signed_off",
+            detail=f"{why}; its polygon is used, and nothing is signed off",
+            remedy="once someone has looked, write initials or the date into a row with patient_id and "
+            "video_id",
+        )
 
 
 def _bad_signature(number: int) -> Rejection:

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.screen.region_overrides import Row, remembered_for
+from eus_etl.domain.screen.region_overrides import Row, known_screens_among
 from eus_etl.domain.tables.catalog import LAYOUTS, REGIONS
 from eus_etl.errors import OutputLostError
 from eus_etl.steps.result import version_of
@@ -67,7 +67,7 @@ def share_of_screens(rows: pl.DataFrame, signatures: Iterable[str | None]) -> st
         rows: ``tables.REGIONS``, of known screens.
         signatures: screens that a visit shows.
     """
-    held = remembered_for(rows.to_dicts(), {own for own in signatures if own})
+    held = known_screens_among(rows.to_dicts(), {own for own in signatures if own})
     return version_of(held) if held else None
 
 

@@ -272,7 +272,7 @@ def _observe_sync(paths: StudyPaths, match: PatientMatcher) -> Observation:
 def _observe_regions(paths: StudyPaths, match: PatientMatcher) -> Observation:
     had_rows = bool(Inventory(paths, REGION_ROWS).versions) or had_known_screens(paths)
     written = region_rows(read_hand_written(paths.regions_csv, REGIONS, had_rows=had_rows), match)
-    store_known_screens(paths, written.remembered)
+    store_known_screens(paths, written.known_screens)
     observed = {patient_id: {"rows": held} for patient_id, held in written.of_visits.items()}
     return _store(paths, REGION_ROWS, observed, written.rejected)
 

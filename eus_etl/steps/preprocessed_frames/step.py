@@ -16,14 +16,18 @@ from eus_etl.settings import StudyConfig
 from eus_etl.steps.preprocessed_frames.images import make_images
 from eus_etl.steps.preprocessed_frames.job import Job, forget
 from eus_etl.steps.previews.visit import sheets_of_visit
+from eus_etl.steps.release_blocks import UNCERTAIN_REGION
 from eus_etl.steps.result import Check, StepResult, version_of
-from eus_etl.steps.text_check.check import STAGE, check_text, require_reader
+from eus_etl.steps.text_check.check import STAGE, block_until_checked, check_text, require_reader
 from eus_etl.storage.extraction_store import extracted_videos
 from eus_etl.storage.files.atomic import remove_partials
 from eus_etl.storage.files.listing import listed
 from eus_etl.storage.outputs import file_sizes
 from eus_etl.storage.tables.parts import load_part, part_outputs, write_part
 from eus_etl.storage.tables.table_files import read_part
+
+FORMAT = 2
+"""Increased when equal images and findings have to be put together again."""
 
 
 def preprocess_patient(
@@ -51,19 +55,22 @@ def preprocess_patient(
     ]
     _remove_others(paths, patient_id, study.preprocess.recipes, jobs)
     made = 0
-    for job in jobs:
-        if not job.is_done():
-            made += make_images(job)
-            if progress:
-                progress(f"preprocessed {job.video.video_id} by {job.recipe_name}")
+    if unfinished := [job for job in jobs if not job.is_done()]:
+        block_until_checked(paths, patient_id)
+    for job in unfinished:
+        made += make_images(job)
+        if progress:
+            progress(f"preprocessed {job.video.video_id} by {job.recipe_name}")
     tables = [PREPROCESSED.empty(), *(read_part(job.rows_file, PREPROCESSED) for job in jobs)]
-    part = write_part(paths, PREPROCESSED, patient_id, pl.concat(tables))
+    rows = PREPROCESSED.conform(pl.concat(tables))
     sizes = [size for job in jobs for size in file_sizes(job.folder)]
     frames = sum(video.frames.height for video in videos)
-    text = check_text(study, patient_id, part, layouts, progress)
+    text = check_text(study, patient_id, rows, layouts, progress)
+    part = write_part(paths, PREPROCESSED, patient_id, rows)  # no table lists an image before it is checked
+    uncertain = layouts.filter(UNCERTAIN_REGION)["layout_id"]
     sheets = sheets_of_visit(study, patient_id)
     return StepResult(
-        version=version_of(part.rows(), text.rows.rows()),
+        version=version_of(part.rows(), text.rows.rows(), uncertain.to_list()),
         metadata={
             "images": part.height,
             "images_made": made,

@@ -14,6 +14,7 @@ from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, TEXT_CHECKS
 from eus_etl.errors import FramesMissingError
+from eus_etl.steps.release_blocks import UNCERTAIN_REGION
 from eus_etl.storage.tables.parts import load_part
 from eus_etl.storage.vouched import content_of
 
@@ -39,12 +40,11 @@ def shown_frames(paths: StudyPaths, patient_id: str, recipe: str) -> pl.DataFram
     Returns:
         ``frame_id, layout_id, path`` (below the study's root) ``, mean`` (grey level inside the mask).
     """
-    doubtful = (pl.col("found_by") == "auto_structure") & ~pl.col("signed_off").fill_null(value=False)
     believed = [
         layout_id
         for (video_id,), of_video in load_part(paths, LAYOUTS, patient_id).group_by("video_id")
         if _masks_of(paths, recipe, patient_id, str(video_id)) == mask_facts(of_video)
-        for layout_id in of_video.filter(~doubtful)["layout_id"]
+        for layout_id in of_video.filter(~UNCERTAIN_REGION)["layout_id"]
     ]
     with_text = load_part(paths, TEXT_CHECKS, patient_id).filter("blocks")["layout_id"]
     return (

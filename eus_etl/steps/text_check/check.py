@@ -1,4 +1,4 @@
-"""Checks a visit's preprocessed frames for readable text, and keeps a visit with text out of releases.
+"""Checks a visit's preprocessed frames for readable text, and marks layouts that show some as blocking.
 
 ``domain.burned_in_text`` makes text stand out, ``tesseract`` reads it. Words are counted and dropped: none is
 written, logged or shown. A layout is checked again only if its images changed.
@@ -22,7 +22,6 @@ from eus_etl.errors import TextReaderError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown
 from eus_etl.steps.result import Check, version_of
-from eus_etl.steps.study_tables import scan_parts
 from eus_etl.steps.text_check.tesseract import PROGRAM, installed, read_words, reader
 from eus_etl.storage.tables.parts import remembered_part, write_part, write_rejected
 
@@ -74,6 +73,17 @@ def require_reader(study: StudyConfig) -> None:
         )
 
 
+def block_until_checked(paths: StudyPaths, patient_id: str) -> None:
+    """Let what was checked of a visit block it: its images are about to change.
+
+    ``check_text`` takes it back. If it is never reached, or the reader fails, no image is listed as free that
+    was not checked.
+    """
+    known = remembered_part(paths, TEXT_CHECKS, patient_id)
+    if not known["blocks"].all():
+        write_part(paths, TEXT_CHECKS, patient_id, known.with_columns(blocks=pl.lit(value=True)))
+
+
 def check_text(
     study: StudyConfig,
     patient_id: str,
@@ -84,7 +94,7 @@ def check_text(
     """Read a sample of the visit's preprocessed frames, per layout and recipe.
 
     A layout in which words are found blocks the visit, unless a person has signed it off. Without Tesseract,
-    earlier findings in the same images still hold.
+    words found earlier still block, even if the images have changed since: nobody knows that they are gone.
 
     Args:
         study: the configuration.
@@ -108,18 +118,19 @@ def check_text(
     else:
         known = remembered_part(paths, TEXT_CHECKS, patient_id)
     signed_off = set(layouts.filter("signed_off")["layout_id"])
-    found = {(row["layout_id"], row["recipe"], row["images"]): row for row in known.to_dicts()}
+    found = {(row["layout_id"], row["recipe"]): row for row in known.to_dicts()}
     rows, checked, pending = [], 0, 0
     for sample in _samples(study, images):
-        row = found.get((sample.layout_id, sample.recipe, sample.version))
-        if row is None and engine:
+        row = found.get((sample.layout_id, sample.recipe))
+        current = row is not None and row["images"] == sample.version
+        if not current and engine:
             row = _look(paths, sample) | {"patient_id": patient_id, "engine": engine}
             checked += 1
             if progress:
                 progress(f"checked {sample.layout_id} by {sample.recipe} for text")
-        if row is None:
-            pending += 1
-        else:
+            current = True
+        pending += not current
+        if row is not None and (current or row["words"]):
             off = sample.layout_id in signed_off
             rows.append({**row, "signed_off": off, "blocks": row["words"] > 0 and not off})
     part = write_part(paths, TEXT_CHECKS, patient_id, TEXT_CHECKS.frame(rows))
@@ -138,12 +149,6 @@ def check_text(
             "text_blocks": blocking.height,
         },
     )
-
-
-def blocked_patients(study: StudyConfig) -> frozenset[str]:
-    """The visits kept out of releases: text was found in their frames, and no one has signed it off."""
-    rows = scan_parts(study, TEXT_CHECKS).filter("blocks").select("patient_id").collect()
-    return frozenset(rows["patient_id"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +204,7 @@ def _readable_text(row: Mapping[str, object]) -> Rejection:
         item=str(row["layout_id"]),
         reason="readable_text",
         detail=f"{row['words']} words, in {row['frames_with_words']} of {row['frames_read']} frames checked"
-        f" of recipe {row['recipe']}, from {row['frame_id']}; the visit is kept out of releases",
-        remedy="look at the frame; in regions.csv, draw a polygon without the text or sign the region off",
+        f" of recipe {row['recipe']}, from {row['frame_id']}; the visit is marked release_blocked",
+        remedy="look at the frame; in regions.csv, draw a polygon without the text, or sign the region off "
+        "in a row with the visit and the video",
     )

@@ -9,6 +9,7 @@ from eus_etl.defs.assets import patient as patient_assets
 from eus_etl.defs.assets.names import Asset
 from eus_etl.defs.graph import study_graph
 from eus_etl.steps.preprocessed_frames import job as preprocessed_job
+from eus_etl.steps.preprocessed_frames import step as preprocessed_step
 from eus_etl.steps.text_check import check as text_check
 from eus_etl.storage import manifests
 from eus_etl_tests.support.assets import CHAIN
@@ -27,7 +28,7 @@ def test_a_raised_format_makes_that_step_again(
 
 def test_the_formats_are_those_of_what_lies_on_the_disk() -> None:
     assert patient_assets.FRAMES_FORMAT == manifests.FORMAT
-    made_of_frames = (preprocessed_job.FORMAT, text_check.FORMAT)
+    made_of_frames = (preprocessed_job.FORMAT, text_check.FORMAT, preprocessed_step.FORMAT)
     assert made_of_frames == patient_assets.PREPROCESSED_FRAMES_FORMAT
 
 

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from eus_etl.domain.screen.appearance import SAME_SCREEN_BITS, same_screen, signature_distance
 from eus_etl.domain.screen.region_overrides import (
     Shown,
+    confirms,
     has_good_signature,
-    is_remembered,
-    remembered_for,
+    is_known_screen,
+    known_screens_among,
     rows_that_hold,
+    signs_off,
 )
 from eus_etl.domain.tables.catalog import REGIONS
 
@@ -65,10 +67,10 @@ def test_the_old_columns_are_enough() -> None:
     assert [found["polygon"] for found in rows_that_hold(rows, LAYOUT)] == ["1,1 2,2 3,1"]
 
 
-def test_a_row_is_remembered_only_without_patient_and_video() -> None:
-    assert [is_remembered(one) for one in IN_ORDER] == [False, False, False, False, True, True]
-    assert not is_remembered(row("nobody's", None, None, None))
-    assert not is_remembered(row("of a video of nobody", None, VIDEO, SIGNATURE))
+def test_a_row_is_known_screen_only_without_patient_and_video() -> None:
+    assert [is_known_screen(one) for one in IN_ORDER] == [False, False, False, False, True, True]
+    assert not is_known_screen(row("nobody's", None, None, None))
+    assert not is_known_screen(row("of a video of nobody", None, VIDEO, SIGNATURE))
 
 
 @pytest.mark.parametrize("text", ["480x360-0f", "0f" * 16, "480x360-" + "zz" * 16, "480 x 360-" + "0f" * 16])
@@ -78,10 +80,10 @@ def test_a_malformed_signature_is_recognised(text: str) -> None:
         signature_distance(text, SIGNATURE)
 
 
-def test_remembered_rows_concern_the_visits_that_show_their_screen() -> None:
+def test_known_screens_concern_the_visits_that_show_their_screen() -> None:
     rows = [row("here", None, None, NEAR), row("there", None, None, ELSEWHERE)]
-    assert [found["polygon"] for found in remembered_for(rows, {SIGNATURE})] == ["here"]
-    assert remembered_for(rows, set()) == []
+    assert [found["polygon"] for found in known_screens_among(rows, {SIGNATURE})] == ["here"]
+    assert known_screens_among(rows, set()) == []
 
 
 BITS = st.integers(0, 2**128 - 1)
@@ -94,3 +96,36 @@ def test_the_distance_of_signatures_is_that_of_their_bits(one: int, other: int) 
     for first, second in permutations(signatures):
         assert signature_distance(first, second) == apart
         assert same_screen(first, second) == (apart <= SAME_SCREEN_BITS)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "XX",
+        "xx",
+        " Xx ",
+        "no",
+        "NO",
+        "No!",
+        "false",
+        "FALSE",
+        "0",
+        "0.0",
+        "-",
+        "'-",
+        "?",
+        "",
+        "not yet",
+        "n/a",
+    ],
+)
+def test_a_cell_that_says_no_signs_nothing_off(cell: str) -> None:
+    assert not confirms(cell)
+    assert not signs_off(row("of a video", PATIENT, VIDEO, None) | {"signed_off": cell})
+
+
+@pytest.mark.parametrize("cell", ["AB", "x", "yes", "1", "2026-01-31", "Nora", "30.01.", "XXY"])
+def test_initials_or_a_date_sign_off_a_video_of_a_visit_and_nothing_more(cell: str) -> None:
+    assert confirms(cell)
+    signed = [signs_off(one | {"signed_off": cell}) for one in IN_ORDER]
+    assert signed == [True, True, False, False, False, False]

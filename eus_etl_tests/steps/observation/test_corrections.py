@@ -61,6 +61,21 @@ def test_a_row_with_a_video_id_as_it_once_was_is_used_and_recorded(looking: Look
     assert looking.rejected(REGION_ROWS) == {"row 2": "bare_video_id"}
 
 
+def test_a_sign_off_that_signs_nothing_off_is_recorded_and_its_polygon_used(looking: Looking) -> None:
+    looking.outside.items += (LabelItem(ONE, None, {}),)
+    looking.look(LABEL_ITEMS)
+    video, polygon, screen = f"v{'a' * 12}", '"1,1 9,1 9,9"', "480x360-" + "0f" * 16
+    looking.paths.data.mkdir(parents=True)
+    looking.paths.regions_csv.write_text(
+        "patient_id,video_id,polygon,signature,signed_off\n"
+        f"{ONE},{video},{polygon},,AB\n{ONE},{video},{polygon},,xx\n{ONE},,{polygon},,AB\n,,{polygon},{screen},AB\n"
+        f"{ONE},{video},{polygon},,\n"
+    )
+    looking.look(REGION_ROWS)
+    assert region_rows_of(looking.paths, ONE)["signed_off"].to_list() == ["yes", None, "yes", None]
+    assert looking.rejected(REGION_ROWS) == dict.fromkeys(("row 3", "row 4", "row 5"), "not_signed_off")
+
+
 @pytest.mark.parametrize("source", [SYNC_ROWS, REGION_ROWS])
 def test_a_correction_file_that_is_lost_is_not_an_empty_one(looking: Looking, source: str) -> None:
     path, header, row = {

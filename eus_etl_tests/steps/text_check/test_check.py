@@ -18,9 +18,10 @@ from eus_etl.steps.dataset import make_dataset
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 from eus_etl.steps.regions import find_regions
+from eus_etl.steps.release_blocks import blocked_patients
 from eus_etl.steps.result import StepResult
 from eus_etl.steps.study_tables import assemble_preprocess_metadata
-from eus_etl.steps.text_check.check import blocked_patients, why_no_text_check
+from eus_etl.steps.text_check.check import why_no_text_check
 from eus_etl.storage.tables.parts import load_part, rejected_part
 
 CLEAN, NAMED = "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
@@ -58,6 +59,18 @@ def checked(study: StudyConfig) -> dict[str, dict[str, object]]:
     """Rows of the visit, by video."""
     rows = load_part(StudyPaths(study.root), TEXT_CHECKS, PATIENT).to_dicts()
     return {str(row["layout_id"]).partition("-")[0]: row for row in rows}
+
+
+def program_that_fails(folder: Path) -> Path:
+    """Where a Tesseract is that fails at any picture."""
+    program = folder / "bin" / "tesseract"
+    program.parent.mkdir()
+    program.write_text(
+        '#!/bin/sh\ncase "$1" in --list-langs) echo eng;; --version) echo tesseract 9;;'
+        f" *) echo {NAME} >&2; exit 3;; esac\n"
+    )
+    program.chmod(0o755)
+    return program.parent
 
 
 def passed(result: StepResult) -> bool:
@@ -142,6 +155,76 @@ def test_a_person_may_sign_it_off(visit: StudyConfig) -> None:
     assert rejected(visit).is_empty()
 
 
+def regions_row(study: StudyConfig, **cells: str | None) -> dict[str, object]:
+    """A row of regions.csv with the outline that was found in the video that shows the name."""
+    found = load_part(StudyPaths(study.root), LAYOUTS, PATIENT).filter(video_id=NAMED)
+    return {**found.select("patient_id", "video_id", "polygon", "signature").row(0, named=True), **cells}
+
+
+@needs_tesseract
+@pytest.mark.parametrize("unnamed", [{"patient_id": None, "video_id": None}, {"video_id": None}])
+def test_a_sign_off_lifts_no_block_of_what_nobody_has_looked_at(
+    visit: StudyConfig, unnamed: dict[str, None]
+) -> None:
+    known = regions_row(visit, signed_off="AB", **unnamed)
+    find_regions(visit, PATIENT, REGIONS.empty(), REGIONS.frame([known]))
+    assert not passed(preprocess_patient(visit, PATIENT))
+    layouts = load_part(StudyPaths(visit.root), LAYOUTS, PATIENT)
+    assert dict(layouts.select("video_id", "found_by").rows())[NAMED] == "regions.csv"
+    assert checked(visit)[NAMED]["blocks"]
+    assert blocked_patients(visit) == {PATIENT}
+    seen = regions_row(visit, signed_off="AB")
+    find_regions(visit, PATIENT, REGIONS.frame([seen]), REGIONS.frame([known]))
+    assert passed(preprocess_patient(visit, PATIENT))
+    assert blocked_patients(visit) == frozenset()
+
+
+@needs_tesseract
+def test_images_that_change_block_the_visit_until_they_are_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = studied(tmp_path / "root")
+    put(study, **{NAMED: screens(1)})
+    assert passed(preprocess_patient(study, PATIENT))
+    before = load_part(StudyPaths(study.root), PREPROCESSED, PATIENT)
+    put(study, **{NAMED: screens(1, NAME)})
+    with monkeypatch.context() as failing:
+        failing.setenv("PATH", f"{program_that_fails(tmp_path)}:/usr/bin:/bin")
+        with pytest.raises(TextReaderError):
+            preprocess_patient(study, PATIENT)
+    assert load_part(StudyPaths(study.root), PREPROCESSED, PATIENT).equals(before)
+    assert blocked_patients(study) == {PATIENT}
+    put(study, **{NAMED: screens(1)})
+    assert passed(preprocess_patient(study, PATIENT))
+    assert blocked_patients(study) == frozenset()
+
+
+@needs_tesseract
+def test_words_still_block_where_the_images_that_replace_them_cannot_be_checked(
+    visit: StudyConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preprocess_patient(visit, PATIENT)
+    put(visit, **{NAMED: screens(2)[1:]})
+    monkeypatch.setenv("PATH", str(visit.root / "nothing"))
+    assert not passed(preprocess_patient(studied(visit.root, "auto"), PATIENT))
+    assert blocked_patients(visit) == {PATIENT}
+
+
+def test_a_region_that_is_merely_what_is_lit_blocks_the_visit_until_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    study = studied(tmp_path, "auto")
+    put(study, **{NAMED: screens(1)[:1] * FRAMES})
+    before = preprocess_patient(study, PATIENT)
+    assert blocked_patients(study) == {PATIENT}
+    find_regions(study, PATIENT, REGIONS.frame([regions_row(study, signed_off="AB")]))
+    assert blocked_patients(study) == frozenset()
+    after = preprocess_patient(study, PATIENT)
+    assert after.metadata["images_made"] == 0
+    assert after.version != before.version  # the dataset is made again
+
+
 @needs_tesseract
 @pytest.mark.slow
 def test_text_that_comes_late_is_placed_in_its_half(tmp_path: Path) -> None:
@@ -209,17 +292,10 @@ def test_what_was_found_holds_where_the_program_is_gone(
 def test_a_program_that_fails_is_an_error_without_its_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = tmp_path / "bin" / "tesseract"
-    program.parent.mkdir()
-    program.write_text(
-        '#!/bin/sh\ncase "$1" in --list-langs) echo eng;; --version) echo tesseract 9;;'
-        f" *) echo {NAME} >&2; exit 3;; esac\n"
-    )
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", f"{program_that_fails(tmp_path)}:/usr/bin:/bin")
     study = studied(tmp_path / "root")
     put(study, **{NAMED: screens(1, NAME)})
     with pytest.raises(TextReaderError, match=f"{NAMED}-0: .*code 3") as caught:
         preprocess_patient(study, PATIENT)
     assert NAME not in str(caught.value)
-    assert load_part(StudyPaths(study.root), PREPROCESSED, PATIENT).height == FRAMES
+    assert load_part(StudyPaths(study.root), PREPROCESSED, PATIENT).is_empty()  # listed once they are checked
