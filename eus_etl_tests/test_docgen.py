@@ -13,6 +13,7 @@ from eus_etl.domain.quality.scores import REASONS
 from eus_etl.domain.tables import catalog
 from eus_etl.steps.observation.not_taken import WHY
 from eus_etl_tests.support.hospitals.demo_run import Demo
+from eus_etl_tests.support.uploads import MAY_NAME_UPLOADS
 
 PAGES = [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
 
@@ -88,6 +89,18 @@ def test_every_reason_is_explained() -> None:
     text = (CHECKOUT / "docs" / "quality.md").read_text(encoding="utf-8")
     for reason in REASONS:
         assert reason in text
+
+
+def test_the_page_on_privacy_names_every_place_that_may_name_an_upload() -> None:
+    text = (CHECKOUT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:4] for line in text.splitlines() if line.startswith("| `")]
+    said = {
+        place
+        for places, holds, _ in rows
+        if "file names" in holds
+        for place in re.findall("`([^`]+)`", places)
+    }
+    assert said == set(MAY_NAME_UPLOADS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -18,20 +18,8 @@ import pytest
 from eus_etl.sample.plan import DOCTOR
 from eus_etl.settings import CsvFileSource, JsonFileSource
 from eus_etl_tests.support.hospitals.demo_run import Demo, DemoStudy, run_command
+from eus_etl_tests.support.uploads import MAY_NAME_UPLOADS
 
-MAY_NAME_UPLOADS = (
-    "raw_data/",
-    "master-dataset/Data/videos.csv",
-    "master-dataset/Data/rejected.csv",
-    "master-dataset/Data/parts/videos/",
-    "master-dataset/Data/parts/rejected/",
-    ".eus_etl/gathered/videos.",
-    ".eus_etl/gathered/rejected.",
-    ".eus_etl/inventory/drive_videos/",
-    ".eus_etl/raw/",
-    ".eus_etl/gathered/videos.parquet",
-    ".eus_etl/gathered/rejected.parquet",
-)
 _PIXELS = (".jpg", ".png")
 
 

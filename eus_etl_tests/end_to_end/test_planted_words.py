@@ -24,7 +24,8 @@ from eus_etl.cli import main
 from eus_etl.defs.graph import study_graph
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.triggers.sensors import edits_sensor, videos_sensor
-from eus_etl_tests.end_to_end.test_leaks import MAY_NAME_UPLOADS, database_texts, text_of
+from eus_etl_tests.end_to_end.test_leaks import database_texts, text_of
+from eus_etl_tests.support.uploads import MAY_NAME_UPLOADS
 
 WORD = "ZQPLANTED"
 

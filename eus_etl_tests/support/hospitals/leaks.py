@@ -7,18 +7,7 @@ from benchmarks.support.hospitals.real_hospital import (
     RealHospital,
 )
 from eus_etl_tests.end_to_end.test_leaks import database_texts, text_of
-
-MAY_NAME_UPLOADS = (
-    "raw_data/",
-    "master-dataset/Data/videos.csv",
-    "master-dataset/Data/rejected.csv",
-    "master-dataset/Data/parts/videos/",
-    "master-dataset/Data/parts/rejected/",
-    ".eus_etl/inventory/drive",
-    ".eus_etl/raw/",
-    ".eus_etl/gathered/videos.parquet",
-    ".eus_etl/gathered/rejected.parquet",
-)
+from eus_etl_tests.support.uploads import MAY_NAME_UPLOADS
 
 
 def assert_nothing_leaked(hospital: RealHospital, said: str) -> None:
