@@ -3,9 +3,10 @@
 import pytest
 
 from eus_etl.defs.reconcile.local_session import RunReport
+from eus_etl.defs.status import StudyStatus
 from eus_etl.errors import SourceUnavailableError
 from eus_etl.steps.observation.observe import Failure
-from eus_etl.terminal import show_report
+from eus_etl.terminal import show_report, study_lines
 
 
 @pytest.mark.parametrize("attempt", ["observed", "listed in full"])
@@ -30,3 +31,10 @@ def test_everything_is_up_to_date_only_where_no_upload_is_missed(
     assert lines[-1] == f"eusml: {said}, 0 videos decoded"
     missed = [f"eusml: no upload has been given to {p}" for p in without_upload]
     assert [line.partition(";")[0] for line in lines[:-1]] == missed
+
+
+def test_a_status_says_that_false_does_not_mean_checked() -> None:
+    status = StudyStatus(study="eusml", home="", tables={}, unassigned={}, unassigned_uploads={})
+    assert study_lines(status, None) == []
+    (line,) = study_lines(status, "not done: tesseract is not installed")
+    assert line.endswith("not installed; release_blocked is false where nothing was checked")
