@@ -42,7 +42,16 @@ pytestmark = pytest.mark.slow
 
 KEPT = 10
 """Frames kept of each video: two seconds at 5 Hz."""
-CHAIN = {"raw_videos", "labels", "patients", "frames", "regions", "frame_table", "preprocessed_frames"}
+CHAIN = {
+    "raw_videos",
+    "labels",
+    "patients",
+    "frames",
+    "regions",
+    "frame_table",
+    "preprocessed_frames",
+    "timeline",
+}
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ _ROLE = "sources.label_items"
 _NOTHING = ItemRules()
 _GZIP = b"\x1f\x8b"
 _WHITE = re.compile(r"[ \t\n\r]*")
-_MAX_BYTES = 4 << 30
+_MAX_BYTES, _BLOCK_BYTES = 1 << 30, 16 << 20
 _EXPORT_AGAIN = "export the items again, for example with `aws dynamodb scan`"
 _CORRECT = "correct the item in the labelling app's table and export again"
 
@@ -81,14 +81,17 @@ def _parsed(raw: bytes) -> JSON:
 
 
 def _unpacked(raw: bytes) -> bytes:
+    unpacked = bytearray()
     try:
         with gzip.open(io.BytesIO(raw)) as packed:
-            unpacked = packed.read(_MAX_BYTES + 1)
+            while block := packed.read(_BLOCK_BYTES):
+                unpacked += block
+                if len(unpacked) > _MAX_BYTES:
+                    cause = f"the gzip file holds more than {_MAX_BYTES >> 30} GiB"
+                    raise SourceError(_ROLE, cause, _EXPORT_AGAIN)
     except (OSError, EOFError, zlib.error):
         raise SourceError(_ROLE, "the gzip file is damaged", _EXPORT_AGAIN) from None
-    if len(unpacked) > _MAX_BYTES:
-        raise SourceError(_ROLE, f"the gzip file holds more than {_MAX_BYTES >> 30} GiB", _EXPORT_AGAIN)
-    return unpacked
+    return bytes(unpacked)
 
 
 def _items_of(document: JSON, items_at: str | None) -> list[JSON]:

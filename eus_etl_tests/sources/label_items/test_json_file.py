@@ -259,3 +259,10 @@ def test_a_file_that_is_not_there_may_come_back(tmp_path: Path) -> None:
         with pytest.raises(SourceUnavailableError, match="cannot be read") as caught:
             JsonItems(path).scan()
         assert path.name not in str(caught.value)
+
+
+def test_a_packed_file_that_grows_too_large_is_refused(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eus_etl.sources.label_items.json_file._MAX_BYTES", 1_000_000)
+    monkeypatch.setattr("eus_etl.sources.label_items.json_file._BLOCK_BYTES", 65_536)
+    with pytest.raises(SourceError, match="the gzip file holds more than"):
+        scan(gzip.compress(b" " * 5_000_000))
