@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -144,7 +145,7 @@ def study_lines(study: "StudyStatus", no_text_check: str | None) -> list[str]:
         lines.append(f"not given to a visit, or not taken: {reasons(study.unassigned)} (see rejected.csv)")
     if no_text_check:
         lines.append(f"text check: {no_text_check}; release_blocked is false where nothing was checked")
-    return lines
+    return [part for line in lines for part in wrap(line, _COLUMNS, subsequent_indent="  ")]
 
 
 def _cut(text: str, width: int = _COLUMNS) -> str:

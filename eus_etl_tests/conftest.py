@@ -18,8 +18,9 @@ from eus_etl_tests.support.hospitals.demo_run import STUDIES, Demo, DemoStudy, m
 from eus_etl_tests.support.made_once import MadeOnce
 
 # no test fails because the machine is busy
-settings.register_profile("no_deadline", deadline=None)
-settings.load_profile("no_deadline")
+settings.register_profile("fast", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=500)
+settings.load_profile("fast")
 
 
 @pytest.fixture(scope="session", autouse=True)

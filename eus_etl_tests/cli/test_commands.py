@@ -52,6 +52,7 @@ def test_one_visit_by_its_alias(hospital: TinyHospital) -> None:
     assert not hospital.paths.frame_table(ONE).exists()
 
 
+@pytest.mark.slow
 def test_regions_lists_layouts_writes_sheets_and_lines_to_sign(
     hospital: TinyHospital, tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_foreign_root_stops_the_run_and_is_left_alone(hospital: TinyHospital) 
     assert not hospital.paths.frames.exists()
 
 
+@pytest.mark.slow
 def test_a_failed_visit_is_shown_with_its_reason_and_the_others_go_on(hospital: TinyHospital) -> None:
     assert call("run", "--config", hospital.config).exit_code == 0
     hospital.paths.sync_csv.write_text(f"patient_id,offset_s,scale\n{ONE},0,1\n")

@@ -68,6 +68,7 @@ def test_an_edit_of_sync_moves_the_labels_and_decodes_nothing(hospital: TinyHosp
     assert frames(hospital, ONE)["station"].is_null().all()
 
 
+@pytest.mark.slow
 def test_a_correction_of_a_video_that_was_uploaded_again_is_shown_and_makes_nothing_certain(
     hospital: TinyHospital,
 ) -> None:
@@ -100,6 +101,7 @@ def test_an_empty_mount_point_and_a_sheet_of_headers_alone_change_nothing(hospit
     assert contents(hospital.paths.root) == before
 
 
+@pytest.mark.slow
 def test_a_picture_that_could_not_be_drawn_is_drawn_by_the_next_run(
     hospital: TinyHospital, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +121,7 @@ def test_a_picture_that_could_not_be_drawn_is_drawn_by_the_next_run(
     assert run(hospital).made == []
 
 
+@pytest.mark.slow
 def test_an_edit_of_sync_reads_no_image(hospital: TinyHospital) -> None:
     hospital.paths.sync_csv.write_text(SYNC)
     with illegible(hospital.paths.frames_of_patient(ONE)):
@@ -167,6 +170,7 @@ def test_a_cell_that_turns_bad_is_recorded_although_its_value_stays_unknown(hosp
         assert rejected.filter(pl.col("patient_id") == ONE)["reason"].to_list() == reasons
 
 
+@pytest.mark.slow
 def test_an_invalid_hand_written_region_is_recorded(hospital: TinyHospital) -> None:
     hospital.paths.regions_csv.write_text(f"patient_id,video_id,polygon\n{ONE},,nonsense\n")
     assert "regions" in made(run(hospital), ONE)
@@ -193,6 +197,7 @@ def test_a_known_screen_makes_the_visits_that_show_it_once(hospital: TinyHospita
     assert run(hospital).made == []  # nobody shows this screen
 
 
+@pytest.mark.slow
 def test_a_new_visit_with_a_known_screen_makes_its_regions_once(hospital: TinyHospital) -> None:
     signature = table(hospital, catalog.LAYOUTS)["signature"][0]
     hospital.paths.regions_csv.write_text(

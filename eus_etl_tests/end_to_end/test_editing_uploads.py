@@ -49,6 +49,7 @@ def test_a_replaced_upload_takes_the_frames_of_the_old_one_away(hospital: TinyHo
     assert old not in set(table(hospital, catalog.VIDEOS)["video_id"])
 
 
+@pytest.mark.slow
 def test_a_file_moved_to_another_visit_takes_its_rows_along(hospital: TinyHospital) -> None:
     (moved,) = frames(hospital, ONE)["video_id"].unique()
     upload = hospital.videos / ONE / "first.mp4"
@@ -91,6 +92,7 @@ def test_a_second_upload_of_the_same_file_is_recorded(hospital: TinyHospital) ->
     assert table(hospital, catalog.REJECTED)["reason"].to_list() == ["duplicate_upload"]
 
 
+@pytest.mark.slow
 def test_labels_that_come_after_the_upload_find_it_by_its_alias(hospital: TinyHospital) -> None:
     late, alias = "33333333-aaaa-4aaa-8aaa-000000000003", "Amber-Crane-3"
     hospital.add_video(f"{alias}/first.mp4", first=700)

@@ -85,6 +85,7 @@ def test_it_comes_at_five_in_the_morning_in_india(hospital: TinyHospital) -> Non
     ]
 
 
+@pytest.mark.slow
 def test_a_night_sees_everything_and_makes_nothing(
     hospital: TinyHospital, instance: dg.DagsterInstance, server: DriveServer
 ) -> None:

@@ -239,6 +239,7 @@ def test_text_that_comes_late_is_placed_in_its_half(tmp_path: Path) -> None:
 
 @needs_tesseract
 @pytest.mark.parametrize("level", [0, 90])
+@pytest.mark.slow
 def test_pictures_of_something_else_do_not_hide_it(tmp_path: Path, level: int) -> None:
     study = studied(tmp_path)
     shown = screens(1, NAME)
