@@ -52,7 +52,7 @@ def no_yaml(hospital: TinyHospital) -> None:
         (no_settings, "cannot be opened (DagsterInvalidConfigError)"),
         (no_locks, "at .eus_etl/locks"),
         (no_pages, "at .eus_etl/ledger"),
-        (no_home, "cannot be made"),
+        (no_home, "cannot be created"),
         (no_yaml, "is not valid YAML at line 2, column 7"),
     ],
 )

@@ -87,9 +87,7 @@ def test_a_daemon_follows_uploads_and_edits_and_touches_nothing_else(tmp_path: P
 
         # a label edit: no raw video and no extracted image can be read, and none is wanted
         before = time.time()
-        raw, images = hospital.paths.raw_data, hospital.paths.frames / ONE
-        raw.rename(tmp_path / "raw out of reach")
-        images.rename(tmp_path / "images out of reach")
+        whole = spoil(hospital.paths.raw_data, hospital.paths.frames / ONE)
         hospital.items[ONE]["Stop Station 1 1"] = "00:00:02"
         hospital.write_items()
         watch.wait("the longer label is in the frame table", lambda: len(set(labels_of(hospital, ONE))) == 1)
@@ -110,8 +108,8 @@ def test_a_daemon_follows_uploads_and_edits_and_touches_nothing_else(tmp_path: P
             "preprocessed_frames",
         ):
             assert not watch.made(asset, TWO, before), asset
-        (tmp_path / "raw out of reach").rename(raw)
-        (tmp_path / "images out of reach").rename(images)
+        for file, content in whole.items():
+            file.write_bytes(content)
 
         # a second video of a visit: only that one is decoded
         before = time.time()
@@ -121,6 +119,15 @@ def test_a_daemon_follows_uploads_and_edits_and_touches_nothing_else(tmp_path: P
         assert watch.count("frames", TWO, before, "videos_decoded") == 1
         assert not watch.made("frames", ONE, before)
         assert not watch.made("frame_table", ONE, before)
+
+
+def spoil(*folders: Path) -> dict[Path, bytes]:
+    """Overwrite all files below these folders with zeros, of the same size; returns what was in them."""
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    whole = {file: file.read_bytes() for file in files}
+    for file, content in whole.items():
+        file.write_bytes(bytes(len(content)))
+    return whole
 
 
 def labels_of(hospital: TinyHospital, patient: str) -> list[str | None]:

@@ -72,7 +72,7 @@ def test_the_page_shows_the_lineage_and_one_check_per_visit(page: str, tmp_path:
     if chromium is None:
         pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
     lineage = rendered(chromium, f"{page}/locations/eus_etl/asset-groups/visit/lineage", tmp_path / "a")
-    for asset in ("drive_videos", "raw_videos", "frames", "frame_table", "preprocessed_frames"):
+    for asset in ("raw_videos", "frames", "frame_table", "preprocessed_frames"):
         assert asset in lineage
     checks = rendered(chromium, f"{page}/assets/eusml/frame_table?view=checks", tmp_path / "b")
     assert "frames_equal_rows" in checks

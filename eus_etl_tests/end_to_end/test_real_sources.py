@@ -170,7 +170,7 @@ def test_an_edited_item_and_an_edited_row_touch_their_visits_alone(hospital: Rea
     hospital.write_rows()
     report = run(hospital)
     assert report.complete
-    assert made(report, ONE) == {"labels", "patients", "frame_table"}
+    assert made(report, ONE) == {"labels", "patients", "frame_table", "timeline"}
     assert made(report, TWO) == {"patients"}
     assert made(report, AGAIN) == set()
     assert report.videos_decoded == 0
@@ -269,7 +269,7 @@ def test_a_drive_that_is_down_leaves_the_other_sources_working(hospital: RealHos
     hospital.put_item(ONE, "Brisk-Heron-1", Start="00:00:00", Stop="00:00:02")
     report = run(hospital)
     assert [failure.source for failure in report.unobserved] == ["drive_videos"]
-    assert made(report, ONE) == {"labels", "patients", "frame_table"}
+    assert made(report, ONE) == {"labels", "patients", "frame_table", "timeline"}
     assert made(report, TWO) == made(report, AGAIN) == set()
     assert raw_files(hospital, ONE) == copies
 
