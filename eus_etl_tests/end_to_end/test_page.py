@@ -71,9 +71,11 @@ def test_the_page_shows_the_lineage_and_one_check_per_visit(page: str, tmp_path:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
-    lineage = rendered(chromium, f"{page}/locations/eus_etl/asset-groups/visit/lineage", tmp_path / "a")
-    for asset in ("raw_videos", "frames", "frame_table", "preprocessed_frames"):
-        assert asset in lineage
+    # the page draws what is in sight alone: all that one table is made from fits into the window
+    upstream = "view=lineage&lineageScope=upstream&lineageDepth=5"
+    lineage = rendered(chromium, f"{page}/assets/eusml/frame_table?{upstream}", tmp_path / "a")
+    for asset in ("drive_videos", "raw_videos", "frames", "regions", "label_items", "labels", "frame_table"):
+        assert f">{asset}<" in lineage
     checks = rendered(chromium, f"{page}/assets/eusml/frame_table?view=checks", tmp_path / "b")
     assert "frames_equal_rows" in checks
     assert "extracted frames" in checks
