@@ -110,6 +110,7 @@ def test_distributions_are_a_picture_of_all_scores(done: Calibration) -> None:
     assert picture.std() > 10
 
 
+@pytest.mark.slow
 def test_the_same_study_gives_the_same_pictures(
     study: StudyConfig, done: Calibration, tmp_path: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_the_same_study_gives_the_same_pictures(
     assert again.table.equals(done.table)
 
 
+@pytest.mark.slow
 def test_without_preprocessed_images_numbers_and_distributions_remain(tmp_path: Path) -> None:
     bare = make_visit(tmp_path / "study", preprocessed=False)
     done = calibrate(bare, tmp_path / "out")

@@ -129,6 +129,7 @@ def test_an_edit_of_sync_reads_no_image(hospital: TinyHospital) -> None:
     assert made(report, ONE) == {"frame_table", "timeline"}
 
 
+@pytest.mark.slow
 def test_a_threshold_makes_the_frame_tables_and_reads_no_image(hospital: TinyHospital) -> None:
     paths = hospital.paths
     hospital.configure(quality={"no_signal_brightness": 250})
@@ -141,6 +142,7 @@ def test_a_threshold_makes_the_frame_tables_and_reads_no_image(hospital: TinyHos
     assert report.videos_decoded == 0
 
 
+@pytest.mark.slow
 def test_a_recipe_makes_preprocessed_frames_and_no_frame_table(hospital: TinyHospital) -> None:
     hospital.configure(preprocess={"recipes": {"small": {"version": 2, "size_px": 48}}})
     with illegible(hospital.paths.raw_data):

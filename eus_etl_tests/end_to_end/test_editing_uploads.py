@@ -10,6 +10,7 @@ from eus_etl.domain.tables import catalog
 from eus_etl_tests.support.hospitals.edited import KEPT, contents, frames, made, numbers, run, table
 
 
+@pytest.mark.slow
 def test_of_a_second_video_only_that_one_is_decoded(hospital: TinyHospital) -> None:
     before = contents(hospital.paths.frames_of_patient(ONE))
     hospital.add_video(f"{ONE}/second.mp4", first=300)

@@ -18,6 +18,8 @@ from eus_etl.sample.hospital import Hospital, HospitalStudy, make_hospital, plan
 from eus_etl.sample.plan import Cast
 from eus_etl_tests.support.made_once import MadeOnce
 
+pytestmark = pytest.mark.slow  # the demo's tests look at the same hospital
+
 STUDIES = ["eusml", "fatty_liver"]
 
 
@@ -66,7 +68,6 @@ def test_progress_counts_every_video(made: tuple[Hospital, list[tuple[str, int, 
     assert made[1] == [("eusml", n, 8) for n in range(1, 9)] + [("fatty_liver", n, 3) for n in range(1, 4)]
 
 
-@pytest.mark.slow
 def test_the_same_seed_makes_the_same_hospital(hospital: Hospital, tmp_path: Path) -> None:
     again = make_hospital(tmp_path, seed=7)
     assert contents(tmp_path) == contents(hospital.folder)

@@ -167,7 +167,12 @@ def test_confidence_falls_from_a_fitted_field_to_a_hull_to_a_frozen_screen() -> 
 
 
 @pytest.mark.parametrize(
-    ("kind", "found"), [("linear", "linear"), ("convex", "sector"), ("radial", "sector")]
+    ("kind", "found"),
+    [
+        ("linear", "linear"),
+        pytest.param("convex", "sector", marks=pytest.mark.slow),
+        pytest.param("radial", "sector", marks=pytest.mark.slow),
+    ],
 )
 def test_sample_screens_give_their_field_exactly_and_no_text(kind: FieldKind, found: str) -> None:
     overlaps = []
