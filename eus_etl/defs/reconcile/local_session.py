@@ -16,6 +16,7 @@ from eus_etl.defs.graph import StudyGraph, study_graph
 from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import TERMINAL_TAG, patients_of
 from eus_etl.defs.reconcile.confirm import CONFIRMED, share_state
+from eus_etl.defs.reconcile.garbage import seldom_collected
 from eus_etl.defs.reconcile.observe import Seen, observe_study
 from eus_etl.defs.reconcile.plan import Plan, plan_of, visits_in
 from eus_etl.defs.reconcile.remake import forget
@@ -125,6 +126,7 @@ class StudySession:
         """What has to be made of a visit, or (None) of the study's tables."""
         return plan_of(self.graph, self.state, patient)
 
+    @seldom_collected()
     def run(
         self,
         patients: Sequence[str] | None = None,
