@@ -5,7 +5,6 @@ once what they were made from. A page is written after the data and before the e
 log does not have counts as not made.
 """
 
-import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.files.listing import listed
+from eus_etl.storage.files.marks import FileMark, mark_of
 from eus_etl.storage.outputs import Outputs
 
 STUDY = "_study"
@@ -77,12 +77,11 @@ def page_in(file: str) -> Mapping[str, Entry]:
         FileNotFoundError: there is no such file.
         ValidationError: it cannot be read.
     """
-    found = os.stat(file)  # noqa: PTH116 - for many thousands, a Path takes longer than the call
-    return _page_at(file, found.st_ino, found.st_mtime_ns, found.st_size)
+    return _page_at(file, mark_of(file))
 
 
 @lru_cache(maxsize=1 << 16)
-def _page_at(file: str, *_mark: int) -> Mapping[str, Entry]:
+def _page_at(file: str, _mark: FileMark) -> Mapping[str, Entry]:
     return _PAGE.validate_json(Path(file).read_bytes())
 
 

@@ -4,7 +4,6 @@ Only what no page of provenance lists was never made. After the error the asset 
 stale: the file is missing, or is removed because its content is damaged. The next run makes it again.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import OutputLostError
+from eus_etl.storage.files.marks import FileMark, mark_of
 from eus_etl.storage.provenance import page_in
 
 _CONTENT_ERRORS = (
@@ -96,40 +96,33 @@ def lost_output(path: Path, how: str) -> OutputLostError:
     )
 
 
-def _vouched(page: str) -> Mapping[str, frozenset[str]]:
-    try:
-        stat = os.stat(page)  # noqa: PTH116 - one for each of thousands of visits
-    except FileNotFoundError:
-        return {}
-    return _vouched_at(page, stat.st_ino, stat.st_mtime_ns, stat.st_size)
-
-
 def _vouched_by_all(paths: StudyPaths) -> Mapping[str, frozenset[str]]:
     """What the pages of all visits list together."""
-    pages = str(paths.pages)
-    marks = []
-    for name in sorted(glob("[!_]*.json", root_dir=pages)):  # noqa: PTH207 - no visit's id begins with _
-        page = f"{pages}/{name}"
-        stat = os.stat(page)  # noqa: PTH116
-        marks.append((page, stat.st_ino, stat.st_mtime_ns, stat.st_size))
-    return _joined(tuple(marks))
+    folder = str(paths.pages)
+    names = sorted(glob("[!_]*.json", root_dir=folder))  # noqa: PTH207 - no visit's id begins with _
+    pages = [f"{folder}/{name}" for name in names]
+    return _joined(tuple((page, mark_of(page)) for page in pages))
 
 
 @lru_cache(maxsize=1)
-def _joined(marks: Sequence[tuple[str, int, int, int]]) -> Mapping[str, frozenset[str]]:
+def _joined(pages: Sequence[tuple[str, FileMark]]) -> Mapping[str, frozenset[str]]:
     """Joined once for all tables of a run."""
     found: dict[str, set[str]] = {}
-    for page, *mark in marks:
-        for folder, names in _vouched_at(page, *mark).items():
+    for page, _ in pages:
+        for folder, names in _vouched(page).items():
             found.setdefault(folder, set()).update(names)
     return {folder: frozenset(names) for folder, names in found.items()}
 
 
-@lru_cache(maxsize=1 << 16)
-def _vouched_at(page: str, *_mark: int) -> Mapping[str, frozenset[str]]:
-    """What a page lists: folders below the root to names in them; nothing if it is in an older form."""
+def _vouched(page: str) -> Mapping[str, set[str]]:
+    """What a page lists: folders below the root to names in them.
+
+    Nothing if there is no such page, or it is in an older form.
+    """
     try:
         entries = page_in(page)
+    except FileNotFoundError:
+        return {}
     except ValidationError as error:
         if any(problem["type"] == "json_invalid" for problem in error.errors()):
             raise lost_output(Path(page), "cannot be read") from None
@@ -139,4 +132,4 @@ def _vouched_at(page: str, *_mark: int) -> Mapping[str, frozenset[str]]:
         for path in entry.outputs:
             folder, _, name = path.rpartition("/")
             found.setdefault(folder, set()).add(name)
-    return {folder: frozenset(names) for folder, names in found.items()}
+    return found

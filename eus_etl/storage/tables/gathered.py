@@ -4,7 +4,6 @@ Opening a small file takes longer than reading its rows. So the rows of all file
 one file, and only files that have changed since are opened. That file may be deleted at any time.
 """
 
-import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from eus_etl.domain.tables.schema import Table
 from eus_etl.storage.files.atomic import atomic_path
 from eus_etl.storage.files.checked_json import DamagedStateError, read_checked, write_checked
 from eus_etl.storage.files.checksums import file_sha256
+from eus_etl.storage.files.marks import mark_of
 from eus_etl.storage.tables.table_files import readable, scan_tables
 
 SMALL_BYTES = 64 << 10
@@ -29,7 +29,7 @@ MANY_RUNS = 64
 _PATH = "path of the file"
 
 _Mark = tuple[str, int, int, int]
-"""A file: its path below the root, inode, size in bytes and time of change in nanoseconds."""
+"""A file: its path below the root, and its ``FileMark``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def gather(paths: StudyPaths, name: str, files: Sequence[Path], table: Table) ->
     """
     root = f"{paths.root}/"
     marks = {_mark(root, file): file for file in files}
-    if not marks or sum(size for _, _, size, _ in marks) > SMALL_BYTES * len(marks):
+    if not marks or sum(size for *_, size in marks) > SMALL_BYTES * len(marks):
         return Gathered(files, table)
     kept = paths.gathered(name)
     counts = _counts(kept, table)
@@ -103,8 +103,7 @@ def gather(paths: StudyPaths, name: str, files: Sequence[Path], table: Table) ->
 
 def _mark(root: str, file: Path) -> _Mark:
     path = str(file)
-    found = os.stat(path)  # noqa: PTH116 - for many thousands, a Path takes longer than the call
-    return path.removeprefix(root), found.st_ino, found.st_size, found.st_mtime_ns
+    return path.removeprefix(root), *mark_of(path)
 
 
 def _counts(kept: Path, table: Table) -> dict[_Mark, int]:
@@ -115,7 +114,7 @@ def _counts(kept: Path, table: Table) -> dict[_Mark, int]:
     try:
         match read_checked(kept.with_suffix(".json")):
             case [sha256, columns, list(files)] if columns == _columns(table) and sha256 == file_sha256(kept):
-                return {(path, inode, size, at): rows for path, inode, size, at, rows in files}
+                return {(path, inode, at, size): rows for path, inode, at, size, rows in files}
     except (FileNotFoundError, DamagedStateError):
         pass
     return {}
