@@ -11,8 +11,8 @@ import select
 import signal
 from contextlib import suppress
 
+from eus_etl.steps.confinement import confine, die_with_parent
 from eus_etl.steps.video_reader.answer import answer
-from eus_etl.steps.video_reader.confinement import confine, die_with_parent
 from eus_etl.steps.video_reader.messages import Reply, Request
 
 _REQUESTS = 0

@@ -190,7 +190,7 @@ def test_a_confined_process_reads_its_own_file_alone(tmp_path: Path) -> None:
     (tmp_path / "other").write_text("other")
     (tmp_path / "folder").mkdir()
     code = (
-        "import sys; from pathlib import Path; from eus_etl.steps.video_reader.confinement import confine\n"
+        "import sys; from pathlib import Path; from eus_etl.steps.confinement import confine\n"
         "base = Path(sys.argv[1])\n"
         "print(confine(500, [base / 'own'], [base / 'folder']))\n"
         "def tries(what):\n"

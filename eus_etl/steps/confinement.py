@@ -1,4 +1,4 @@
-"""Limits of a process that reads an uploaded file: its memory, its files, no network.
+"""Limits of a process that reads what came from outside: its memory, its files, no network.
 
 Memory is limited wherever ``setrlimit`` exists. Files and network are limited by Landlock (Linux 5.13 and
 newer, for the network 6.7); where the kernel lacks it, only the choice of container formats and protocols

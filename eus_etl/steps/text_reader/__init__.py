@@ -1,0 +1,1 @@
+"""Reads the words on pictures, in processes of its own."""
