@@ -29,6 +29,10 @@ def screen(*lines: str) -> Picture:
     return np.asarray(picture, np.uint8)
 
 
+def color_of(picture: Picture) -> Picture:
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)
+
+
 @pytest.fixture(scope="module")
 def reader() -> Iterator[SeparateReader]:
     yield SeparateReader()
@@ -39,7 +43,7 @@ def test_words_are_read_with_their_places_in_the_order_of_the_pictures(reader: S
     pictures = [
         screen("MUELLER", "1957-03-12"),
         screen(),
-        cv2.cvtColor(screen("KOWALSKI"), cv2.COLOR_GRAY2BGR),
+        color_of(screen("KOWALSKI")),
     ]
     both, none, color = reader.read("visit", pictures)
     assert [word.text for word in both] == ["MUELLER", "1957-03-12"]
