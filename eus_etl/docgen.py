@@ -101,11 +101,22 @@ def _all_tables(studies: list[StudyConfig]) -> Iterator[tuple[str, Table]]:
         yield f"preprocess_metadata.csv of {study.study}", catalog.preprocess_metadata(study.families)
         recipes = study.preprocess.recipes
         yield f"dataset.csv of {study.study}", catalog.dataset(study.families, recipes)
+    yield from _released(studies)
     yield "layouts.csv", catalog.LAYOUTS
     yield "text_checks.csv", catalog.TEXT_CHECKS
     yield "rejected.csv", catalog.REJECTED
     yield "sync.csv (you write it)", catalog.SYNC
     yield "regions.csv (you write it)", catalog.REGIONS
+
+
+def _released(studies: list[StudyConfig]) -> Iterator[tuple[str, Table]]:
+    """The tables of a release, without patient columns: a selection chooses them."""
+    for study in studies:
+        yield f"release/metadata.csv of {study.study}", catalog.released_metadata(study.families, [])
+        yield f"release/frames.parquet of {study.study}", catalog.released_frames(study.families)
+    yield "release/labels.csv", catalog.RELEASED_LABELS
+    yield "release/patients.csv", catalog.released_patients([])
+    yield "release/splits.csv", catalog.RELEASED_SPLITS
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str, str]]:

@@ -16,6 +16,7 @@ from eus_etl.settings.pixels import (
     RegionConfig,
     TextCheckConfig,
 )
+from eus_etl.settings.release import PersonFilter, ReleaseConfig, SplitConfig
 from eus_etl.settings.sources import (
     CsvFileSource,
     DynamoSource,
@@ -50,13 +51,16 @@ __all__ = [
     "LocalFolderSource",
     "PatientColumnConfig",
     "PatientsConfig",
+    "PersonFilter",
     "PreprocessConfig",
     "QualityConfig",
     "ReadingConfig",
     "RecipeConfig",
     "RegionConfig",
+    "ReleaseConfig",
     "Service",
     "SourcesConfig",
+    "SplitConfig",
     "StudyConfig",
     "SubjectsSource",
     "TextCheckConfig",

@@ -15,17 +15,17 @@ ROOT_VARIABLE = "EUS_ETL_DATA_ROOT"
 def load_study(path: Path) -> StudyConfig:
     """Read and check one study's YAML file.
 
-    ``preprocess`` may be a path to a YAML file of recipes. ``EUS_ETL_DATA_ROOT`` in the environment
-    replaces ``root`` by ``$EUS_ETL_DATA_ROOT/<study>``.
+    ``preprocess`` may be a path to a YAML file of recipes, ``releases`` one to a file of selections.
+    ``EUS_ETL_DATA_ROOT`` in the environment replaces ``root`` by ``$EUS_ETL_DATA_ROOT/<study>``.
 
     Raises:
         ConfigError: the file is missing, is not YAML, or breaks a rule; the message lists every problem.
     """
     raw = _read_yaml(path)
     base = path.resolve().parent
-    preprocess = raw.get("preprocess")
-    if isinstance(preprocess, str):
-        raw["preprocess"] = _read_yaml(base / preprocess)
+    for section in ("preprocess", "releases"):
+        if isinstance(file := raw.get(section), str):
+            raw[section] = _read_yaml(base / file)
     try:
         config = StudyConfig.model_validate(raw)
     except ValidationError as error:

@@ -13,6 +13,7 @@ from eus_etl.settings.pixels import (
     ReadingConfig,
     RegionConfig,
 )
+from eus_etl.settings.release import NAME, PATIENT_COLUMNS, ReleaseConfig
 from eus_etl.settings.sources import SourcesConfig
 
 OWNER = r"^(team:[A-Za-z0-9_-]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})$"
@@ -105,6 +106,33 @@ class StudyConfig(Model):
     regions: RegionConfig = RegionConfig()
     quality: QualityConfig = QualityConfig()
     preprocess: PreprocessConfig
+    releases: dict[Annotated[str, Field(pattern=NAME)], ReleaseConfig] = Field(
+        default={},
+        description="Selections of frames by name, for `eus-etl release`; or the path of their file.",
+    )
+
+    @model_validator(mode="after")
+    def _releases_fit(self) -> Self:
+        of_sheet = {column.name: column for column in self.patients.columns}
+        for name, release in self.releases.items():
+            known = {
+                "recipe": ([release.recipe] if release.recipe else [], list(self.preprocess.recipes)),
+                "families": (release.families or (), list(self.families)),
+                "labelled_by": (release.labelled_by, list(release.families or self.families)),
+                "patient_columns": (release.patient_columns, [*PATIENT_COLUMNS, *of_sheet]),
+                "splits.stratify_by": (release.splits.stratify_by, [*PATIENT_COLUMNS, *of_sheet]),
+                "persons": ([chosen.column for chosen in release.persons], [*PATIENT_COLUMNS, *of_sheet]),
+            }
+            for key, (given, possible) in known.items():
+                if strange := [value for value in given if value not in possible]:
+                    raise ValueError(f"{name}.{key} names {strange[0]!r}, and has only {', '.join(possible)}")
+            for column in (of_sheet[given] for given in release.patient_columns if given in of_sheet):
+                if column.type == "text" and column.allowed is None:
+                    raise ValueError(
+                        f"{name}.patient_columns names {column.name!r}, which may hold any text: "
+                        "give the column a list `allowed`"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> Self:

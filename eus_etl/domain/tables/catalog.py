@@ -6,6 +6,15 @@
 from eus_etl.domain.tables.frames import DATASET, FRAME_TABLE, dataset, frame_table, label_columns
 from eus_etl.domain.tables.preprocessed import PREPROCESSED, preprocess_metadata
 from eus_etl.domain.tables.rejection import REJECTED
+from eus_etl.domain.tables.released import (
+    KEPT_FRAMES,
+    RELEASED_LABELS,
+    RELEASED_SPLITS,
+    released_columns,
+    released_frames,
+    released_metadata,
+    released_patients,
+)
 from eus_etl.domain.tables.screens import LAYOUTS, REGIONS, TEXT_CHECKS
 from eus_etl.domain.tables.videos import DECODED, EXTRACTED, VIDEOS
 from eus_etl.domain.tables.visits import LABELS, PATIENTS, PROCEDURE_ENDS, SYNC, patients
@@ -15,6 +24,7 @@ __all__ = [
     "DECODED",
     "EXTRACTED",
     "FRAME_TABLE",
+    "KEPT_FRAMES",
     "LABELS",
     "LAYOUTS",
     "PATIENTS",
@@ -22,6 +32,8 @@ __all__ = [
     "PROCEDURE_ENDS",
     "REGIONS",
     "REJECTED",
+    "RELEASED_LABELS",
+    "RELEASED_SPLITS",
     "SYNC",
     "TEXT_CHECKS",
     "VIDEOS",
@@ -30,4 +42,8 @@ __all__ = [
     "label_columns",
     "patients",
     "preprocess_metadata",
+    "released_columns",
+    "released_frames",
+    "released_metadata",
+    "released_patients",
 ]
