@@ -26,7 +26,7 @@ from benchmarks.support.screens.planted_text import (
     survivors,
     synthetic_clip,
 )
-from eus_etl.steps.text_check.tesseract import reader
+from benchmarks.support.screens.tesseract import reader
 
 STRINGS_A_SCREEN = 16
 SEEDS = (901, 902, 903)

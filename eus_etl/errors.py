@@ -89,7 +89,11 @@ class SourceUnavailableError(TransientError):
 
 
 class TextReaderError(PermanentError):
-    """The program that looks for text in preprocessed frames is missing or fails."""
+    """What reads the text on pictures is missing or damaged, or fails on one."""
+
+
+class TextReaderDiedError(TransientError):
+    """The process that reads the text on pictures died or gave no answer: for want of memory, say."""
 
 
 class MachineError(TransientError):

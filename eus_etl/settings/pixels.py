@@ -125,12 +125,18 @@ class RecipeConfig(Model):
 
 
 class TextCheckConfig(Model):
-    """Whether preprocessed frames are checked for readable text, with Tesseract."""
+    """Whether preprocessed frames are checked for readable text."""
 
-    enabled: Literal["auto", "always", "never"] = Field(
-        default="auto",
-        description="auto: if Tesseract is installed; always: no frame is made without it; never: frames are"
-        " not checked, and earlier blocks are lifted.",
+    enabled: Literal["always", "never"] = Field(
+        default="always",
+        description="always: no frame is listed that was not checked; never: frames are not checked, and"
+        " earlier blocks are lifted.",
+    )
+    processes: int = Field(
+        default=1,
+        ge=1,
+        description="Processes that read pictures at a time; each takes up to 0.6 GB. Changing it reads"
+        " nothing again.",
     )
     frames_per_layout: int = Field(
         default=12, ge=1, description="Preprocessed frames checked per layout and recipe, spread over it."

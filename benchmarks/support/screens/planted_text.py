@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.support.places import DATA
 from benchmarks.support.screens.sample_screens import sample_screen
+from benchmarks.support.screens.tesseract import read_words
 from eus_etl.domain.burned_in_text import text_pages
 from eus_etl.domain.images.codec import encode_image
 from eus_etl.domain.images.picture import Picture
@@ -28,7 +29,6 @@ from eus_etl.domain.screen.region import Region, find_region, mask
 from eus_etl.domain.video.reader import decode
 from eus_etl.sample.fields import FieldKind
 from eus_etl.settings import ImageConfig, RecipeConfig, RegionConfig
-from eus_etl.steps.text_check.tesseract import read_words
 
 PICTURES = 24
 """So many pictures of each clip are kept, spread over it."""

@@ -14,14 +14,15 @@ import requests
 
 from eus_etl.commands.doctor.finding import Finding, ok, problem, warning
 from eus_etl.settings import TextCheckConfig, shipped
-from eus_etl.steps.text_check.tesseract import PROGRAM, reader
+from eus_etl.steps.text_reader.rapid import PACKAGE, EngineBrokenError, engine_name, models
 
 PROGRAMS: Mapping[str, str] = {
     "ffprobe": "a second opinion on a video that looks wrong, and some of the tests",
 }
-"""Optional programs, and what they are for. Tesseract is checked separately: some studies need it."""
+"""Optional programs, and what they are for."""
 
 _LOCK = "requirements/runtime.txt"
+_TEXT_READER = "text reader"
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?: *; *([^\\]+))?", re.MULTILINE)
 # page, daemon, code server and two runs take 0.3 GB each with small videos; large pictures take more
 _ENOUGH_MEMORY = 4 << 30
@@ -113,23 +114,19 @@ def _program(name: str) -> Finding:
 
 
 def examine_text_reader(config: TextCheckConfig) -> Finding:
-    """Check Tesseract, as far as the study's configuration needs it."""
-    check, version = PROGRAM, reader()
+    """Check the text reader and its models, as far as the study's configuration needs it."""
     if config.enabled == "never":
-        return ok(check, "not needed: preprocess.text_check.enabled is never")
-    if version:
-        return ok(check, f"{version}; preprocessed frames are checked for text")
-    remedy = "`apt-get install tesseract-ocr`"
-    if config.enabled == "always":
+        return ok(_TEXT_READER, "not needed: preprocess.text_check.enabled is never")
+    try:
+        engine = engine_name()
+        models()
+    except EngineBrokenError as error:
         return problem(
-            check, "not installed with English, and preprocess.text_check.enabled is always", remedy
+            _TEXT_READER,
+            f"{PACKAGE} cannot read text: {error}; no preprocessed frame is made",
+            f"install it again: `uv pip install --require-hashes --reinstall-package rapidocr -r {_LOCK}`",
         )
-    return warning(
-        check,
-        "not installed with English: preprocessed frames are not checked for text, and release_blocked is "
-        "false where nothing was checked",
-        remedy,
-    )
+    return ok(_TEXT_READER, f"{engine}; preprocessed frames are checked for text")
 
 
 def _size() -> Finding:

@@ -17,12 +17,10 @@ from eus_etl.steps.observation.snapshot import (
     PATIENT_ROWS,
     REGION_ROWS,
     SYNC_ROWS,
-    TEXT_READER,
     UNASSIGNED,
     alias_of,
     unassigned_version,
 )
-from eus_etl.steps.text_check.tesseract import installed
 
 _DESCRIPTIONS: Mapping[str, str] = {
     DRIVE_VIDEOS: "The visit's videos in the source; one listing gives a version for each visit.",
@@ -38,7 +36,6 @@ ABSENT = "absent"
 _OF_THE_STUDY: Mapping[str, str] = {
     KNOWN_SCREENS: "Regions written by hand for a screen, in any visit: rows of regions.csv without one.",
     UNASSIGNED: "Files, items and rows that fit no visit, or several; listed in rejected.csv.",
-    TEXT_READER: "The program that checks preprocessed frames for text: whether it was ever installed.",
 }
 
 
@@ -110,16 +107,9 @@ def study_events(state: StudyState, study: StudyConfig) -> list[dg.AssetMaterial
     seen = {
         KNOWN_SCREENS: known_screens_version(paths),
         UNASSIGNED: unassigned_version(paths),
-        TEXT_READER: _text_reader(study),
     }
     return [
         dg.AssetMaterialization(asset_key(study.study, source), tags={DATA_VERSION_TAG: version})
         for source, version in seen.items()
         if version is not None and state.version(asset_key(study.study, source), None) != version
     ]
-
-
-def _text_reader(study: StudyConfig) -> str | None:
-    """Never reports that it is missing: another machine may have it, and what it read there stays valid."""
-    used = study.preprocess.text_check.enabled != "never"
-    return "installed" if used and installed() else None

@@ -25,7 +25,6 @@ from eus_etl.steps.observation.snapshot import (
     PATIENT_ROWS,
     REGION_ROWS,
     SYNC_ROWS,
-    TEXT_READER,
     alias_of,
     attributes_of,
     observed_files,
@@ -43,6 +42,7 @@ from eus_etl.steps.raw_videos.step import fetch_videos
 from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.steps.text_check import check as text_check
+from eus_etl.steps.text_reader.rapid import installed_engine
 from eus_etl.steps.timeline import make_timeline
 from eus_etl.storage import manifests
 
@@ -240,8 +240,10 @@ def preprocessed_frames(study: StudyConfig) -> StepSpec:
         key=asset_key(study.study, Asset.PREPROCESSED_FRAMES),
         step=step,
         code=preprocess_patient,
-        deps=asset_keys(study.study, Asset.FRAMES, Asset.REGIONS, TEXT_READER),
-        code_version=version_of(PREPROCESSED_FRAMES_FORMAT, study.preprocess.fingerprint()),
+        deps=asset_keys(study.study, Asset.FRAMES, Asset.REGIONS),
+        code_version=version_of(
+            PREPROCESSED_FRAMES_FORMAT, study.preprocess.fingerprint(), _text_reader_of(study)
+        ),
         description="Frames masked to the ultrasound region, cropped and resized, for each recipe.",
         kinds=frozenset({"png"}),
         checks={
@@ -278,3 +280,8 @@ def timeline(study: StudyConfig) -> StepSpec:
 def _labels_of(study: StudyConfig) -> str:
     """A fingerprint of each family's labels, without their spellings in items."""
     return version_of({family: [label.name for label in found] for family, found in study.families.items()})
+
+
+def _text_reader_of(study: StudyConfig) -> str | None:
+    """The engine that reads the study's pictures: what another one has read is read again."""
+    return None if study.preprocess.text_check.enabled == "never" else installed_engine()

@@ -26,8 +26,8 @@ SYNC_ROWS, REGION_ROWS = "sync_rows", "region_rows"
 SOURCES = (LABEL_ITEMS, DRIVE_VIDEOS, PATIENT_ROWS, SYNC_ROWS, REGION_ROWS)
 """Observed in this order: aliases are known from the items."""
 
-UNASSIGNED, TEXT_READER = "unassigned", "text_reader"
-OF_THE_STUDY = (KNOWN_SCREENS, UNASSIGNED, TEXT_READER)
+UNASSIGNED = "unassigned"
+OF_THE_STUDY = (KNOWN_SCREENS, UNASSIGNED)
 """What is observed once for the whole study."""
 
 

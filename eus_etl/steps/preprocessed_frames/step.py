@@ -18,7 +18,7 @@ from eus_etl.steps.preprocessed_frames.job import Job, forget
 from eus_etl.steps.previews.visit import sheets_of_visit
 from eus_etl.steps.release_blocks import UNCERTAIN_REGION
 from eus_etl.steps.result import Check, StepResult, version_of
-from eus_etl.steps.text_check.check import STAGE, block_until_checked, check_text, require_reader
+from eus_etl.steps.text_check.check import STAGE, block_until_checked, check_text, text_reader
 from eus_etl.storage.extraction_store import extracted_videos
 from eus_etl.storage.files.atomic import remove_partials
 from eus_etl.storage.files.listing import listed
@@ -41,10 +41,10 @@ def preprocess_patient(
 
     Raises:
         FramesMissingError: an extracted image is gone or damaged.
-        TextReaderError: the text check is required, and its program is missing or fails.
+        TextReaderError: the reader of the text check is missing or fails.
         DiskFullError: the disk is full; finished images are kept.
     """
-    require_reader(study)
+    reader = text_reader(study)
     paths = StudyPaths(study.root)
     videos = extracted_videos(paths, patient_id)
     layouts = load_part(paths, LAYOUTS, patient_id)
@@ -65,7 +65,7 @@ def preprocess_patient(
     rows = PREPROCESSED.conform(pl.concat(tables))
     sizes = [size for job in jobs for size in file_sizes(job.folder)]
     frames = sum(video.frames.height for video in videos)
-    text = check_text(study, patient_id, rows, layouts, progress)
+    text = check_text(study, patient_id, rows, layouts, reader, progress)
     part = write_part(paths, PREPROCESSED, patient_id, rows)  # no table lists an image before it is checked
     uncertain = layouts.filter(UNCERTAIN_REGION)["layout_id"]
     sheets = sheets_of_visit(study, patient_id)

@@ -1,10 +1,11 @@
 """Checks a visit's preprocessed frames for readable text, and marks layouts that show some as blocking.
 
-``domain.burned_in_text`` makes text stand out, ``tesseract`` reads it. Words are counted and dropped: none is
-written, logged or shown. A layout is checked again only if its images changed.
+``domain.burned_in_text`` makes text stand out, ``text_reader`` reads it. Words are counted and dropped: none
+is written, logged or shown. A layout is checked again only if its images or the engine changed.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -18,22 +19,25 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.sampling import spread
 from eus_etl.domain.tables.catalog import TEXT_CHECKS
 from eus_etl.domain.tables.rejection import Rejection
-from eus_etl.errors import TextReaderError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.safe_images import read_shown
 from eus_etl.steps.result import Check, version_of
-from eus_etl.steps.text_check.tesseract import PROGRAM, installed, read_words, reader
+from eus_etl.steps.text_reader.processes import SeparateReader
+from eus_etl.steps.text_reader.words import TextReader, Word
 from eus_etl.storage.tables.parts import remembered_part, write_part, write_rejected
 
 STAGE = "preprocessed_frames"
 CHECK = "no_readable_text"
 
-FORMAT = 2
+FORMAT = 3
 """Increased when equal images have to be checked again."""
 
 _LIT_SHARE = 0.5
 
-_NOT_INSTALLED = f"not done: {PROGRAM} is not installed"
+# Clean layouts seem to show a short word now and then, hardly ever one that the reader is so sure of.
+_SURE, _SURE_OF_THREE = 0.8, 0.9
+_WORD = re.compile(r"[^\W_]{3,}")
+
 _SWITCHED_OFF = "not done: preprocess.text_check.enabled is never"
 
 
@@ -49,28 +53,26 @@ class TextCheck:
 
     rows: pl.DataFrame
     check: Check
-    metadata: Mapping[str, int | str]
+    metadata: Mapping[str, int | float | str]
 
 
 def why_no_text_check(study: StudyConfig) -> str | None:
-    """Why this study's frames are not checked for text on this machine; None if they are."""
-    if study.preprocess.text_check.enabled == "never":
-        return _SWITCHED_OFF
-    return None if installed() else _NOT_INSTALLED
+    """Why this study's frames are not checked for text; None if they are."""
+    return _SWITCHED_OFF if study.preprocess.text_check.enabled == "never" else None
 
 
-def require_reader(study: StudyConfig) -> None:
-    """Stop before anything is made that could not be checked.
+def text_reader(study: StudyConfig) -> SeparateReader | None:
+    """What reads the study's pictures, once there is something to read; None where nothing is checked.
 
     Raises:
-        TextReaderError: the check is set to ``always``, and the program is missing.
+        TextReaderError: its package is missing.
     """
-    if study.preprocess.text_check.enabled == "always" and reader() is None:
-        raise TextReaderError(
-            "preprocess.text_check",
-            f"{PROGRAM} is not installed with English, and the check is set to always",
-            "install tesseract-ocr, or set enabled to auto",
-        )
+    check = study.preprocess.text_check
+    if check.enabled == "never":
+        return None
+    reader = SeparateReader(check.processes)
+    _ = reader.engine  # raises before anything is made that could not be checked
+    return reader
 
 
 def block_until_checked(paths: StudyPaths, patient_id: str) -> None:
@@ -89,64 +91,56 @@ def check_text(
     patient_id: str,
     images: pl.DataFrame,
     layouts: pl.DataFrame,
+    reader: SeparateReader | None,
     progress: Callable[[str], None] | None = None,
 ) -> TextCheck:
     """Read a sample of the visit's preprocessed frames, per layout and recipe.
 
-    A layout in which words are found blocks the visit, unless a person has signed it off. Without Tesseract,
-    words found earlier still block, even if the images have changed since: nobody knows that they are gone.
+    A layout in which words are found blocks the visit, unless a person has signed it off.
 
     Args:
         study: the configuration.
         patient_id: the visit.
         images: ``tables.PREPROCESSED`` of the visit; the files are there.
         layouts: ``tables.LAYOUTS`` of the visit.
+        reader: what reads them; None where nothing is checked.
         progress: called with a sentence for each layout that is checked.
 
     Raises:
-        TextReaderError: the program fails.
+        TextReaderError: the reader fails.
         FramesMissingError: an image is damaged.
     """
     paths = StudyPaths(study.root)
-    why_not, engine = why_no_text_check(study), None
-    if why_not is None:
-        engine = reader()
-        if engine is None:  # it is installed without English
-            why_not = _NOT_INSTALLED
-    if study.preprocess.text_check.enabled == "never":
-        known = TEXT_CHECKS.empty()
-    else:
-        known = remembered_part(paths, TEXT_CHECKS, patient_id)
+    known = remembered_part(paths, TEXT_CHECKS, patient_id) if reader else TEXT_CHECKS.empty()
+    engine = reader.engine if reader else None
     signed_off = set(layouts.filter("signed_off")["layout_id"])
     found = {(row["layout_id"], row["recipe"]): row for row in known.to_dicts()}
-    rows, checked, pending = [], 0, 0
-    for sample in _samples(study, images):
+    rows, checked = [], 0
+    for sample in _samples(study, images) if reader else ():
         row = found.get((sample.layout_id, sample.recipe))
-        current = row is not None and row["images"] == sample.version
-        if not current and engine:
-            row = _look(paths, sample) | {"patient_id": patient_id, "engine": engine}
+        if reader and (row is None or (row["images"], row["engine"]) != (sample.version, engine)):
+            row = _look(paths, reader, sample) | {"patient_id": patient_id, "engine": engine}
             checked += 1
             if progress:
                 progress(f"checked {sample.layout_id} by {sample.recipe} for text")
-            current = True
-        pending += not current
-        if row is not None and (current or row["words"]):
+        if row is not None:
             off = sample.layout_id in signed_off
             rows.append({**row, "signed_off": off, "blocks": row["words"] > 0 and not off})
     part = write_part(paths, TEXT_CHECKS, patient_id, TEXT_CHECKS.frame(rows))
     blocking = part.filter("blocks")
     write_rejected(paths, STAGE, patient_id, (_readable_text(row) for row in blocking.to_dicts()))
     detail = f"{blocking.height} of {part.height} layouts and recipes may show words" if rows else "none yet"
-    if pending and why_not:
-        detail = f"{pending} layouts and recipes: {why_not}"
+    if reader is None:
+        detail = _SWITCHED_OFF
     return TextCheck(
         part,
         Check(CHECK, blocking.is_empty(), detail),
         {
-            "text_check": why_not or "done",
+            "text_check": "done" if reader else _SWITCHED_OFF,
             "text_checked_now": checked,
             "text_found_in": part.filter(pl.col("words") > 0).height,
             "text_blocks": blocking.height,
+            **(reader.notes() if reader else {}),
         },
     )
 
@@ -173,10 +167,10 @@ def _samples(study: StudyConfig, images: pl.DataFrame) -> Iterator[_Sample]:
         yield _Sample(str(layout_id), str(recipe), version, frame_ids, files)
 
 
-def _look(paths: StudyPaths, sample: _Sample) -> dict[str, object]:
+def _look(paths: StudyPaths, reader: TextReader, sample: _Sample) -> dict[str, object]:
     """The columns of ``tables.TEXT_CHECKS`` that reading gives."""
     pages = text_pages([_read_grey(paths, image) for image in sample.images])
-    counts = [len(words) for words in read_words(sample.layout_id, (page.page for page in pages))]
+    counts = [_count(words) for words in reader.read(sample.layout_id, (page.page for page in pages))]
     showing: set[int] = set()
     # a half locates the text more closely than the whole
     for page, count in sorted(zip(pages, counts, strict=True), key=lambda read: read[0].stop - read[0].first):
@@ -192,6 +186,12 @@ def _look(paths: StudyPaths, sample: _Sample) -> dict[str, object]:
         "words": max(counts),
         "frame_id": sample.frame_ids[min(showing)] if showing else None,
     }
+
+
+def _count(words: Iterable[Word]) -> int:
+    """How many runs of three or more letters or digits the reader is sure of."""
+    runs = [(word.score, run) for word in words for run in _WORD.findall(word.text)]
+    return sum(score >= (_SURE if len(run) > 3 else _SURE_OF_THREE) for score, run in runs)
 
 
 def _read_grey(paths: StudyPaths, path: str) -> Picture:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from eus_etl.domain.images.picture import Picture
-from eus_etl.errors import TextReaderError
+from eus_etl.errors import TextReaderDiedError, TextReaderError
 from eus_etl.steps.text_reader.messages import Reply, Request
 from eus_etl.steps.text_reader.rapid import PACKAGE, THREADS, EngineBrokenError, engine_name
 from eus_etl.steps.text_reader.words import Word
@@ -34,7 +34,8 @@ _START = (
 )
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
 _INSTALL = f"install {PACKAGE} again, as requirements/runtime.txt names it"
-_AGAIN = "run again; if it happens again, look at free memory, or set preprocess.text_check.enabled to never"
+_MEMORY = "run again; if it happens again, look whether the machine has 1 GB of memory to spare"
+_SWITCH = "say so to whoever looks after this package; until then preprocess.text_check.enabled may be never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class SeparateReader:
             if reply.broken:
                 raise _broken(subject, reply.broken)
             if reply.failed:
-                raise TextReaderError(subject, f"{PACKAGE} fails with {reply.failed}", _AGAIN)
+                raise TextReaderError(subject, f"{PACKAGE} fails with {reply.failed}", _SWITCH)
         with self._lock:
             self._pictures += 1
             self._cpu_s += reply.cpu_s - before
@@ -254,8 +255,8 @@ def _worker(models: Path | None) -> Iterator[_Worker]:
     _idle.give_back(worker)
 
 
-def _died(subject: str) -> TextReaderError:
-    return TextReaderError(subject, f"the process that reads with {PACKAGE} died, or gave no answer", _AGAIN)
+def _died(subject: str) -> TextReaderDiedError:
+    return TextReaderDiedError(subject, "the process that reads its text died or gave no answer", _MEMORY)
 
 
 def _broken(subject: str, why: str) -> TextReaderError:

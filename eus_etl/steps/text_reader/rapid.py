@@ -54,6 +54,14 @@ def engine_name() -> str:
     return f"{PACKAGE} {_version()} PP-OCRv6_small settings {_SETTINGS}"
 
 
+def installed_engine() -> str | None:
+    """``engine_name``, or None where it is not installed."""
+    try:
+        return engine_name()
+    except EngineBrokenError:
+        return None
+
+
 def models(folder: Path | None = None) -> Models:
     """The models as the package holds them, each whole.
 

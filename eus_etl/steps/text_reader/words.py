@@ -49,6 +49,7 @@ class TextReader(Protocol):
 
         Raises:
             TextReaderError: the engine is not whole, or fails.
+            TextReaderDiedError: its process died or gave no answer.
         """
         ...
 

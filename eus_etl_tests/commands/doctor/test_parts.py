@@ -3,6 +3,7 @@
 import threading
 import time
 from email.utils import formatdate
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -11,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.support.hospitals.tiny_hospital import ONE
+from eus_etl.commands.doctor import machine
 from eus_etl.commands.doctor.disk_space import not_fetched
 from eus_etl.commands.doctor.machine import clock_against, differing_packages, examine_text_reader
 from eus_etl.domain.numbers import bytes_in_units
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import TextCheckConfig, shipped
-
-MODES = ("auto", "always", "never")
+from eus_etl.steps.text_reader.rapid import models
 
 
 @given(listed=st.lists(st.integers(1, 5)), there=st.lists(st.integers(1, 5), max_size=6))
@@ -77,15 +78,12 @@ def test_packages_against_a_lock() -> None:
     assert differing_packages("no-such-package==1.0 ; sys_platform == 'win32' \\\n") == []
 
 
-def test_a_program_that_reads_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    program = tmp_path / "tesseract"
-    program.write_text('#!/bin/sh\ncase "$1" in --list-langs) echo eng;; *) echo tesseract 9.9;; esac\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    there = {mode: examine_text_reader(TextCheckConfig.model_validate({"enabled": mode})) for mode in MODES}
-    assert [finding.outcome for finding in there.values()] == ["ok", "ok", "ok"]
-    assert "tesseract 9.9" in there["auto"].found
-    program.write_text("#!/bin/sh\necho osd\n")  # without its English
-    gone = {mode: examine_text_reader(TextCheckConfig.model_validate({"enabled": mode})) for mode in MODES}
-    assert [finding.outcome for finding in gone.values()] == ["warning", "problem", "ok"]
-    assert all("tesseract-ocr" in gone[mode].remedy for mode in ("auto", "always"))
+def test_the_text_reader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    always, never = (TextCheckConfig.model_validate({"enabled": mode}) for mode in ("always", "never"))
+    assert examine_text_reader(always).outcome == "ok"
+    assert "rapidocr 3." in examine_text_reader(always).found
+    monkeypatch.setattr(machine, "models", partial(models, tmp_path))
+    gone = examine_text_reader(always)
+    assert gone.outcome == "problem"
+    assert "PP-OCRv6_det_small.onnx is missing" in gone.found
+    assert examine_text_reader(never).outcome == "ok"

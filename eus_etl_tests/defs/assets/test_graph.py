@@ -19,14 +19,13 @@ GRAPH = {
     "region_rows": set(),
     "known_screens": set(),
     "unassigned": set(),
-    "text_reader": set(),
     "raw_videos": {"drive_videos"},
     "labels": {"label_items"},
     "patients": {"label_items", "patient_rows"},
     "frames": {"raw_videos"},
     "regions": {"frames", "region_rows", "known_screens"},
     "frame_table": {"raw_videos", "frames", "regions", "labels", "sync_rows"},
-    "preprocessed_frames": {"frames", "regions", "text_reader"},
+    "preprocessed_frames": {"frames", "regions"},
     "timeline": {"label_items", "labels", "frame_table", "preprocessed_frames"},
     "labels_csv": {"labels"},
     "patients_csv": {"patients"},
@@ -59,7 +58,6 @@ WHOLE_STUDY = {name for name in GRAPH if name.endswith("_csv")} | {
     "dataset",
     "known_screens",
     "unassigned",
-    "text_reader",
 }
 
 

@@ -1,6 +1,8 @@
 """Text in preprocessed frames is found, counted and reported, but never repeated."""
 
+import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -21,15 +23,16 @@ from eus_etl.steps.regions import find_regions
 from eus_etl.steps.release_blocks import blocked_patients
 from eus_etl.steps.result import StepResult
 from eus_etl.steps.study_tables import assemble_preprocess_metadata
+from eus_etl.steps.text_check import check
 from eus_etl.steps.text_check.check import why_no_text_check
+from eus_etl.steps.text_reader.processes import SeparateReader
+from eus_etl.steps.text_reader.rapid import models
 from eus_etl.storage.tables.parts import load_part, rejected_part
 
 CLEAN, NAMED = "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
 FRAMES = 12
 NAME = "SCHMIDT"
 RECIPES = {"grey": RecipeConfig(version=1, size_px=384)}
-
-needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")
 
 
 def screens(seed: int, name: str = "", first: int = 0) -> list[Picture]:
@@ -61,16 +64,10 @@ def checked(study: StudyConfig) -> dict[str, dict[str, object]]:
     return {str(row["layout_id"]).partition("-")[0]: row for row in rows}
 
 
-def program_that_fails(folder: Path) -> Path:
-    """Where a Tesseract is that fails at any picture."""
-    program = folder / "bin" / "tesseract"
-    program.parent.mkdir()
-    program.write_text(
-        '#!/bin/sh\ncase "$1" in --list-langs) echo eng;; --version) echo tesseract 9;;'
-        f" *) echo {NAME} >&2; exit 3;; esac\n"
-    )
-    program.chmod(0o755)
-    return program.parent
+def damage_the_reader(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(models().detection.parent, folder / "models")
+    os.truncate(folder / "models" / models().detection.name, 1000)
+    monkeypatch.setattr(check, "SeparateReader", partial(SeparateReader, models=folder / "models"))
 
 
 def passed(result: StepResult) -> bool:
@@ -89,7 +86,6 @@ def visit(tmp_path: Path) -> StudyConfig:
     return study
 
 
-@needs_tesseract
 def test_a_name_in_the_field_blocks_the_visit_and_is_not_repeated(visit: StudyConfig) -> None:
     told: list[str] = []
     result = preprocess_patient(visit, PATIENT, told.append)
@@ -110,7 +106,6 @@ def test_a_name_in_the_field_blocks_the_visit_and_is_not_repeated(visit: StudyCo
         assert NAME.casefold() not in text.casefold(), file.name
 
 
-@needs_tesseract
 @pytest.mark.slow
 def test_the_dataset_and_the_tables_say_which_visits_are_blocked(visit: StudyConfig) -> None:
     preprocess_patient(visit, PATIENT)
@@ -122,7 +117,6 @@ def test_the_dataset_and_the_tables_say_which_visits_are_blocked(visit: StudyCon
     assert pl.read_csv(paths.table("text_checks"))["blocks"].to_list() == [False, True]
 
 
-@needs_tesseract
 @pytest.mark.slow
 def test_only_changed_images_are_checked_again(visit: StudyConfig) -> None:
     first = preprocess_patient(visit, PATIENT)
@@ -139,7 +133,6 @@ def test_only_changed_images_are_checked_again(visit: StudyConfig) -> None:
     assert blocked_patients(visit) == frozenset()
 
 
-@needs_tesseract
 @pytest.mark.slow
 def test_a_person_may_sign_it_off(visit: StudyConfig) -> None:
     before = preprocess_patient(visit, PATIENT)
@@ -161,7 +154,6 @@ def regions_row(study: StudyConfig, **cells: str | None) -> dict[str, object]:
     return {**found.select("patient_id", "video_id", "polygon", "signature").row(0, named=True), **cells}
 
 
-@needs_tesseract
 @pytest.mark.parametrize("unnamed", [{"patient_id": None, "video_id": None}, {"video_id": None}])
 def test_a_sign_off_lifts_no_block_of_what_nobody_has_looked_at(
     visit: StudyConfig, unnamed: dict[str, None]
@@ -179,7 +171,6 @@ def test_a_sign_off_lifts_no_block_of_what_nobody_has_looked_at(
     assert blocked_patients(visit) == frozenset()
 
 
-@needs_tesseract
 def test_images_that_change_block_the_visit_until_they_are_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +180,7 @@ def test_images_that_change_block_the_visit_until_they_are_checked(
     before = load_part(StudyPaths(study.root), PREPROCESSED, PATIENT)
     put(study, **{NAMED: screens(1, NAME)})
     with monkeypatch.context() as failing:
-        failing.setenv("PATH", f"{program_that_fails(tmp_path)}:/usr/bin:/bin")
+        damage_the_reader(tmp_path, failing)
         with pytest.raises(TextReaderError):
             preprocess_patient(study, PATIENT)
     assert load_part(StudyPaths(study.root), PREPROCESSED, PATIENT).equals(before)
@@ -199,22 +190,8 @@ def test_images_that_change_block_the_visit_until_they_are_checked(
     assert blocked_patients(study) == frozenset()
 
 
-@needs_tesseract
-def test_words_still_block_where_the_images_that_replace_them_cannot_be_checked(
-    visit: StudyConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    preprocess_patient(visit, PATIENT)
-    put(visit, **{NAMED: screens(2)[1:]})
-    monkeypatch.setenv("PATH", str(visit.root / "nothing"))
-    assert not passed(preprocess_patient(studied(visit.root, "auto"), PATIENT))
-    assert blocked_patients(visit) == {PATIENT}
-
-
-def test_a_region_that_is_merely_what_is_lit_blocks_the_visit_until_it_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    study = studied(tmp_path, "auto")
+def test_a_region_that_is_merely_what_is_lit_blocks_the_visit_until_it_is_written(tmp_path: Path) -> None:
+    study = studied(tmp_path, "never")
     put(study, **{NAMED: screens(1)[:1] * FRAMES})
     before = preprocess_patient(study, PATIENT)
     assert blocked_patients(study) == {PATIENT}
@@ -225,7 +202,6 @@ def test_a_region_that_is_merely_what_is_lit_blocks_the_visit_until_it_is_writte
     assert after.version != before.version  # the dataset is made again
 
 
-@needs_tesseract
 @pytest.mark.slow
 def test_text_that_comes_late_is_placed_in_its_half(tmp_path: Path) -> None:
     study = studied(tmp_path)
@@ -237,7 +213,6 @@ def test_text_that_comes_late_is_placed_in_its_half(tmp_path: Path) -> None:
     assert row["frame_id"] == frames[FRAMES // 2]
 
 
-@needs_tesseract
 @pytest.mark.parametrize("level", [0, 90])
 @pytest.mark.slow
 def test_pictures_of_something_else_do_not_hide_it(tmp_path: Path, level: int) -> None:
@@ -250,7 +225,6 @@ def test_pictures_of_something_else_do_not_hide_it(tmp_path: Path, level: int) -
     assert checked(study)[NAMED]["blocks"]
 
 
-@needs_tesseract
 @pytest.mark.slow
 def test_every_recipe_is_looked_at(tmp_path: Path) -> None:
     color = RecipeConfig(version=1, size_px=512, grey=False)
@@ -261,42 +235,40 @@ def test_every_recipe_is_looked_at(tmp_path: Path) -> None:
     assert rows.select("recipe", "blocks").rows() == [("plain", True), ("color", True)]
 
 
-def test_without_the_program_it_is_said_and_nothing_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
-    study = studied(tmp_path, "auto")
-    put(study, **{NAMED: screens(1, NAME)})
-    result = preprocess_patient(study, PATIENT)
-    assert passed(result)
-    assert result.metadata["text_check"] == why_no_text_check(study) == "not done: tesseract is not installed"
-    assert "not installed" in {check.name: check.detail for check in result.checks}["no_readable_text"]
-    assert checked(study) == {}
-    with pytest.raises(TextReaderError, match="install tesseract-ocr"):
-        preprocess_patient(studied(tmp_path, "always"), PATIENT)
-
-
-@needs_tesseract
-def test_what_was_found_holds_where_the_program_is_gone(
-    visit: StudyConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_check_that_is_switched_off_says_so_and_lifts_blocks(visit: StudyConfig) -> None:
     preprocess_patient(visit, PATIENT)
-    monkeypatch.setenv("PATH", str(visit.root / "nothing"))
-    assert not passed(preprocess_patient(studied(visit.root, "auto"), PATIENT))
     assert blocked_patients(visit) == {PATIENT}
-    off = preprocess_patient(studied(visit.root, "never"), PATIENT)
+    study = studied(visit.root, "never")
+    off = preprocess_patient(study, PATIENT)
     assert passed(off)
-    assert off.metadata["text_check"] == "not done: preprocess.text_check.enabled is never"
+    assert off.metadata["text_check"] == why_no_text_check(study)
+    assert why_no_text_check(study) == "not done: preprocess.text_check.enabled is never"
     assert blocked_patients(visit) == frozenset()
+    assert why_no_text_check(visit) is None
 
 
-def test_a_program_that_fails_is_an_error_without_its_words(
+def test_images_that_another_engine_has_read_are_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", f"{program_that_fails(tmp_path)}:/usr/bin:/bin")
+    study = studied(tmp_path)
+    put(study, **{NAMED: screens(1, NAME)})
+    part = StudyPaths(study.root).part(TEXT_CHECKS.name, PATIENT)
+    preprocess_patient(study, PATIENT)
+    pl.read_parquet(part).with_columns(engine=pl.lit("rapidocr 1.0"), words=0).write_parquet(part)
+    again = preprocess_patient(study, PATIENT)
+    assert (again.metadata["text_checked_now"], again.metadata["images_made"]) == (1, 0)
+    assert checked(study)[NAMED]["blocks"]
+
+
+def test_a_reader_that_is_not_whole_is_an_error_and_lists_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damage_the_reader(tmp_path, monkeypatch)
     study = studied(tmp_path / "root")
     put(study, **{NAMED: screens(1, NAME)})
-    with pytest.raises(TextReaderError, match=f"{NAMED}-0: .*code 3") as caught:
+    with pytest.raises(
+        TextReaderError, match=rf"{NAMED}-0: .*{models().detection.name} is damaged"
+    ) as caught:
         preprocess_patient(study, PATIENT)
     assert NAME not in str(caught.value)
     assert load_part(StudyPaths(study.root), PREPROCESSED, PATIENT).is_empty()  # listed once they are checked

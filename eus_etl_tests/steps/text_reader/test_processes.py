@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from eus_etl.domain.images.picture import Picture
-from eus_etl.errors import TextReaderError
+from eus_etl.errors import TextReaderDiedError, TextReaderError
 from eus_etl.steps.text_reader import processes
 from eus_etl.steps.text_reader.processes import SeparateReader, end_idle_text_readers
 from eus_etl.steps.text_reader.rapid import EngineBrokenError, models
@@ -84,7 +84,7 @@ def test_a_process_that_dies_is_an_error_and_the_next_picture_is_read(reader: Se
         worker._process.send_signal(signal.SIGSTOP)
         yield screen("MUELLER")
 
-    with pytest.raises(TextReaderError, match=r"visit-1.*died, or gave no answer"):
+    with pytest.raises(TextReaderDiedError, match=r"visit-1.*died or gave no answer"):
         list(SeparateReader(patience_s=0.5).read("visit-1", pictures()))
     assert [word.text for word in next(iter(reader.read("visit", [screen("MUELLER")])))] == ["MUELLER"]
 

@@ -1,7 +1,7 @@
 """Reads words off pictures with Tesseract, a system program (Debian: tesseract-ocr).
 
 The words go to the caller and nowhere else: they are neither written nor logged here, and the program's
-messages are dropped. ``check`` decides which pictures are read, and what a word means.
+messages are dropped. A second judge of what the pipeline masks, beside the reader that it uses itself.
 """
 
 import os
@@ -98,6 +98,6 @@ def _run(arguments: tuple[str, ...], data: bytes = b"") -> subprocess.CompletedP
 def _failed(subject: str, why: str) -> TextReaderError:
     return TextReaderError(
         subject,
-        f"{PROGRAM} cannot read its preprocessed frames ({why})",
-        "install tesseract-ocr with English again, or set preprocess.text_check.enabled to never",
+        f"{PROGRAM} cannot read it ({why})",
+        "install tesseract-ocr with English again",
     )
