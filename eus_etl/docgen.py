@@ -105,6 +105,7 @@ def _all_tables(studies: list[StudyConfig]) -> Iterator[tuple[str, Table]]:
     yield "layouts.csv", catalog.LAYOUTS
     yield "text_checks.csv", catalog.TEXT_CHECKS
     yield "rejected.csv", catalog.REJECTED
+    yield "splits.csv", catalog.SPLITS
     yield "sync.csv (you write it)", catalog.SYNC
     yield "regions.csv (you write it)", catalog.REGIONS
 
@@ -117,6 +118,7 @@ def _released(studies: list[StudyConfig]) -> Iterator[tuple[str, Table]]:
     yield "release/labels.csv", catalog.RELEASED_LABELS
     yield "release/patients.csv", catalog.released_patients([])
     yield "release/splits.csv", catalog.RELEASED_SPLITS
+    yield "release/leaks.csv", catalog.LEAKS
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str, str]]:

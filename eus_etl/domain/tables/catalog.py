@@ -16,6 +16,7 @@ from eus_etl.domain.tables.released import (
     released_patients,
 )
 from eus_etl.domain.tables.screens import LAYOUTS, REGIONS, TEXT_CHECKS
+from eus_etl.domain.tables.splits import LEAKS, SPLITS
 from eus_etl.domain.tables.videos import DECODED, EXTRACTED, VIDEOS
 from eus_etl.domain.tables.visits import LABELS, PATIENTS, PROCEDURE_ENDS, SYNC, patients
 
@@ -27,6 +28,7 @@ __all__ = [
     "KEPT_FRAMES",
     "LABELS",
     "LAYOUTS",
+    "LEAKS",
     "PATIENTS",
     "PREPROCESSED",
     "PROCEDURE_ENDS",
@@ -34,6 +36,7 @@ __all__ = [
     "REJECTED",
     "RELEASED_LABELS",
     "RELEASED_SPLITS",
+    "SPLITS",
     "SYNC",
     "TEXT_CHECKS",
     "VIDEOS",

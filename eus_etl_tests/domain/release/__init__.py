@@ -1,0 +1,1 @@
+"""Tests of eus_etl.domain.release."""
