@@ -17,6 +17,7 @@ _COMMANDS = (
     study.adopt,
     review.calibrate,
     review.regions,
+    review.sync_check,
     files.extract,
     files.labels,
     files.check_config,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from eus_etl.cli.options import FOLDER, config_option, patients_option, plain_errors, study_to_write
+from eus_etl.cli.options import FILE, FOLDER, config_option, patients_option, plain_errors, study_to_write
 
 
 @click.command()
@@ -60,3 +60,32 @@ def regions(config: Path, patients: Sequence[str], out: Path | None) -> None:
     if len(lines := lines_to_sign(layouts)) > 1:
         click.echo("to sign off, copy to regions.csv with your initials; to correct one, change its corners:")
         click.echo("\n".join(lines))
+
+
+@click.command("sync-check")
+@config_option
+@patients_option
+@click.option(
+    "--out", type=FILE, help="The proposal to write. Default: `sync_proposal.csv` beside `sync.csv`."
+)
+@plain_errors
+def sync_check(config: Path, patients: Sequence[str], out: Path | None) -> None:
+    """Propose rows for sync.csv: how each stopwatch may lie on its recording. Moves nothing."""
+    from eus_etl import terminal
+    from eus_etl.commands.sync_check import propose, said, shown, write_proposals
+    from eus_etl.domain.paths import StudyPaths
+    from eus_etl.steps.observation.snapshot import resolve_patient
+
+    study = study_to_write(config)
+    proposals = propose(study, [resolve_patient(study, patient) for patient in patients])
+    for proposal in proposals:
+        for line in said(proposal):
+            terminal.console.print(line, markup=False, soft_wrap=True)
+        if proposal.proposed:
+            terminal.console.print(terminal.data_table("", shown(proposal)))
+    if not any(proposal.proposed for proposal in proposals):
+        click.echo("nothing to propose: each visit has a row in sync.csv, no recording or no Stop Procedure")
+        return
+    file = out or StudyPaths(study.root).sync_proposal
+    write_proposals(proposals, file)
+    click.echo(f"{file}: copy one row of a visit to sync.csv, with your initials; until then nothing moves")

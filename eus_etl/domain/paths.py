@@ -82,6 +82,11 @@ class StudyPaths:
         return self.data / "sync.csv"
 
     @property
+    def sync_proposal(self) -> Path:
+        """Rows to choose from for ``sync_csv``; no asset reads it."""
+        return self.data / "sync_proposal.csv"
+
+    @property
     def regions_csv(self) -> Path:
         """Hand-written regions."""
         return self.data / "regions.csv"
