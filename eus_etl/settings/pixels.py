@@ -132,6 +132,11 @@ class TextCheckConfig(Model):
         description="always: no frame is listed that was not checked; never: frames are not checked, and"
         " earlier blocks are lifted.",
     )
+    strict: bool = Field(
+        default=False,
+        description="Whether numbers of scales, calipers and settings (D1 4.2 cm, MI 0.8) count like any"
+        " word.",
+    )
     processes: int = Field(
         default=1,
         ge=1,
