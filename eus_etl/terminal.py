@@ -190,9 +190,9 @@ def videos_progress(videos: int) -> Iterator[tuple[Callable[[str], None], Callab
 
 
 @contextmanager
-def steps_progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
+def steps_progress(title: str, unit: str = "files") -> Iterator[Callable[[str, int, int], None]]:
     """Progress over items: call with the current item, how many are done and how many there are."""
-    with _progress("files") as progress:
+    with _progress(unit) as progress:
         task = progress.add_task(title, total=None, rate="", now="")
 
         def tell(now: str, done: int, total: int) -> None:

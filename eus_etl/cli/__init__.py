@@ -5,7 +5,7 @@ A command imports what it needs when it runs: only the commands that make or fol
 
 import click
 
-from eus_etl.cli import files, review, study
+from eus_etl.cli import files, review, study, upkeep
 
 _COMMANDS = (
     study.demo,
@@ -21,6 +21,8 @@ _COMMANDS = (
     files.extract,
     files.labels,
     files.check_config,
+    upkeep.verify,
+    upkeep.gc,
 )
 
 

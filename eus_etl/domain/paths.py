@@ -226,13 +226,23 @@ class StudyPaths:
         """What each asset of a visit was last made from."""
         return self.pages / f"{patient_id}.json"
 
+    @property
+    def extracted(self) -> Path:
+        """Frame rows, cell grids and manifests of all extracted videos."""
+        return self.state / "extracted"
+
     def extracted_folder(self, patient_id: str, video_id: str) -> Path:
         """Frame rows, cell grid and manifest of one extracted video."""
-        return self.state / "extracted" / patient_id / video_id
+        return self.extracted / patient_id / video_id
 
     def extracted_of_patient(self, patient_id: str) -> Path:
         """The state folders of one visit's extracted videos."""
-        return self.state / "extracted" / patient_id
+        return self.extracted / patient_id
+
+    @property
+    def verification(self) -> Path:
+        """How far the last verification came, and what it found."""
+        return self.state / "verification.json"
 
     @property
     def preprocessed_state(self) -> Path:

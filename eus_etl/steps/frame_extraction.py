@@ -27,6 +27,8 @@ from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import ExtractionConfig
 from eus_etl.steps.video_pass import FramesDecoded, VideoPass
 from eus_etl.storage.cell_store import GridWriter
+from eus_etl.storage.files.checksums import sha256_of
+from eus_etl.storage.image_sums import write_image_sums
 
 ENCODER_THREADS = 2
 _WAITING = 8  # frames that wait for an encoder: enough to keep it busy, little memory
@@ -51,7 +53,7 @@ def extract_video(
         source: the raw video.
         video_id: what errors call it.
         images: existing empty folder for the images.
-        grid: existing folder for the cell grids; None measures without storing them.
+        grid: existing folder for the cell grids and the images' checksums; None measures without storing.
         extraction: what is kept, and how.
         on_frames: progress.
 
@@ -101,6 +103,8 @@ def _go_through(
                 told = counts.frames
         while waiting:
             rows.add(waiting.popleft().result())
+    if grid:
+        write_image_sums(grid, rows.image_sums)
     if on_frames:
         on_frames(counts.frames - told)
     if counts.frames == 0:
@@ -122,7 +126,9 @@ class _Stored:
     synthetic_time: bool
     damaged: bool
     cells: FrameCells
+    image: str
     image_bytes: int
+    image_sha256: str
 
 
 def _store(frame: DecodedFrame, images: Path, extraction: ExtractionConfig) -> _Stored:
@@ -139,7 +145,9 @@ def _store(frame: DecodedFrame, images: Path, extraction: ExtractionConfig) -> _
         frame.synthetic_time,
         frame.damaged,
         measure(picture, extraction.grid, frame.luma()),
+        image.name,
         data.nbytes,
+        sha256_of(data.data),
     )
 
 
@@ -156,6 +164,7 @@ class _Rows:
         self._grid_row = 0
         self._time_base = ""
         self.image_bytes = 0
+        self.image_sums: dict[str, str] = {}
 
     def add(self, stored: _Stored) -> None:
         """Take the next frame."""
@@ -185,6 +194,7 @@ class _Rows:
         self._dhash.append(stored.cells.dhash)
         self._time_base = f"{stored.time_base.numerator}/{stored.time_base.denominator}"
         self.image_bytes += stored.image_bytes
+        self.image_sums[stored.image] = stored.image_sha256
         self._grid_row += 1
         self._before = stored.cells
 

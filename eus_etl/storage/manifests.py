@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.domain.video.types import DecodeCounts
 from eus_etl.storage.files.checked_json import read_checked, write_checked
+from eus_etl.storage.files.checksums import file_sha256
 from eus_etl.storage.files.listing import listed
 from eus_etl.storage.outputs import count_files
 
@@ -33,6 +34,7 @@ class Manifest:
         image_bytes: bytes of all images.
         rejected: why the video cannot be used; then it has no images.
         state_bytes: names and sizes of the files beside the manifest.
+        state_sha256: names and SHA-256 of these; empty where an earlier version extracted the video.
         format: ``FORMAT`` of the code that made it.
     """
 
@@ -44,6 +46,7 @@ class Manifest:
     image_bytes: int = 0
     rejected: Rejection | None = None
     state_bytes: Mapping[str, int] = field(default_factory=dict)
+    state_sha256: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
 
@@ -52,8 +55,13 @@ _MANIFESTS = TypeAdapter(Manifest)
 
 def write_manifest(state: Path, manifest: Manifest) -> None:
     """Write the manifest, the last file of a video's state folder before that is published."""
-    sizes = {file.name: file.stat().st_size for file in state_files(state) if file.name != _MANIFEST}
-    write_checked(state / _MANIFEST, asdict(replace(manifest, state_bytes=sizes)))
+    beside = [file for file in state_files(state) if file.name != _MANIFEST]
+    whole = replace(
+        manifest,
+        state_bytes={file.name: file.stat().st_size for file in beside},
+        state_sha256={file.name: file_sha256(file) for file in beside},
+    )
+    write_checked(state / _MANIFEST, asdict(whole))
 
 
 def load_manifest(state: Path, images: Path, extraction: str, reading: str | None = None) -> Manifest | None:

@@ -54,6 +54,7 @@ IMAGES = ("image", "preprocessed image")
 STATE = {
     "manifest": ".eus_etl/extracted/{one}/*/manifest.json",
     "rows": ".eus_etl/extracted/{one}/*/extracted.parquet",
+    "checksums of images": ".eus_etl/extracted/{one}/*/images.sha256",
     "grids": ".eus_etl/extracted/{one}/*/grid.bin",
     "index of grids": ".eus_etl/extracted/{one}/*/grid.json",
     "manifest of preprocessed": ".eus_etl/preprocessed/small/{one}/*.json",

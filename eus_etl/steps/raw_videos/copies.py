@@ -94,6 +94,12 @@ def remembered_uploads(paths: StudyPaths, patient_id: str) -> list[ObservedFile]
     return [copy.upload for copy in remembered.names.values()] if remembered else []
 
 
+def remembered_copies(paths: StudyPaths, patient_id: str) -> dict[str, str]:
+    """File names of a visit's verified copies to their MD5; none where nothing legible is remembered."""
+    remembered = _remembered(memory_of(paths, patient_id))
+    return {name: copy.md5 for name, copy in remembered.names.items()} if remembered else {}
+
+
 def file_names(files: Sequence[ObservedFile]) -> dict[str, str]:
     """MD5 sums to names in ``raw_data``; names that differ only in folder or case get the video id."""
     safe = {file.md5: safe_file_name(file.parts[-1]) for file in files}

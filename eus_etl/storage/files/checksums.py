@@ -1,6 +1,7 @@
-"""Checksums of files."""
+"""Checksums of files, and lists of them as ``sha256sum`` writes and checks them."""
 
 import hashlib
+from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def md5_of_beginning(path: Path, size: int) -> str:
     return digest.hexdigest()
 
 
-def sha256_of(data: bytes) -> str:
+def sha256_of(data: bytes | memoryview) -> str:
     """SHA-256 of bytes in hex."""
     return hashlib.sha256(data).hexdigest()
 
@@ -37,3 +38,23 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def format_sums(sums: Mapping[str, str]) -> str:
+    """File names to SHA-256 as ``sha256sum`` lists them, sorted by name; ``parse_sums`` is the inverse."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
+
+
+def parse_sums(text: str) -> dict[str, str]:
+    """File names to SHA-256 from a list of ``sha256sum``.
+
+    Raises:
+        ValueError: a line is not of its form.
+    """
+    sums = {}
+    for line in text.splitlines():
+        digest, gap, name = line.partition("  ")
+        if len(digest) != 64 or not gap or not name:
+            raise ValueError("not a line of sha256sum")
+        sums[name] = digest
+    return sums
