@@ -253,6 +253,15 @@ class StudyPaths:
         """What one recipe made of one video."""
         return self.preprocessed_state / recipe / patient_id / f"{video_id}.json"
 
+    @property
+    def release_records(self) -> Path:
+        """What leads back from each release to the study, a folder a release; never leaves the hospital."""
+        return self.state / "releases"
+
+    def release_record(self, release: str) -> Path:
+        """What leads back from one release to the study."""
+        return self.release_records / release
+
     def relative(self, path: Path) -> str:
         """``path`` below the root, with ``/``, as tables show it."""
         return path.relative_to(self.root).as_posix()

@@ -76,6 +76,9 @@ class ReleaseConfig(Model):
     persons: tuple[PersonFilter, ...] = Field(
         default=(), description="Visits are taken if all of these fit; the columns need not be released."
     )
+    exclude_visits: tuple[str, ...] = Field(
+        default=(), description="Ids of visits that are not taken, whatever else holds."
+    )
     min_gap_s: float | None = Field(
         default=None, gt=0, description="Frames of a video are at least so many seconds apart."
     )

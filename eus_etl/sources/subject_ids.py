@@ -7,19 +7,16 @@ HMAC is made.
 
 import hashlib
 import hmac
-import os
 from collections.abc import Mapping
 
 from eus_etl.domain.paths import is_safe_id
 from eus_etl.domain.patient_matching import canonical_id
-from eus_etl.errors import ConfigError
+from eus_etl.settings.secrets import secret_key
 from eus_etl.sources.dynamodb.attribute_values import Raw, plain_attributes
 from eus_etl.sources.dynamodb.table import DynamoTable
 
 ROLE = "sources.subjects"
 """What errors about subject ids name."""
-
-_KEY_BYTES = 32
 
 
 def subject_ids(table: DynamoTable, key_variable: str) -> Mapping[str, str]:
@@ -53,13 +50,4 @@ def subject_key(variable: str) -> bytes:
     Raises:
         ConfigError: the variable is not set or its key is too short.
     """
-    key = os.environ.get(variable, "").encode()
-    if len(key) < _KEY_BYTES:
-        raise ConfigError(
-            ROLE,
-            f"the environment variable {variable} holds {len(key) or 'no'} bytes of a key"
-            f" that needs {_KEY_BYTES}",
-            "set it from a secret store, for example to what `openssl rand -hex 32` printed once; "
-            "another key gives other subject ids",
-        )
-    return key
+    return secret_key(variable, ROLE, "other subject ids")

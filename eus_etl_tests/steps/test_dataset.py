@@ -39,6 +39,8 @@ def put_visit(study: StudyConfig, patient_id: str, frames: int, seed: int) -> No
             "patient_id": patient_id,
             "video_id": "v",
             "path": f"master-dataset/Frames/{patient_id}/v/{number:012d}.jpg",
+            "frame_index": number * 3,
+            "video_s": number / 5,
             "procedure_s": number / 5,
             "station": labels[int(rng.integers(len(labels)))],
             "label_certain": bool(rng.random() < 0.5),

@@ -2,7 +2,15 @@
 
 from collections.abc import Iterable
 
-from eus_etl.domain.tables.columns import DHASH, FRAME, FRAME_IN_VIDEO, PATIENT, VIDEO
+from eus_etl.domain.tables.columns import (
+    DHASH,
+    FRAME,
+    FRAME_IN_VIDEO,
+    FRAME_INDEX,
+    PATIENT,
+    VIDEO,
+    VIDEO_S,
+)
 from eus_etl.domain.tables.schema import BOOLEAN, NUMBER, TEXT, Column, Table
 
 FRAME_TABLE = Table(
@@ -65,6 +73,8 @@ DATASET = Table(
         ),
         VIDEO,
         Column("path", TEXT, "extracted image below the study's root"),
+        FRAME_INDEX,
+        VIDEO_S,
         Column("procedure_s", NUMBER, "procedure time", "s of procedure time"),
         Column("label_certain", BOOLEAN, "the nearest label border is further away than it may be off"),
         Column("status", TEXT, "ok or disturbed"),

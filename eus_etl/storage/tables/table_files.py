@@ -156,3 +156,21 @@ def _completed(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     """``frame`` as rows of ``table``; columns that it lacks are null."""
     missing = [pl.lit(None).alias(name) for name in table.names if name not in frame.columns]
     return table.conform(frame.with_columns(missing))
+
+
+def read_csv(path: Path, table: Table) -> pl.DataFrame:
+    """A study table from its CSV, with texts as they were before ``without_formulas``.
+
+    Raises:
+        OutputLostError: it is missing or could not be read.
+    """
+    with content_of(path):
+        rows = pl.read_csv(path, schema=table.schema)
+    return rows.with_columns(
+        pl.when(pl.col(name).str.contains("^'" + _FORMULA[1:]))
+        .then(pl.col(name).str.slice(1))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name, dtype in table.schema.items()
+        if dtype == pl.String
+    )
