@@ -5,7 +5,7 @@ A command imports what it needs when it runs: only the commands that make or fol
 
 import click
 
-from eus_etl.cli import files, review, study, upkeep
+from eus_etl.cli import files, release, review, study, upkeep
 
 _COMMANDS = (
     study.demo,
@@ -18,6 +18,7 @@ _COMMANDS = (
     review.calibrate,
     review.regions,
     review.sync_check,
+    release.release,
     files.extract,
     files.labels,
     files.check_config,

@@ -45,8 +45,8 @@ class StudyGraph:
         return [*observed_specs(self.study), *made]
 
     def made(self, *, per_patient: bool) -> list[Node]:
-        """The assets that are made, in topological order: those of a visit, or those of the whole study."""
-        return [spec for spec in self.specs if spec.per_patient == per_patient]
+        """What plans make, in topological order: the assets of a visit, or those of the whole study."""
+        return [spec for spec in self.specs if spec.per_patient == per_patient and not spec.on_request]
 
 
 def study_graph(study: StudyConfig) -> StudyGraph:

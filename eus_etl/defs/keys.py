@@ -18,7 +18,7 @@ STUDY_TAG = "eus_etl/study"
 ALIAS_TAG = "eus_etl/alias"
 """On runs of one visit: its alias, by which people know it."""
 
-SOURCES_GROUP, VISIT_GROUP, TABLES_GROUP = "sources", "visit", "tables"
+SOURCES_GROUP, VISIT_GROUP, TABLES_GROUP, RELEASES_GROUP = "sources", "visit", "tables", "releases"
 """The stages, as groups of assets; the study is the first part of each key."""
 
 DATA_VERSION_TAG = "dagster/data_version"

@@ -14,6 +14,7 @@ from eus_etl.defs.keys import (
     ALIAS_TAG,
     CONSUMED_TAG,
     PARENT_TAG,
+    RELEASES_GROUP,
     STUDY_TAG,
     TABLES_GROUP,
     TERMINAL_TAG,
@@ -58,6 +59,7 @@ class StepSpec(Node):
         checks: names of the checks that its step reports, with what each says.
         code: the function that does the work: the page links to it.
         table: the table that it holds; of several, the main one; None where it holds none.
+        options: what a person chooses when asking for it, by name; None where there is nothing to choose.
     """
 
     code_version: str
@@ -67,6 +69,7 @@ class StepSpec(Node):
     checks: Mapping[str, DeclaredCheck]
     code: Callable[..., StepResult]
     table: Table | None = None
+    options: Mapping[str, dg.Field] | None = None
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -106,7 +109,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
                 key,
                 deps=spec.deps,
                 description=spec.description,
-                group_name=VISIT_GROUP if spec.per_patient else TABLES_GROUP,
+                group_name=_group(spec),
                 owners=study.owners,
                 tags={STUDY_TAG: study.study},
                 metadata=spec.metadata,
@@ -117,6 +120,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
             )
         ],
         check_specs=checks,
+        config_schema=dict(spec.options) if spec.options else None,
         retry_policy=_RETRIES,
         can_subset=True,  # otherwise Dagster expects check results of assets that are left alone
     )
@@ -140,7 +144,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
                     blocked = BlockedError(
                         f"{spec.name} of {patient or study.study}",
                         f"something upstream is not current: {', '.join(decision.blocked_by)}",
-                        "select these assets as well",
+                        "`eus-etl run`" if spec.on_request else "select these assets as well",
                     )
                     if _by_hand(context.run):
                         raise blocked
@@ -199,6 +203,12 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
         return result, entry
 
     return asset
+
+
+def _group(spec: StepSpec) -> str:
+    if spec.on_request:
+        return RELEASES_GROUP
+    return VISIT_GROUP if spec.per_patient else TABLES_GROUP
 
 
 def _by_hand(run: dg.DagsterRun) -> bool:

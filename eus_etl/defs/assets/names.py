@@ -23,3 +23,4 @@ class Asset(StrEnum):
     PREPROCESS_METADATA_CSV = "preprocess_metadata_csv"
     REJECTED_CSV = "rejected_csv"
     DATASET = "dataset"
+    RELEASE = "release"

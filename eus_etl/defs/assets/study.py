@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import dagster as dg
+
 from eus_etl.defs.assets.factory import StepSpec
 from eus_etl.defs.assets.names import Asset
 from eus_etl.defs.keys import asset_key, asset_keys
@@ -10,7 +12,9 @@ from eus_etl.domain.tables.schema import Table
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.dataset import make_dataset
 from eus_etl.steps.observation.snapshot import UNASSIGNED
-from eus_etl.steps.result import StepResult
+from eus_etl.steps.release.draft import FORMAT as RELEASE_FORMAT
+from eus_etl.steps.release.step import make_release
+from eus_etl.steps.result import StepResult, version_of
 from eus_etl.steps.study_tables import (
     assemble_labels,
     assemble_patients,
@@ -83,7 +87,51 @@ def study_assets(study: StudyConfig) -> list[StepSpec]:
             table=catalog.dataset(study.families, list(study.preprocess.recipes)),
             description="The study-wide index of frames, with statistics and pictures.",
         ),
+        _release(study),
     ]
+
+
+def _release(study: StudyConfig) -> StepSpec:
+    def step(context: dg.AssetExecutionContext, _patient: str) -> StepResult:
+        options = context.op_execution_context.op_config
+        return make_release(
+            study,
+            options["name"],
+            accept_unreviewed=options["accept_unreviewed"],
+            progress=context.log.info,
+        )
+
+    rules = {name: rule.fingerprint() for name, rule in study.releases.items()}
+    return StepSpec(
+        key=asset_key(study.study, Asset.RELEASE),
+        step=step,
+        code=make_release,
+        table=catalog.released_frames(study.families),
+        deps=asset_keys(
+            study.study,
+            Asset.LABELS_CSV,
+            Asset.PATIENTS_CSV,
+            Asset.PREPROCESS_METADATA_CSV,
+            Asset.REJECTED_CSV,
+            Asset.DATASET,
+        ),
+        code_version=version_of(RELEASE_FORMAT, rules),
+        description="An immutable release of the dataset. Made only when somebody asks for it.",
+        kinds=frozenset({"parquet"}),
+        checks={},
+        per_patient=False,
+        on_request=True,
+        options={
+            "name": dg.Field(
+                str, description="Name of a selection: a key of `releases` in the study's file."
+            ),
+            "accept_unreviewed": dg.Field(
+                bool,
+                default_value=False,
+                description="Take visits that nobody signed off, unless they are blocked.",
+            ),
+        },
+    )
 
 
 def _table(

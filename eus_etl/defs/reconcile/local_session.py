@@ -37,7 +37,8 @@ _LOOKS = 3
 
 _MOMENT_S = 0.1
 
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Configuration of a run that prints nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,7 @@ def _run(job: dg.JobDefinition, state: StudyState, plan: Plan, report: RunReport
         share_state(run_id, state)
     with run_lock(run_locks(state.instance), run_id):
         result = job.execute_in_process(
-            run_config=_QUIET,
+            run_config=QUIET,
             instance=state.instance,
             partition_key=plan.patient,
             asset_selection=[node.key for node in plan.nodes],
@@ -234,8 +235,8 @@ def _run(job: dg.JobDefinition, state: StudyState, plan: Plan, report: RunReport
             raise_on_error=False,
         )
     state.refresh(plan.patient)
-    report.made += _made(result, plan.patient)
-    report.failed += _failed(result, plan.patient)
+    report.made += made_in(result, plan.patient)
+    report.failed += failed_in(result, plan.patient)
 
 
 def _is_worked_on(run: dg.DagsterRun) -> bool:
@@ -243,7 +244,8 @@ def _is_worked_on(run: dg.DagsterRun) -> bool:
     return run.status is dg.DagsterRunStatus.STARTED
 
 
-def _made(result: dg.ExecuteInProcessResult, patient: str | None) -> list[Made]:
+def made_in(result: dg.ExecuteInProcessResult, patient: str | None) -> list[Made]:
+    """What a run made, without what it only confirmed."""
     made = []
     for event in result.get_asset_materialization_events():
         materialization = event.materialization
@@ -253,7 +255,8 @@ def _made(result: dg.ExecuteInProcessResult, patient: str | None) -> list[Made]:
     return made
 
 
-def _failed(result: dg.ExecuteInProcessResult, patient: str | None) -> list[Failed]:
+def failed_in(result: dg.ExecuteInProcessResult, patient: str | None) -> list[Failed]:
+    """What a run could not make."""
     return [
         Failed(failed_asset(event), patient, failure_text(event))
         for event in result.get_step_failure_events()

@@ -31,6 +31,7 @@ class Node:
         share: for a source that is observed once for the study but concerns each visit only in part: gives
             the version of a visit's part, None if it has none. A visit's asset is stale when its part
             changes.
+        on_request: whether it is made only when a person asks for it: no plan holds it.
     """
 
     key: dg.AssetKey
@@ -38,6 +39,7 @@ class Node:
     code_version: str | None
     per_patient: bool
     share: Callable[[StudyPaths, str], str | None] | None = None
+    on_request: bool = False
 
     @property
     def observed(self) -> bool:
@@ -129,6 +131,8 @@ class StudyState:
         found: dict[dg.AssetKey, Reason] = {}
         for node in self.nodes.values():
             if node.observed or node.per_patient != (partition is not None):
+                continue
+            if node.on_request and node is not upto:
                 continue
             if wanted is not None and node.key not in wanted:
                 continue

@@ -97,7 +97,7 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
 
     @dg.sensor(
         name=f"{study.study}_edits",
-        target=dg.AssetSelection.assets(*(graph.key(spec.name) for spec in graph.specs)),
+        target=dg.AssetSelection.assets(*(spec.key for spec in graph.specs if not spec.on_request)),
         minimum_interval_seconds=study.sources.poll_s,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Looks for edits of items, rows, corrections and configuration; starts all runs.",

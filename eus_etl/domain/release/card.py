@@ -8,7 +8,7 @@ import yaml
 from eus_etl.domain.release.selection import REASONS
 from eus_etl.domain.tables.schema import Column
 
-_MEANINGS: Mapping[str, str] = {
+MEANINGS: Mapping[str, str] = {
     "no_picture": "no region was found, so there is no masked picture",
     "blocked": "words were read in the visit, or its region is uncertain, and nobody signed that off",
     "excluded": "the selection excludes the visit",
@@ -21,6 +21,7 @@ _MEANINGS: Mapping[str, str] = {
     "visit_cap": "the visit has more frames than the selection takes",
     "person_cap": "the person has more frames than the selection takes",
 }
+"""Reasons why a frame is left out, in words."""
 
 
 def card(
@@ -175,7 +176,7 @@ def _left_out(statistics: Mapping[str, Any]) -> str:
     lines = ["| reason | meaning | frames | of visits |", "|---|---|---|---|"]
     for reason in (known for known in REASONS if known in counts):
         n = counts[reason]
-        lines.append(f"| `{reason}` | {_MEANINGS[reason]} | {n['frames']} | {n['visits']} |")
+        lines.append(f"| `{reason}` | {MEANINGS[reason]} | {n['frames']} | {n['visits']} |")
     rejected = sum(sum(of_stage.values()) for of_stage in statistics["rejected"].values())
     lines += [
         "",

@@ -9,7 +9,7 @@ import polars as pl
 from eus_etl.domain.labels.item_values import MORPHOLOGY
 from eus_etl.domain.release.pseudonyms import FRAME_DIGITS, Pseudonyms, distinct
 from eus_etl.domain.release.selection import cap_persons, left_out, select_frames, visits_that_fit
-from eus_etl.domain.release.splits import SPLIT_NAMES, Assignment, SplitRule, assign_splits
+from eus_etl.domain.release.splits import SPLIT_NAMES, Assignment, assign_splits
 from eus_etl.domain.tables import catalog
 from eus_etl.domain.tables.released import year_of
 from eus_etl.domain.tables.schema import Column
@@ -184,19 +184,11 @@ def _assign(
         ).unique()
         for family in families
     ]
-    splits = rule.splits
-    shares = {name: share for name in SPLIT_NAMES if (share := float(getattr(splits, name)))}
     return assign_splits(
-        of_visits.select("patient_id", "subject_id", *splits.stratify_by),
+        of_visits.select("patient_id", "subject_id", *rule.splits.stratify_by),
         pl.concat(labels).sort("patient_id", "family", "label"),
         ledger,
-        SplitRule(
-            shares=shares,
-            folds=splits.folds,
-            seed=splits.seed,
-            stratify_by=splits.stratify_by,
-            families=tuple(families),
-        ),
+        rule.splits,
         since="",
     )
 

@@ -42,6 +42,7 @@ GRAPH = {
         "preprocessed_frames",
     },
     "dataset": {"frame_table", "preprocessed_frames", "patients"},
+    "release": {"labels_csv", "patients_csv", "preprocess_metadata_csv", "rejected_csv", "dataset"},
 }
 CHECKS = {
     ("raw_videos", "videos_open"),
@@ -56,6 +57,7 @@ CHECKS = {
 }
 WHOLE_STUDY = {name for name in GRAPH if name.endswith("_csv")} | {
     "dataset",
+    "release",
     "known_screens",
     "unassigned",
 }
