@@ -7,6 +7,7 @@ import polars as pl
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.release.pseudonyms import Pseudonyms, release_id
+from eus_etl.domain.release.selection import BLOCKED, UNREVIEWED
 from eus_etl.errors import ConfigError, PermanentError
 from eus_etl.settings import ReleaseConfig, StudyConfig
 from eus_etl.settings.secrets import secret_key
@@ -68,7 +69,12 @@ def draft(study: StudyConfig, name: str, *, accept_unreviewed: bool = False) -> 
     ledger = read_ledger(paths)
     content = choose(study, rule, source, pseudonyms, ledger, accept_unreviewed=accept_unreviewed)
     if content.frames.is_empty():
-        raise PermanentError(f"release {name}", f"it would hold no frame: {_why_empty(content)}", _REMEDY)
+        to_sign = {UNREVIEWED, BLOCKED} & content.left_out.keys()
+        raise PermanentError(
+            f"release {name}",
+            f"it would hold no frame: {_why_empty(content)}",
+            _TO_SIGN if to_sign else "change the selection; docs/releases.md says what each reason means",
+        )
     statistics = statistics_of(study, rule, name, content, source.rejected)
     selection = rule.model_dump(mode="json", exclude={"parent"})
     facts = {
@@ -132,7 +138,7 @@ def rule_of(study: StudyConfig, name: str) -> ReleaseConfig:
     return study.releases[name]
 
 
-_REMEDY = (
+_TO_SIGN = (
     "`eus-etl regions` draws sheets and prints the lines that sign regions off in regions.csv; then "
     "`eus-etl run`; `--accept-unreviewed` takes visits that nobody has reviewed, but never blocked ones"
 )

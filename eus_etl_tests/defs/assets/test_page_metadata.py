@@ -71,9 +71,10 @@ def test_each_table_shows_its_columns_with_meaning_and_unit(specs: dict[str, dg.
 def test_each_asset_has_its_stage_and_its_owners(specs: dict[str, dg.AssetSpec]) -> None:
     groups = {
         group: {name for name, spec in specs.items() if spec.group_name == group}
-        for group in ("sources", "visit", "tables")
+        for group in ("sources", "visit", "tables", "releases")
     }
     assert groups["sources"] == {*SOURCES, *OF_THE_STUDY}
+    assert groups["releases"] == {"release"}
     assert groups["tables"] == {n for n in specs if n.endswith("_csv")} | {"dataset"}
     assert sum(map(len, groups.values())) == len(specs)
     assert all(list(spec.owners) == ["someone@example.org", "team:imaging"] for spec in specs.values())
