@@ -5,7 +5,7 @@ A command imports what it needs when it runs: only the commands that make or fol
 
 import click
 
-from eus_etl.cli import files, release, review, study, upkeep
+from eus_etl.cli import files, release, review, server, study, upkeep
 
 _COMMANDS = (
     study.demo,
@@ -24,6 +24,7 @@ _COMMANDS = (
     files.check_config,
     upkeep.verify,
     upkeep.gc,
+    server.watch,
 )
 
 

@@ -12,11 +12,9 @@ from eus_etl.defs.reconcile.plan import wanted
 from eus_etl.defs.reconcile.retry import failed_asset
 from eus_etl.defs.reconcile.staleness import WAITS_FOR, Why
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.tables.catalog import REJECTED
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, aliases
-from eus_etl.storage.files.listing import listed
-from eus_etl.storage.tables.table_files import read_part
+from eus_etl.storage.tables.parts import all_rejected
 
 Standing = Literal["done", "stale", "missing", "failed", "no video"]
 
@@ -71,7 +69,7 @@ def visits_status(study: StudyConfig, session: StudySession) -> list[VisitStatus
     state, graph = session.state, session.graph
     nodes = graph.made(per_patient=True)
     failed_runs = {node.key: state.failed(node.key) for node in nodes}
-    recorded = _recorded(study)
+    recorded = all_rejected(StudyPaths(study.root))
     rejected, uploads = _counts(recorded), _counts(recorded.filter(stage=DRIVE_VIDEOS))
     names = aliases(study)
     visits = []
@@ -131,7 +129,7 @@ class StudyStatus:
 
 def study_status(study: StudyConfig, session: StudySession) -> StudyStatus:
     """The status of the study's tables, and what is unassigned."""
-    recorded = _recorded(study).filter(pl.col("patient_id").is_null())
+    recorded = all_rejected(StudyPaths(study.root)).filter(pl.col("patient_id").is_null())
     return StudyStatus(
         study=study.study,
         home=session.state.instance.root_directory,
@@ -139,12 +137,6 @@ def study_status(study: StudyConfig, session: StudySession) -> StudyStatus:
         unassigned=_counts(recorded).get(None, {}),
         unassigned_uploads=_counts(recorded.filter(stage=DRIVE_VIDEOS)).get(None, {}),
     )
-
-
-def _recorded(study: StudyConfig) -> pl.DataFrame:
-    """What was rejected, as of now: ``rejected.csv`` may be older."""
-    files = listed(StudyPaths(study.root).parts(REJECTED.name), "*/*.parquet")
-    return pl.concat([REJECTED.empty(), *(read_part(file, REJECTED) for file in files)])
 
 
 def _counts(rows: pl.DataFrame) -> Mapping[str | None, Mapping[str, int]]:

@@ -204,6 +204,11 @@ class StudyPaths:
         return _joined(self.inventory, source)
 
     @property
+    def unseen(self) -> Path:
+        """Since when a source could not be observed: a file per such source."""
+        return self.state / "unseen"
+
+    @property
     def review(self) -> Path:
         """Sheets for reviewing regions, one folder per visit; unmasked, like extracted frames."""
         return self.state / "review"

@@ -4,7 +4,15 @@ Unknown keys are refused. Paths in a file are relative to that file. A study nee
 models: a third study is one more YAML file.
 """
 
-from eus_etl.settings.files import ROOT_VARIABLE, load_shipped_study, load_study, shipped, study_files
+from eus_etl.settings.alerts import AlertsConfig, SmtpConfig, WebhookConfig
+from eus_etl.settings.files import (
+    ROOT_VARIABLE,
+    load_alerts,
+    load_shipped_study,
+    load_study,
+    shipped,
+    study_files,
+)
 from eus_etl.settings.pixels import (
     ExtractionConfig,
     GridConfig,
@@ -39,6 +47,7 @@ from eus_etl.settings.study import (
 
 __all__ = [
     "ROOT_VARIABLE",
+    "AlertsConfig",
     "CsvFileSource",
     "DynamoSource",
     "ExtractionConfig",
@@ -59,13 +68,16 @@ __all__ = [
     "RegionConfig",
     "ReleaseConfig",
     "Service",
+    "SmtpConfig",
     "SourcesConfig",
     "SplitConfig",
     "StudyConfig",
     "SubjectsSource",
     "TextCheckConfig",
     "TimelineConfig",
+    "WebhookConfig",
     "label_key",
+    "load_alerts",
     "load_shipped_study",
     "load_study",
     "shipped",

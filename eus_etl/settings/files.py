@@ -7,6 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from eus_etl.errors import ConfigError
+from eus_etl.settings.alerts import AlertsConfig
 from eus_etl.settings.study import StudyConfig
 
 ROOT_VARIABLE = "EUS_ETL_DATA_ROOT"
@@ -47,6 +48,21 @@ def load_study(path: Path) -> StudyConfig:
             ),
         }
     )
+
+
+def load_alerts(path: Path) -> AlertsConfig:
+    """Read and check the file that says who is told of problems; its paths start at its folder.
+
+    Raises:
+        ConfigError: the file is missing, is not YAML, or breaks a rule; the message lists every problem.
+    """
+    try:
+        config = AlertsConfig.model_validate(_read_yaml(path))
+    except ValidationError as error:
+        raise ConfigError(
+            path.name, _explain(error), "correct these keys; docs/alerts.md lists all"
+        ) from None
+    return _with_paths(path.resolve().parent, config)
 
 
 def shipped(name: str) -> Path:

@@ -17,12 +17,14 @@ from eus_etl.defs.reconcile.run_health import runs_under_way
 from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.defs.root import take_root
 from eus_etl.defs.triggers.background_poll import Looks
+from eus_etl.defs.triggers.skipped import in_trouble
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import EusEtlError
 from eus_etl.settings import Service, StudyConfig
 from eus_etl.steps.observation.connect import connect
 from eus_etl.steps.observation.observe import Observation, observe, videos_mark
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS, SOURCES, known_visits
+from eus_etl.steps.observation.unseen import note_seen, note_unseen
 from eus_etl.steps.result import version_of
 from eus_etl.storage.trouble import told
 
@@ -60,12 +62,17 @@ def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefin
         try:
             present = graph_now(graph, file)
             take_root(context.instance, present.study)
-            look = partial(_look_at_videos, present.study, cursor.seen)
-            mark, seen = looks.result(DRIVE_VIDEOS, look)
         except EusEtlError as error:
-            return dg.SkipReason(str(error))
+            return in_trouble(error)
+        paths = StudyPaths(present.study.root)
+        try:
+            mark, seen = looks.result(DRIVE_VIDEOS, partial(_look_at_videos, present.study, cursor.seen))
         except Exception as error:
-            raise told(error, DRIVE_VIDEOS, StudyPaths(study.root)) from None
+            note_unseen(paths, DRIVE_VIDEOS)
+            if isinstance(error, EusEtlError):
+                return dg.SkipReason(str(error))
+            raise told(error, DRIVE_VIDEOS, paths) from None
+        note_seen(paths, DRIVE_VIDEOS)
         if seen is None:
             return dg.SkipReason("nothing new")
         state = StudyState(context.instance, StudyPaths(present.study.root), present.nodes)
@@ -109,7 +116,7 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
             present = graph_now(graph, file)
             take_root(context.instance, present.study)
         except EusEtlError as error:
-            return dg.SkipReason(str(error))
+            return in_trouble(error)
         state = StudyState(context.instance, StudyPaths(present.study.root), present.nodes)
         busy = visits_in(runs_under_way(present, context.instance))
         records = _look_at_records(present, state, looks, cursor.looked_at, now)
@@ -211,8 +218,10 @@ def _look_at_records(
         try:
             observation = looks.result(source, partial(observe, study, connect(study), source))
         except Exception as error:
+            note_unseen(state.paths, source)
             found.failures.append(str(told(error, source, state.paths)))
             continue
+        note_seen(state.paths, source)
         changed = changed_versions(state, study.study, observation)
         taken = dict(list(changed.items())[: EVENTS_A_TICK - len(found.events)])
         if len(taken) == len(changed):

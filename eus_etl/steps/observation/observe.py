@@ -41,6 +41,7 @@ from eus_etl.steps.observation.snapshot import (
     matcher,
     subject_of,
 )
+from eus_etl.steps.observation.unseen import note_seen, note_unseen
 from eus_etl.steps.result import version_of
 from eus_etl.storage.source_snapshots import Inventory
 from eus_etl.storage.tables.parts import NOBODY, rejected_part, write_rejected
@@ -130,11 +131,14 @@ def observe_all(study: StudyConfig, sources: Sources) -> tuple[list[Observation]
     """Observe every source; one that fails does not keep the others from being observed."""
     seen: list[Observation] = []
     failed: list[Failure] = []
+    paths = StudyPaths(study.root)
     for source in SOURCES:
         try:
             seen.append(observe(study, sources, source))
+            note_seen(paths, source)
         except Exception as error:
-            failed.append(Failure(source, told(error, source, StudyPaths(study.root))))
+            failed.append(Failure(source, told(error, source, paths)))
+            note_unseen(paths, source)
     return seen, failed
 
 

@@ -10,6 +10,7 @@ from eus_etl.domain.tables.catalog import REJECTED
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.domain.tables.schema import Table
 from eus_etl.errors import OutputLostError
+from eus_etl.storage.files.listing import listed
 from eus_etl.storage.tables.table_files import read_part, write_parquet
 from eus_etl.storage.vouched import require_unmade
 
@@ -71,6 +72,16 @@ def write_rejected(
     else:
         write_parquet(frame, path)
     return frame
+
+
+def all_rejected(paths: StudyPaths) -> pl.DataFrame:
+    """What was rejected, as of now: ``rejected.csv`` may be older.
+
+    Raises:
+        OutputLostError: a part cannot be read.
+    """
+    files = listed(paths.parts(REJECTED.name), "*/*.parquet")
+    return pl.concat([REJECTED.empty(), *(read_part(file, REJECTED) for file in files)])
 
 
 def part_outputs(paths: StudyPaths, stage: str, patient_id: str, *tables: Table) -> tuple[Path, ...]:

@@ -1,0 +1,66 @@
+"""Commands for a server that works by itself."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from eus_etl.cli.options import FILE, FOLDER, plain_errors
+
+_INTERVAL_S = 60.0
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Look once and end, as the timer's service does.")
+@click.option("--test", "is_test", is_flag=True, help="Only send a test message over every channel.")
+@click.option(
+    "--configs",
+    type=FOLDER,
+    help="Folder of the studies' files. Default: EUS_ETL_CONFIGS, or the shipped ones.",
+)
+@click.option("--alerts", type=FILE, help="Who is told. Default: alerts.yaml in that folder.")
+@plain_errors
+def watch(once: bool, is_test: bool, configs: Path | None, alerts: Path | None) -> None:
+    """Look at daemon, services, disks and studies, and tell of what needs a person.
+
+    Exits with 1 where something could not be told.
+    """
+    from eus_etl.commands.watch.run import watch_once
+    from eus_etl.settings import load_alerts, shipped
+    from eus_etl.storage.files.permissions import keep_from_others
+
+    keep_from_others("group")
+    folder = configs or Path(os.environ.get("EUS_ETL_CONFIGS") or shipped("configs"))
+    file = alerts or folder / "alerts.yaml"
+    if is_test:
+        _test(file)
+        return
+    while True:
+        outcome = watch_once(folder, load_alerts(file), time.time())
+        for problem in outcome.problems:
+            click.echo(problem.line)
+        for message in outcome.sent:
+            click.echo(f"told: {message.subject}")
+        for failure in outcome.failures:
+            click.echo(f"eus-etl: {failure}", err=True)
+        if once:
+            sys.exit(1 if outcome.failures else 0)
+        time.sleep(_INTERVAL_S)
+
+
+def _test(file: Path) -> None:
+    from eus_etl.commands.watch.send import channels, deliver
+    from eus_etl.domain.alerts.message import Message
+    from eus_etl.errors import ConfigError
+    from eus_etl.settings import load_alerts
+
+    config = load_alerts(file)
+    if not channels(config):
+        raise ConfigError(file.name, "it names neither smtp nor webhook", "add one; docs/alerts.md shows how")
+    delivery = deliver(config, Message(f"[{config.server}] test", "Alerts of this server arrive.\n"))
+    for failure in delivery.failures.values():
+        click.echo(f"eus-etl: {failure}", err=True)
+    click.echo(f"sent over {channels(config) - len(delivery.failures)} of {channels(config)} channels")
+    sys.exit(1 if delivery.failures else 0)
