@@ -144,7 +144,7 @@ def study_lines(study: "StudyStatus", no_text_check: str | None) -> list[str]:
     if study.unassigned:
         lines.append(f"not given to a visit, or not taken: {reasons(study.unassigned)} (see rejected.csv)")
     if no_text_check:
-        lines.append(f"text check: {no_text_check}; release_blocked is false where nothing was checked")
+        lines.append(f"text check: {no_text_check}; a release takes only visits that a person signed off")
     return [part for line in lines for part in wrap(line, _COLUMNS, subsequent_indent="  ")]
 
 

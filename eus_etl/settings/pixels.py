@@ -144,7 +144,10 @@ class TextCheckConfig(Model):
         " nothing again.",
     )
     frames_per_layout: int = Field(
-        default=12, ge=1, description="Preprocessed frames checked per layout and recipe, spread over it."
+        default=4,
+        ge=0,
+        description="Preprocessed frames per layout and recipe that are read whole: those that change most"
+        " as if text came up. Every frame is read where it most looks like text.",
     )
 
 

@@ -12,7 +12,7 @@ from eus_etl.domain.tables import catalog
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.previews.contact_sheets import draw_contact_sheet
 from eus_etl.steps.previews.visit import draw
-from eus_etl.steps.release_blocks import blocked_patients
+from eus_etl.steps.release_blocks import blocked_patients, unchecked_patients
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.steps.study_tables import (
     Visits,
@@ -68,8 +68,9 @@ def _index(study: StudyConfig, recipes: list[str], levels: "_GreyLevels") -> pl.
     table = catalog.dataset(study.families, recipes)
     people = scan_parts(study, catalog.patients(study.patients.columns))
     subjects = people.select("patient_id", "subject_id").collect()
-    blocked = list(blocked_patients(study))
+    blocked = blocked_patients(study)
     frame_tables, parts = gather_frame_tables(study), gather_parts(study, catalog.PREPROCESSED)
+    checks, layouts = gather_parts(study, catalog.TEXT_CHECKS), gather_parts(study, catalog.LAYOUTS)
     of_frames = [name for name in table.names if name in catalog.frame_table(study.families).names]
 
     def rows_of(patients: Visits) -> pl.DataFrame:
@@ -81,7 +82,13 @@ def _index(study: StudyConfig, recipes: list[str], levels: "_GreyLevels") -> pl.
             images = images.select("frame_id", pl.col("path").alias(f"path_{recipe}"))
             frames = frames.join(images, on="frame_id", how="left", maintain_order="left")
         known = frames.join(subjects, on="patient_id", how="left", maintain_order="left")
-        return known.with_columns(pl.col("patient_id").is_in(blocked).alias("release_blocked"))
+        held_back = blocked | unchecked_patients(
+            study,
+            made,
+            checks.load(patients, ["patient_id", "layout_id", "recipe"]),
+            layouts.load(patients, ["patient_id", "layout_id", "signed_off"]),
+        )
+        return known.with_columns(pl.col("patient_id").is_in(list(held_back)).alias("release_blocked"))
 
     return joined_by_batch(table, batches_of(frame_tables), rows_of)
 

@@ -39,4 +39,4 @@ def test_a_status_says_that_false_does_not_mean_checked() -> None:
     lines = study_lines(status, "not done: tesseract is not installed")
     assert max(map(len, lines)) <= 80
     said = " ".join(line.strip() for line in lines)
-    assert said.endswith("not installed; release_blocked is false where nothing was checked")
+    assert said.endswith("not installed; a release takes only visits that a person signed off")

@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 from benchmarks.support.places import DATA
 from benchmarks.support.screens.sample_screens import sample_screen
 from benchmarks.support.screens.tesseract import read_words
-from eus_etl.domain.burned_in_text import text_pages
+from eus_etl.domain.burned_in_text.likeness import darkest_and_brightest
 from eus_etl.domain.images.codec import encode_image
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.preprocess import Geometry, Preprocessor
@@ -29,10 +29,12 @@ from eus_etl.domain.screen.region import Region, find_region, mask
 from eus_etl.domain.video.reader import decode
 from eus_etl.sample.fields import FieldKind
 from eus_etl.settings import ImageConfig, RecipeConfig, RegionConfig
+from eus_etl.steps.text_check.reading import read_pictures
+from eus_etl.steps.text_reader.processes import SeparateReader
 
 PICTURES = 24
 """So many pictures of each clip are kept, spread over it."""
-LOOKED_AT = 12
+_READER = SeparateReader()
 
 FONTS = (
     "DejaVuSans.ttf",
@@ -189,10 +191,11 @@ def region_of(pictures: Sequence[Picture]) -> Region:
 def read(pictures: Sequence[Picture]) -> list[str]:
     """All that a reader makes out, sure or not: of the pictures together, and of the first alone."""
     grey = [_grey(picture) for picture in pictures]
-    double = 2 * max(grey[0].shape)
-    together = text_pages(grey, page_px=double)[0].page
-    alone = 255 - np.asarray(cv2.resize(grey[0], None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.uint8)
-    return [word for words in read_words("planted", [together, alone], sure=False) for word in words]
+    pages = [
+        np.asarray(cv2.resize(page, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.uint8)
+        for page in (darkest_and_brightest(grey), 255 - grey[0])
+    ]
+    return [word for words in read_words("planted", pages, sure=False) for word in words]
 
 
 def survivors(
@@ -218,8 +221,8 @@ def survivors(
 
 def looked_at(pictures: Sequence[Picture], region: Region, size_px: int = 512) -> int:
     """How many words the text check reads in the preprocessed pictures."""
-    made = preprocessed([pictures[place] for place in spread(len(pictures), LOOKED_AT)], region, size_px)
-    return max(len(words) for words in read_words("planted", [page.page for page in text_pages(made)]))
+    made = preprocessed(pictures, region, size_px)
+    return sum(find.words for find in read_pictures(_READER, "planted", len(made), made.__getitem__, whole=1))
 
 
 def _string(rng: random.Random) -> tuple[str, bool]:

@@ -82,9 +82,9 @@ DATASET = Table(
         Column(
             "release_blocked",
             BOOLEAN,
-            "in the visit, words were read in preprocessed frames, or a region is merely what is lit "
-            "(auto_structure), and nobody signed it off; false also where the check was not done: see "
-            "text_checks.csv",
+            "in the visit, words were read in preprocessed frames, a region is merely what is lit "
+            "(auto_structure), or a frame was not checked for text, and nobody signed it off; with "
+            "text_check.enabled never, frames that were not checked do not count",
         ),
     ),
 )

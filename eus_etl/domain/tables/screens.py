@@ -87,7 +87,11 @@ TEXT_CHECKS = Table(
         Column("engine", TEXT, "program that read, with its version"),
         Column("frames_read", INTEGER, "preprocessed frames checked", "frames"),
         Column("frames_with_words", INTEGER, "of these, frames that may show a word", "frames"),
-        Column("words", INTEGER, "words read; what they say is kept nowhere"),
+        Column(
+            "words",
+            INTEGER,
+            "words read, one that is read in pieces more than once; what they say is kept nowhere",
+        ),
         Column("frame_id", TEXT, "first frame that may show a word; empty for none"),
         Column("signed_off", BOOLEAN, "a person has reviewed the layout and accepted it"),
         Column(

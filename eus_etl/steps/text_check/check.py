@@ -1,42 +1,36 @@
 """Checks a visit's preprocessed frames for readable text, and marks layouts that show some as blocking.
 
-``domain.burned_in_text`` makes text stand out, ``text_reader`` reads it. Words are counted and dropped: none
-is written, logged or shown. A layout is checked again only if its images or the engine changed.
+Every image is read, ``reading`` says how, by ``text_reader``. Words are counted and dropped: none is written,
+logged or shown. A layout is checked again only if its images or the engine changed.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import polars as pl
 
-from eus_etl.domain.burned_in_text import text_pages
 from eus_etl.domain.frame_ids import hash_id
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.sampling import spread
 from eus_etl.domain.tables.catalog import TEXT_CHECKS
 from eus_etl.domain.tables.rejection import Rejection
-from eus_etl.settings import StudyConfig
+from eus_etl.settings import StudyConfig, TextCheckConfig
 from eus_etl.steps.previews.safe_images import read_shown
 from eus_etl.steps.result import Check, version_of
+from eus_etl.steps.text_check.reading import FORMAT as READING
+from eus_etl.steps.text_check.reading import read_pictures
 from eus_etl.steps.text_reader.processes import SeparateReader
-from eus_etl.steps.text_reader.words import TextReader, Word
+from eus_etl.steps.text_reader.words import TextReader
 from eus_etl.storage.tables.parts import remembered_part, write_part, write_rejected
 
 STAGE = "preprocessed_frames"
 CHECK = "no_readable_text"
 
-FORMAT = 3
+FORMAT = 4
 """Increased when equal images have to be checked again."""
-
-_LIT_SHARE = 0.5
-
-# Clean layouts seem to show a short word now and then, hardly ever one that the reader is so sure of.
-_SURE, _SURE_OF_THREE = 0.8, 0.9
-_WORD = re.compile(r"[^\W_]{3,}")
 
 _SWITCHED_OFF = "not done: preprocess.text_check.enabled is never"
 
@@ -94,7 +88,7 @@ def check_text(
     reader: SeparateReader | None,
     progress: Callable[[str], None] | None = None,
 ) -> TextCheck:
-    """Read a sample of the visit's preprocessed frames, per layout and recipe.
+    """Read the visit's preprocessed frames, per layout and recipe.
 
     A layout in which words are found blocks the visit, unless a person has signed it off.
 
@@ -116,15 +110,18 @@ def check_text(
     signed_off = set(layouts.filter("signed_off")["layout_id"])
     found = {(row["layout_id"], row["recipe"]): row for row in known.to_dicts()}
     rows, checked = [], 0
-    for sample in _samples(study, images) if reader else ():
-        row = found.get((sample.layout_id, sample.recipe))
-        if reader and (row is None or (row["images"], row["engine"]) != (sample.version, engine)):
-            row = _look(paths, reader, sample) | {"patient_id": patient_id, "engine": engine}
+    for shown in _shown(study, images) if reader else ():
+        row = found.get((shown.layout_id, shown.recipe))
+        if reader and (row is None or (row["images"], row["engine"]) != (shown.version, engine)):
+            row = _look(paths, reader, shown, study.preprocess.text_check) | {
+                "patient_id": patient_id,
+                "engine": engine,
+            }
             checked += 1
             if progress:
-                progress(f"checked {sample.layout_id} by {sample.recipe} for text")
+                progress(f"checked {shown.layout_id} by {shown.recipe} for text")
         if row is not None:
-            off = sample.layout_id in signed_off
+            off = shown.layout_id in signed_off
             rows.append({**row, "signed_off": off, "blocks": row["words"] > 0 and not off})
     part = write_part(paths, TEXT_CHECKS, patient_id, TEXT_CHECKS.frame(rows))
     blocking = part.filter("blocks")
@@ -146,8 +143,8 @@ def check_text(
 
 
 @dataclass(frozen=True, slots=True)
-class _Sample:
-    """The images of one layout and recipe that are checked: frame ids, and paths below the root."""
+class _Shown:
+    """The images of one layout and recipe: frame ids, and paths below the root."""
 
     layout_id: str
     recipe: str
@@ -156,42 +153,49 @@ class _Sample:
     images: list[str]
 
 
-def _samples(study: StudyConfig, images: pl.DataFrame) -> Iterator[_Sample]:
-    count = study.preprocess.text_check.frames_per_layout
+def _shown(study: StudyConfig, images: pl.DataFrame) -> Iterator[_Shown]:
+    config = study.preprocess.text_check
     for (layout_id, recipe), of_layout in images.group_by("layout_id", "recipe", maintain_order=True):
-        # a dark picture shows no text, and would hide that of the others
-        lit = of_layout.filter(pl.col("mean") >= _LIT_SHARE * pl.col("mean").median())
-        chosen = lit[spread(lit.height, count)]
-        version = hash_id(version_of(FORMAT, chosen["sha256"].to_list()))
-        frame_ids, files = chosen["frame_id"].to_list(), chosen["path"].to_list()
-        yield _Sample(str(layout_id), str(recipe), version, frame_ids, files)
+        version = hash_id(
+            version_of(
+                FORMAT, READING, config.frames_per_layout, config.strict, of_layout["sha256"].to_list()
+            )
+        )
+        frame_ids, files = of_layout["frame_id"].to_list(), of_layout["path"].to_list()
+        yield _Shown(str(layout_id), str(recipe), version, frame_ids, files)
 
 
-def _look(paths: StudyPaths, reader: TextReader, sample: _Sample) -> dict[str, object]:
+def _look(paths: StudyPaths, reader: TextReader, shown: _Shown, config: TextCheckConfig) -> dict[str, object]:
     """The columns of ``tables.TEXT_CHECKS`` that reading gives."""
-    pages = text_pages([_read_grey(paths, image) for image in sample.images])
-    counts = [_count(words) for words in reader.read(sample.layout_id, (page.page for page in pages))]
+
+    def read(position: int) -> Picture:
+        return _read_grey(paths, shown.images[position])
+
+    finds = read_pictures(
+        reader,
+        shown.layout_id,
+        len(shown.images),
+        read,
+        whole=config.frames_per_layout,
+        strict=config.strict,
+    )
     showing: set[int] = set()
-    # a half locates the text more closely than the whole
-    for page, count in sorted(zip(pages, counts, strict=True), key=lambda read: read[0].stop - read[0].first):
-        span = range(page.first, page.stop)
-        if count and showing.isdisjoint(span):
+    words: Counter[tuple[int, int]] = Counter()
+    # a single picture locates the text more closely than some that were laid over one another
+    for find in sorted(finds, key=lambda find: find.stop - find.first):
+        span = range(find.first, find.stop)
+        words[find.first, find.stop] += find.words
+        if showing.isdisjoint(span):
             showing.update(span)
     return {
-        "layout_id": sample.layout_id,
-        "recipe": sample.recipe,
-        "images": sample.version,
-        "frames_read": len(sample.images),
+        "layout_id": shown.layout_id,
+        "recipe": shown.recipe,
+        "images": shown.version,
+        "frames_read": len(shown.images),
         "frames_with_words": len(showing),
-        "words": max(counts),
-        "frame_id": sample.frame_ids[min(showing)] if showing else None,
+        "words": max(words.values(), default=0),
+        "frame_id": shown.frame_ids[min(showing)] if showing else None,
     }
-
-
-def _count(words: Iterable[Word]) -> int:
-    """How many runs of three or more letters or digits the reader is sure of."""
-    runs = [(word.score, run) for word in words for run in _WORD.findall(word.text)]
-    return sum(score >= (_SURE if len(run) > 3 else _SURE_OF_THREE) for score, run in runs)
 
 
 def _read_grey(paths: StudyPaths, path: str) -> Picture:

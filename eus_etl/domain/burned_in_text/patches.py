@@ -1,0 +1,134 @@
+"""Chooses from pictures in a row the patches that a reader of text should see.
+
+From each picture the place that most newly looks like text, at the scale of its letters: so what shows for a
+single picture is read, wherever it is. From each second or so the places that most look like text among what
+stays put. A patch is a fiftieth of a picture, which is what makes it possible to look at every picture.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from eus_etl.domain.burned_in_text.likeness import (
+    CELL_PX,
+    Likeness,
+    darkest_and_brightest,
+    likeness,
+    novelty,
+)
+from eus_etl.domain.images.picture import Picture
+
+PATCH_W, PATCH_H = 152, 48
+"""A patch's size, px."""
+
+_AROUND = 48
+"""Pictures whose usual look each is compared with: ten seconds at 5 Hz."""
+_STILL = 16
+_STILL_PATCHES = 3
+# what a picture without text shows at its most text-like place, at least
+_LEAST_USUAL = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A piece of one picture, or of what stays put in several.
+
+    Attributes:
+        first, stop: positions of its first picture, and after its last one.
+        x, y: its corner in the picture, px.
+        scale: px of the picture per px of the patch.
+        picture: grey uint8, (PATCH_H, PATCH_W) or less where the picture is smaller.
+        new: how newly it looks like text, in grey levels; 0 for what stays put.
+    """
+
+    first: int
+    stop: int
+    x: int
+    y: int
+    scale: int
+    picture: Picture
+    new: float = 0.0
+
+
+def patches(pictures: Iterable[Picture]) -> Iterator[Patch]:
+    """The patches of pictures in time order, a few dozen pictures in memory at a time.
+
+    Args:
+        pictures: grey uint8 (h, w), all of one size.
+    """
+    first = 0
+    for around in _stretches(iter(pictures)):
+        yield from _new_patches(around, first)
+        for start in range(0, len(around), _STILL):
+            yield from _still_patches(around[start : start + _STILL], first + start)
+        first += len(around)
+
+
+def _stretches(pictures: Iterator[Picture]) -> Iterator[list[Picture]]:
+    """The pictures in stretches of ``_AROUND``; the last one takes in what is left."""
+    around = list(islice(pictures, _AROUND))
+    while around:
+        following = list(islice(pictures, _AROUND))
+        if len(following) < _AROUND:
+            yield around + following
+            return
+        yield around
+        around = following
+
+
+def _new_patches(pictures: Sequence[Picture], first: int) -> Iterator[Patch]:
+    """One patch of each picture: at full size, or halved where the strokes are thick."""
+    scaled = [pictures, [_halved(picture) for picture in pictures]]
+    new = [novelty(np.stack([likeness(picture) for picture in of_scale])) for of_scale in scaled]
+    tops = [maps.reshape(len(pictures), -1).max(axis=1) for maps in new]
+    usual = [max(_LEAST_USUAL, float(np.median(top))) for top in tops]
+    for number in range(len(pictures)):
+        which = int(tops[1][number] / usual[1] > tops[0][number] / usual[0])
+        where = _peak(new[which][number])
+        yield _cut(
+            scaled[which][number],
+            where,
+            span=(first + number, first + number + 1),
+            scale=1 + which,
+            new=float(tops[which][number] / usual[which]),
+        )
+
+
+def _still_patches(pictures: Sequence[Picture], first: int) -> Iterator[Patch]:
+    """The places that most look like text among what stays put; none twice."""
+    page = darkest_and_brightest(pictures)
+    left = likeness(page)
+    for _ in range(_STILL_PATCHES):
+        if left.max() <= 0:
+            return
+        patch = _cut(page, _peak(left), span=(first, first + len(pictures)), scale=1, new=0.0)
+        yield patch
+        rows = slice(max(0, patch.y // CELL_PX - 1), (patch.y + PATCH_H) // CELL_PX + 1)
+        cols = slice(max(0, patch.x // CELL_PX - 2), (patch.x + PATCH_W) // CELL_PX + 2)
+        left[rows, cols] = 0
+
+
+def _peak(values: Likeness) -> tuple[int, int]:
+    """Row and column of the largest."""
+    row, col = np.unravel_index(int(values.argmax()), values.shape)
+    return int(row), int(col)
+
+
+def _cut(picture: Picture, cell: tuple[int, int], *, span: tuple[int, int], scale: int, new: float) -> Patch:
+    """The patch around a cell, moved to lie within the picture."""
+    height, width = picture.shape
+    row, col = cell
+    x = max(0, min(col * CELL_PX + CELL_PX // 2 - PATCH_W // 2, width - PATCH_W))
+    y = max(0, min(row * CELL_PX + CELL_PX // 2 - PATCH_H // 2, height - PATCH_H))
+    piece: NDArray[np.uint8] = picture[y : y + PATCH_H, x : x + PATCH_W].copy()
+    return Patch(*span, x * scale, y * scale, scale, piece, new)
+
+
+def _halved(picture: Picture) -> Picture:
+    height, width = picture.shape
+    size = max(1, width // 2), max(1, height // 2)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
