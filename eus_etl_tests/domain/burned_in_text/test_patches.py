@@ -86,4 +86,5 @@ def test_a_sheet_tells_which_patch_a_word_stands_on() -> None:
     for number, patch in enumerate(full.patches):
         found, top = full.at((number + 0.5) * full.page.shape[0] / PATCHES)
         assert found is patch
-        assert np.array_equal(full.page[top : top + PATCH_H, 4 : 4 + PATCH_W], patch.picture)
+        height, width = patch.picture.shape
+        assert np.array_equal(full.page[top : top + height, 4 : 4 + width], patch.picture)
