@@ -19,6 +19,7 @@ _COMMANDS = (
     review.regions,
     review.sync_check,
     release.release,
+    files.evaluate,
     files.extract,
     files.labels,
     files.check_config,

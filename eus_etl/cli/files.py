@@ -71,3 +71,27 @@ def check_config(config: Path) -> None:
     study = load_study(config)
     labels = ", ".join(label.name for family in study.families.values() for label in family)
     click.echo(f"{config}: study {study.study}, root {study.root}, labels {labels}: no problem found")
+
+
+@click.command()
+@click.option("--predictions", required=True, type=FILE, help="A CSV file with frame_id or visit.")
+@click.option("--release", required=True, type=FOLDER, help="The release's folder.")
+@click.option("--split", default="test", show_default=True, help="The split to evaluate.")
+@click.option("--vote", "vote_s", default=2.0, show_default=True, help="Window of the vote, in seconds.")
+@click.option("--out", type=FILE, help="Write all figures and what is missing as JSON.")
+@plain_errors
+def evaluate(predictions: Path, release: Path, split: str, vote_s: float, out: Path | None) -> None:
+    """Say what a model's predictions for a release are worth, with intervals over persons."""
+    from eus_etl import terminal
+    from eus_etl.commands.evaluate import caveats, shown
+    from eus_etl.dataset.evaluate import evaluate as evaluate_release
+    from eus_etl.storage.files.atomic import write_atomically
+
+    found = evaluate_release(predictions, release, split=split, vote_s=vote_s)
+    title = f"{found.release}, {found.split}: 95 % intervals over persons"
+    terminal.console.print(terminal.data_table(title, shown(found)))
+    for line in caveats(found):
+        terminal.console.print(line, markup=False, soft_wrap=True)
+    if out:
+        write_atomically(out, found.as_json().encode())
+        click.echo(f"all figures, and what is missing: {out}")
