@@ -17,6 +17,7 @@ _COMMANDS = (
     study.adopt,
     review.calibrate,
     review.regions,
+    review.report,
     review.sync_check,
     release.release,
     files.evaluate,

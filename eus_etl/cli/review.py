@@ -2,10 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from eus_etl.cli.options import FILE, FOLDER, config_option, patients_option, plain_errors, study_to_write
+from eus_etl.cli.options import (
+    FILE,
+    FOLDER,
+    config_option,
+    patients_option,
+    plain_errors,
+    study_to_write,
+    with_session,
+)
+
+if TYPE_CHECKING:
+    from eus_etl.defs.reconcile.local_session import StudySession
+    from eus_etl.settings import StudyConfig
 
 
 @click.command()
@@ -89,3 +102,23 @@ def sync_check(config: Path, patients: Sequence[str], out: Path | None) -> None:
     file = out or StudyPaths(study.root).sync_proposal
     write_proposals(proposals, file)
     click.echo(f"{file}: copy one row of a visit to sync.csv, with your initials; until then nothing moves")
+
+
+@click.command()
+@with_session
+@click.option("--out", type=FILE, help="The page to write. Default: `report.html` beside the study's tables.")
+def report(study: "StudyConfig", session: "StudySession", out: Path | None) -> None:
+    """Write one HTML page about the study, to be opened in a browser: it asks no server for anything."""
+    from datetime import datetime
+
+    from eus_etl.commands.report.facts import gather
+    from eus_etl.commands.report.page import report_page
+    from eus_etl.defs.status import study_status, visits_status
+    from eus_etl.domain.paths import StudyPaths
+    from eus_etl.storage.files.atomic import write_atomically
+
+    facts = gather(study, study_status(study, session), visits_status(study, session))
+    file = out or StudyPaths(study.root).report
+    page = report_page(facts, datetime.now().astimezone())
+    write_atomically(file, page)
+    click.echo(f"{len(facts.visits)} visits, {len(page) / 1e6:.1f} MB: {file}")

@@ -81,9 +81,14 @@ def auroc(truth: Flags, scores: Values, persons: Numbers, weights: Values) -> Fi
     won = positive @ beaten.T
     of_positive, of_negative = positive.sum(axis=1), negative.sum(axis=1)
 
-    def statistic(counts: Values) -> Values:
-        pairs = (counts @ of_positive) * (counts @ of_negative)
-        return _divided(np.einsum("ij,ij->i", counts @ won, counts), pairs)
+    def statistic(counts: Values) -> tuple[Values, Values]:
+        positives, negatives = counts @ of_positive, counts @ of_negative
+        as_positive, as_negative = counts @ won.T, counts @ won
+        pairs = positives * negatives
+        area = _divided(np.einsum("ij,ij->i", as_negative, counts), pairs)
+        gained = _divided(as_positive + as_negative, pairs[:, None])
+        shares = _divided(of_positive, positives[:, None]) + _divided(of_negative, negatives[:, None])
+        return area, gained - area[:, None] * shares
 
     return Figure("auroc", value, statistic, is_rate=True)
 
@@ -100,10 +105,15 @@ def balanced_accuracy(
     found = [_per_person(weights * ((truth == k) & (predicted == k)), persons) for k in labels]
     held = [_per_person(weights * (truth == k), persons) for k in labels]
 
-    def statistic(counts: Values) -> Values:
-        shares = np.stack([_divided(counts @ f, counts @ h) for f, h in zip(found, held, strict=True)])
-        known = np.isfinite(shares)
-        return _divided(np.where(known, shares, 0).sum(axis=0), known.sum(axis=0).astype(np.float64))
+    def statistic(counts: Values) -> tuple[Values, Values]:
+        recalls = [_ratio(f, h)(counts) for f, h in zip(found, held, strict=True)]
+        known = np.stack([np.isfinite(share) for share, _ in recalls])
+        shares = np.stack([share for share, _ in recalls])
+        changes = np.stack([change for _, change in recalls])
+        occurring = known.sum(axis=0).astype(np.float64)
+        mean = _divided(np.where(known, shares, 0).sum(axis=0), occurring)
+        change = np.where(known[:, :, None], changes, 0).sum(axis=0)
+        return mean, _divided(change, occurring[:, None])
 
     return Figure(metric, value, statistic, is_rate=True)
 
@@ -121,17 +131,21 @@ def agreement(truth: Values, predicted: Values, persons: Numbers) -> Iterator[Fi
     yield Figure("bias", float(apart.mean()), _ratio(sums, rows), is_rate=False)
 
     def limit(side: float) -> Statistic:
-        def statistic(counts: Values) -> Values:
-            size = counts @ rows
-            mean = _divided(counts @ sums, size)
-            variance = _divided(counts @ squares - size * mean**2, size - 1)
-            return mean + side * np.sqrt(np.clip(variance, 0, None))
+        def statistic(counts: Values) -> tuple[Values, Values]:
+            size = (counts @ rows)[:, None]
+            mean = _divided((counts @ sums)[:, None], size)
+            variance = _divided((counts @ squares)[:, None] - size * mean**2, size - 1)
+            deviation = np.sqrt(np.clip(variance, 0, None))
+            of_mean = _divided(sums - mean * rows, size)
+            of_variance = _divided(squares - 2 * mean * sums + mean**2 * rows - variance * rows, size - 1)
+            change = of_mean + side * _divided(of_variance, 2 * deviation)
+            return (mean + side * deviation)[:, 0], np.nan_to_num(change)
 
         return statistic
 
     for name, side in (("low", -_AGREEMENT), ("high", _AGREEMENT)):
         statistic = limit(side)
-        (at,) = statistic(np.ones((1, len(rows))))
+        (at,) = statistic(np.ones((1, len(rows))))[0]
         yield Figure(f"limit_of_agreement_{name}", float(at), statistic, is_rate=False)
 
 
@@ -141,9 +155,16 @@ def _per_person(values: Values, persons: Numbers) -> Values:
 
 
 def _ratio(part: Values, whole: Values) -> Statistic:
-    return lambda counts: _divided(counts @ part, counts @ whole)
+    def statistic(counts: Values) -> tuple[Values, Values]:
+        total = counts @ whole
+        share = _divided(counts @ part, total)
+        return share, _divided(part - share[:, None] * whole, total[:, None])
+
+    return statistic
 
 
 def _divided(part: Values, whole: Values) -> Values:
-    quotient: Values = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    """NaN where there is nothing to divide by."""
+    part, whole = np.broadcast_arrays(part, whole)
+    quotient: Values = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
     return quotient

@@ -96,6 +96,11 @@ class StudyPaths:
         """Charts, outlines and masked contact sheets."""
         return self.data / "pictures"
 
+    @property
+    def report(self) -> Path:
+        """The study as one page."""
+        return self.data / "report.html"
+
     def layout_pictures(self, patient_id: str) -> Path:
         """Outlines of one visit's layouts, one picture each."""
         return self.pictures / "layouts" / patient_id

@@ -56,7 +56,7 @@ def true_values() -> dict[str, float]:
 def test_the_true_value_is_inside_as_often_as_the_interval_says() -> None:
     """Of 1,000 studies with 40 persons, 93 to 97 % of the intervals hold the true value."""
     studies, persons = 1000, 40
-    generator, bootstrap = np.random.default_rng(2), Bootstrap(resamples=1000)
+    generator, bootstrap = np.random.default_rng(2), Bootstrap(resamples=500)
     inside = dict.fromkeys(true_values(), 0)
     for _ in range(studies):
         figures = of_study(persons, generator)
@@ -70,7 +70,20 @@ def test_the_true_value_is_inside_as_often_as_the_interval_says() -> None:
 
 def test_a_statistic_of_everybody_once_is_the_value() -> None:
     for metric, figure in of_study(9, np.random.default_rng(0)).items():
-        assert figure.statistic(np.ones((1, 9))) == pytest.approx(figure.value), metric
+        assert figure.statistic(np.ones((1, 9)))[0] == pytest.approx(figure.value), metric
+
+
+def test_what_a_person_changes_is_the_slope_of_the_figure() -> None:
+    """Each statistic's changes beside a difference of its values."""
+    drawn, step = np.random.default_rng(8).multinomial(9, np.full(9, 1 / 9), 4), 1e-6
+    counts = (drawn + 0.5).astype(np.float64)
+    for metric, figure in of_study(9, np.random.default_rng(0)).items():
+        values, changes = figure.statistic(counts)
+        for person in range(9):
+            more = counts.copy()
+            more[:, person] += step
+            slope = (figure.statistic(more)[0] - values) / step
+            assert changes[:, person] == pytest.approx(slope, abs=1e-3), metric
 
 
 def test_a_person_drawn_twice_counts_as_two() -> None:
@@ -88,7 +101,7 @@ def test_a_person_drawn_twice_counts_as_two() -> None:
     ]
     assert len(ones) == len(number) + FRAMES
     for make in makers:
-        drawn = make(truth.astype(float), scores, number.astype(float)).statistic(counts)
+        drawn = make(truth.astype(float), scores, number.astype(float)).statistic(counts)[0]
         copied = make(truth[again].astype(float), scores[again], own.astype(float)).value
         assert drawn == pytest.approx(copied)
 
@@ -107,4 +120,4 @@ def test_many_scores_are_counted_in_bins_and_the_interval_hardly_moves() -> None
     truth = generator.random(len(number)) < 0.3
     scores = generator.normal(0, 1, len(number)) + truth
     figure = auroc(truth, scores, number, np.ones(len(number)))
-    assert figure.statistic(np.ones((1, 10))) == pytest.approx(figure.value, abs=1e-3)
+    assert figure.statistic(np.ones((1, 10)))[0] == pytest.approx(figure.value, abs=1e-3)

@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from eus_etl.domain.frame_table import REASON_SEPARATOR
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.labels.on_frames import used_intervals
 from eus_etl.domain.plots.contact_sheet import contact_sheet, small_png, with_time
+from eus_etl.domain.plots.strips import edges_over, occupied, reasons_of, runs, span
 from eus_etl.domain.quality.scores import REASONS
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def draw_timeline(
 
     timed = frames.drop_nulls("procedure_s").sort("procedure_s")
     used = used_intervals(intervals).filter(pl.col("family").is_in(list(families)))
-    held = _reasons(timed)
+    held = reasons_of(timed)
     held_reasons = set(held["reasons"].unique())
     reasons = [reason for reason in REASONS if reason in held_reasons]
     present = set(used["family"])
@@ -98,7 +98,7 @@ def draw_timeline(
     rows = [*shown, *([_CERTAIN] if shown else []), "status", *reasons]
     head_px = _THUMBNAIL_PX + _GAP_PX if thumbnails else 0
     height_px = _TOP_PX + head_px + _ROW_PX * len(rows) + _BOTTOM_PX
-    span_s = _span(timed, used, end_s)
+    span_s = span(timed, used, end_s)
     # a label is text, whatever it holds, and looks the same on every machine
     with mpl.rc_context({"text.parse_math": False, "font.family": "DejaVu Sans", "font.size": 8}):
         figure = Figure(figsize=(_WIDTH_PX / _DPI, height_px / _DPI), dpi=_DPI)
@@ -153,10 +153,10 @@ def _draw_strips(axes: "Axes", rows: Sequence[str], timed: pl.DataFrame, held: p
     """The status: green where frames are undisturbed, red where not; above it where the label is certain, and
     below it when each reason holds.
     """
-    edges = _columns(timed, axes.get_xlim())
+    edges = edges_over(timed, axes.get_xlim(), _STRIP_COLUMNS)
 
     def columns(frames: pl.DataFrame) -> NDArray[np.bool_]:
-        return _occupied(frames["procedure_s"], edges)
+        return occupied(frames["procedure_s"], edges)
 
     disturbed = columns(timed.filter("disturbed"))
     for row, name in enumerate(rows):
@@ -169,7 +169,7 @@ def _draw_strips(axes: "Axes", rows: Sequence[str], timed: pl.DataFrame, held: p
             case _:
                 strips = [(columns(held.filter(pl.col("reasons") == name)), _DISTURBED)]
         for drawn, color in strips:
-            starts, stops = _runs(drawn)
+            starts, stops = runs(drawn)
             spans = list(zip(edges[starts], edges[stops] - edges[starts], strict=True))
             axes.broken_barh(spans, (row - 0.4, 0.8), color=color)
 
@@ -208,41 +208,6 @@ def _draw_thumbnails(figure: "Figure", axes: "Axes", thumbnails: Sequence[Thumbn
             scalex=False,
             scaley=False,
         )
-
-
-def _reasons(timed: pl.DataFrame) -> pl.DataFrame:
-    """``procedure_s`` and one of its ``reasons``, one row per reason."""
-    held = timed.select("procedure_s", "reasons").drop_nulls("reasons")
-    return held.with_columns(pl.col("reasons").str.split(REASON_SEPARATOR)).explode("reasons")
-
-
-def _span(timed: pl.DataFrame, used: pl.DataFrame, end_s: float | None) -> tuple[float, float]:
-    """From the first to the last time of a frame, a label or the procedure's end; never empty."""
-    end = pl.Series([end_s], dtype=pl.Float64()).drop_nulls()
-    times = pl.concat([timed["procedure_s"], used["start_s"], used["stop_s"], end])
-    first_s, last_s = times.min(), times.max()
-    if not (isinstance(first_s, float) and isinstance(last_s, float)):
-        return 0.0, 1.0
-    return first_s, max(last_s, first_s + 1.0)
-
-
-def _columns(timed: pl.DataFrame, span_s: tuple[float, float]) -> NDArray[np.float64]:
-    """Borders of the columns of strips; no column is so narrow that it falls between two frames."""
-    steps_s = np.diff(timed["procedure_s"].to_numpy())
-    step_s = float(np.median(steps_s)) if len(steps_s) else 1.0
-    count = (span_s[1] - span_s[0]) / max(2 * step_s, 1e-9)
-    return np.linspace(*span_s, int(np.clip(count, 1, _STRIP_COLUMNS)) + 1)
-
-
-def _occupied(times: pl.Series, edges: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which columns hold any of the times."""
-    return np.asarray(np.histogram(times.to_numpy(), edges)[0] > 0)
-
-
-def _runs(columns: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """First column of each stretch that is true, and the column after its last."""
-    changes = np.diff(columns.astype(np.int8), prepend=0, append=0)
-    return np.flatnonzero(changes == 1), np.flatnonzero(changes == -1)
 
 
 def _title(alias: str | None, frames: pl.DataFrame, timed: pl.DataFrame) -> str:

@@ -1,0 +1,1 @@
+"""One HTML page about a study, to be opened in a browser: no server, no request."""
