@@ -120,6 +120,10 @@ class PatientUnknownError(PermanentError):
     """A patient id or alias names no visit of the study."""
 
 
+class FrameUnknownError(PermanentError):
+    """A frame id or the path of a picture names no frame of the study."""
+
+
 class DiskFullError(TransientError):
     """The disk has no room for what would be written."""
 

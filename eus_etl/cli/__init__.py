@@ -19,6 +19,7 @@ _COMMANDS = (
     review.regions,
     review.report,
     review.sync_check,
+    review.trace,
     release.release,
     files.evaluate,
     files.extract,

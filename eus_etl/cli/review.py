@@ -1,5 +1,6 @@
 """Commands for a person who looks at what was made."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,3 +123,23 @@ def report(study: "StudyConfig", session: "StudySession", out: Path | None) -> N
     page = report_page(facts, datetime.now().astimezone())
     write_atomically(file, page)
     click.echo(f"{len(facts.visits)} visits, {len(page) / 1e6:.1f} MB: {file}")
+
+
+@click.command()
+@with_session
+@click.argument("frame")
+@click.option("--deep", is_flag=True, help="Read the whole raw file, and compare its MD5.")
+@click.option("--json", "as_json", is_flag=True, help="All links, as JSON.")
+def trace(study: "StudyConfig", session: "StudySession", frame: str, deep: bool, as_json: bool) -> None:
+    """Lead from FRAME (a frame_id, or the path of a picture) back to its upload, and check each link.
+
+    Takes frames and pictures of releases too. Exits with 1 if a link no longer holds.
+    """
+    from eus_etl.commands.trace import links
+    from eus_etl.commands.trace.address import find
+    from eus_etl.commands.trace.said import lines
+
+    address = find(study, frame)
+    found = links.trace(study, session, address, deep=deep)
+    click.echo(links.as_json(address, found) if as_json else "\n".join(lines(address, found)))
+    sys.exit(1 if any(link.holds is False for link in found) else 0)

@@ -61,12 +61,7 @@ def _pairs(
     attributes: Mapping[str, object], families: Mapping[str, tuple[LabelConfig, ...]]
 ) -> Iterable[Interval]:
     """The two presses of each timer paired, with the problems that a pair shows by itself."""
-    known = {
-        label_key(spelling): (family, label.name)
-        for family, labels in families.items()
-        for label in labels
-        for spelling in (label.name, *label.spellings)
-    }
+    known = _known(families)
     presses: dict[tuple[str | None, str, int, str], dict[Edge, list[object]]] = {}
     # today's spelling sorts before older ones: read last, it is the one that stays of two alike
     for name in sorted(attributes, reverse=True):
@@ -81,6 +76,38 @@ def _pairs(
         interval = _interval(timer, found["start"], found["stop"])
         distinct[_but_for_spelling(interval)] = interval
     return distinct.values()
+
+
+def presses_of(
+    attributes: Mapping[str, object],
+    families: Mapping[str, tuple[LabelConfig, ...]],
+    label: str,
+    occurrence: int,
+) -> dict[str, str | None]:
+    """The attributes of an item that an interval of a configured label was read from, as they are written.
+
+    A value that is not a time is None: it may be any text.
+    """
+    known, found = _known(families), {}
+    for name in sorted(attributes):
+        key = timer_key(name)
+        if key is None or key.is_procedure or is_missing(attributes[name]):
+            continue
+        family, of_label, number, _ = _timer_of(key, known)
+        if family is not None and (of_label, number) == (label, occurrence):
+            value = attributes[name]
+            found[name] = str(value) if seconds_of(value) is not None else None
+    return found
+
+
+def _known(families: Mapping[str, tuple[LabelConfig, ...]]) -> Mapping[str, tuple[str, str]]:
+    """Keys of all spellings to family and label."""
+    return {
+        label_key(spelling): (family, label.name)
+        for family, labels in families.items()
+        for label in labels
+        for spelling in (label.name, *label.spellings)
+    }
 
 
 def _but_for_spelling(interval: Interval) -> tuple[object, ...]:
