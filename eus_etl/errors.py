@@ -112,6 +112,10 @@ class BlockedError(PermanentError):
     """What an asset is made from is not current, so it is not made."""
 
 
+class LeakError(PermanentError):
+    """A release holds frames of validation or test whose like is in training."""
+
+
 class OverlapError(PermanentError):
     """Intervals of labels that exclude one another overlap."""
 

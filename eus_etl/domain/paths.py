@@ -110,6 +110,10 @@ class StudyPaths:
         """Study-wide numbers of the dataset."""
         return self.data / "statistics.json"
 
+    def leak_sheets(self, release: str) -> Path:
+        """Masked pictures of a refused release that are too much alike, and a table of them."""
+        return self.pictures / "leaks" / release
+
     def contact_sheet(self, recipe: str) -> Path:
         """Masked thumbnails of one recipe, one row per label."""
         return self.pictures / f"contact_sheet_{recipe}.png"
@@ -258,6 +262,10 @@ class StudyPaths:
     def preprocessed_state(self) -> Path:
         """Manifests and rows of preprocessed videos: a folder a recipe, in it a folder a visit."""
         return self.state / "preprocessed"
+
+    def looks(self, recipe: str, patient_id: str) -> Path:
+        """What one visit's preprocessed images look like, for the search for leaks."""
+        return self.state / "looks" / recipe / f"{patient_id}.npz"
 
     def preprocessed_manifest(self, recipe: str, patient_id: str, video_id: str) -> Path:
         """What one recipe made of one video."""
