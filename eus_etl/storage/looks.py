@@ -1,6 +1,7 @@
 """Looks of preprocessed images, kept for the next search for leaks: one file per visit and recipe."""
 
 import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,11 @@ FORMAT = 1
 def load_looks(path: Path) -> tuple[list[str], Looks]:
     """The SHA-256 and the look of each image that is known; none where the file is of another format."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
             if int(kept["format"]) == FORMAT:
                 inside = np.unpackbits(kept["inside"], axis=1).reshape(-1, SIDE, SIDE).astype(np.bool_)
                 return [str(sha256) for sha256 in kept["sha256"]], Looks(kept["texture"], inside)
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         pass  # what cannot be read is computed again
     return [], Looks.joined([])
 

@@ -1,7 +1,7 @@
 """The search for leaks: held-out frames whose like is in training.
 
 For each frame of validation and test the nearest training frame, upright or mirrored. A rough search by
-matrix products compares everything with everything; the best of it is compared in detail.
+matrix products compares everything with everything; what is alike by that is compared in detail.
 """
 
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ frames of different people, with the same scanner too, beyond 0.39.
 
 _STRETCH = 256  # frames of a video of which the best one is looked at in detail
 _CANDIDATES = 6
+_WORTH_A_LOOK = 0.55  # rough likeness; that of copies is above 0.74
 _QUERIES, _TRAINING = 1024, 8192
 _UNIT = 254.0
 _FLAT = 8.0  # keeps a number that hardly differs between frames from counting much
@@ -56,11 +57,19 @@ class LeakReport:
         """The finding in a line."""
         return f"{self.leaking.height} of {self.held_out}"
 
+    @property
+    def sentence(self) -> str:
+        """The finding, for people."""
+        return (
+            f"{self.verdict} frames of validation and test look like a training frame, or are of a video or a"
+            " person in training."
+        )
+
 
 def find_leaks(frames: pl.DataFrame, looks: Looks, limit: float = LEAK_DISTANCE) -> LeakReport:
     """Look for each held-out frame's like in training, and for shared videos and persons.
 
-    Memory grows by some hundred bytes a frame; time with the product of training and held-out frames.
+    Memory grows by some 6 kB a frame; time with the product of training and held-out frames.
 
     Args:
         frames: ``frame_id, split, video`` (equal for equal files, in whatever visit: the MD5)``, person``
@@ -110,10 +119,10 @@ def _nearest(
     rough = _Rough(trained, _stretches(frames[training]))
     for start in range(0, len(held_out), _QUERIES):
         queries = looks.at(held_out[start : start + _QUERIES])
-        pairs, mirrored = rough.candidates(queries)
-        alike = np.empty(len(pairs), np.float64)
+        pairs, mirrored, alike = rough.candidates(queries)
         for flipped, shown in ((False, queries), (True, queries.mirrored())):
-            alike[mirrored == flipped] = likeness(shown, trained, pairs[mirrored == flipped])
+            worth = (mirrored == flipped) & (alike >= _WORTH_A_LOOK)
+            alike[worth] = likeness(shown, trained, pairs[worth])
         away = np.round(1 - np.minimum(alike, 1), _DECIMALS)
         # of equally near ones the first in training, so that every machine names the same
         order = np.lexsort((pairs[:, 1], away, pairs[:, 0]))
@@ -141,7 +150,7 @@ class _Rough:
     """
 
     def __init__(self, trained: Looks, stretches: NDArray[np.int64]) -> None:
-        pooled = trained.pooled().astype(np.int64)
+        pooled = trained.pooled().astype(np.int64)  # (frames, POOLED)
         count = len(pooled)
         self._mean = pooled.sum(axis=0) / count
         squares = (pooled * pooled).sum(axis=0) / count - self._mean**2
@@ -150,8 +159,12 @@ class _Rough:
         self._stretches = stretches
         self._ends = np.append(stretches[1:], count)
 
-    def candidates(self, queries: Looks) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Pairs (query, training frame), sorted, that may be alike; whether the query is mirrored in each."""
+    def candidates(self, queries: Looks) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]:
+        """Pairs (query, training frame), sorted by query, that may be alike.
+
+        Returns:
+            The pairs, whether the query is mirrored in each, and how alike they are, roughly.
+        """
         count = len(queries)
         upright, flipped = queries.pooled(), queries.mirrored().pooled()
         units = np.concatenate([self._unit(upright.astype(np.int64)), self._unit(flipped.astype(np.int64))])
@@ -170,7 +183,8 @@ class _Rough:
             pairs[rows, columns, 1] = start + (shown @ self._units[start : self._ends[stretch]].T).argmax(
                 axis=1
             )
-        return pairs.reshape(-1, 2), mirrored.ravel()
+        alike = np.maximum(np.take_along_axis(both, chosen, 1).astype(np.float64) / _UNIT**2, 0)
+        return pairs.reshape(-1, 2), mirrored.ravel(), alike.ravel()
 
     def _best_by_stretch(self, units: Singles) -> Singles:
         """(queries, stretches): the highest product with any frame of the stretch."""

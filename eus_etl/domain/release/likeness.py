@@ -32,6 +32,7 @@ _CLEAR, _TEXTURED = (
     0.1,
 )  # deviations of texture that is clearly there; real pictures hold a quarter of it
 _LIT = 8
+_AT_ONCE = 1024
 
 Floats = NDArray[np.float64]
 Bytes = NDArray[np.int8]
@@ -90,14 +91,17 @@ class Looks:
 
     def pooled(self) -> NDArray[np.uint8]:
         """(n, POOLED): where there is bright and where dark texture, so roughly that shifts change little."""
+        if len(self) > _AT_ONCE:
+            parts = [slice(at, at + _AT_ONCE) for at in range(0, len(self), _AT_ONCE)]
+            return np.concatenate([type(self)(self.texture[p], self.inside[p]).pooled() for p in parts])
         texture = self.texture.astype(np.int32)
         halves = [np.maximum(texture, 0), np.maximum(-texture, 0)]
-        parts = []
+        pooled = []
         for half in halves:
             smooth = _spread(_spread(half.astype(np.float64), 1), 1) / 81
             cells = smooth.reshape(len(texture), 8, SIDE // 8, 8, SIDE // 8)
-            parts.append(_added(cells, (2, 4)) / (SIDE // 8) ** 2)
-        strength = np.sqrt(np.concatenate([part.reshape(len(texture), -1) for part in parts], axis=1))
+            pooled.append(_added(cells, (2, 4)) / (SIDE // 8) ** 2)
+        strength = np.sqrt(np.concatenate([part.reshape(len(texture), -1) for part in pooled], axis=1))
         return np.asarray(np.rint(np.minimum(strength * 16, 255)), np.uint8)
 
 
