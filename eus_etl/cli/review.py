@@ -140,6 +140,7 @@ def trace(study: "StudyConfig", session: "StudySession", frame: str, deep: bool,
     from eus_etl.commands.trace.said import lines
 
     address = find(study, frame)
-    found = links.trace(study, session, address, deep=deep)
+    given = Path(frame) if Path(frame).is_file() else None
+    found = links.trace(study, session, address, deep=deep, given=given)
     click.echo(links.as_json(address, found) if as_json else "\n".join(lines(address, found)))
     sys.exit(1 if any(link.holds is False for link in found) else 0)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from eus_etl.commands.trace.address import Address
-from eus_etl.commands.trace.links import Link
+from eus_etl.commands.trace.link import Link
 
 _MARKS = {True: "ok", False: "BROKEN", None: "-"}
 _WIDTH = 6
