@@ -56,7 +56,7 @@ def card(
         _columns(columns),
         "## How it was made",
         _how(statistics, grouped_by_visit),
-        leaks,
+        f"- Leaks (`leaks.csv`): {leaks}",
         "## Left out",
         _left_out(statistics),
         "## Intended use",

@@ -1,7 +1,7 @@
 """Builds a release's folder beside its place, and publishes it."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import polars as pl
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.release.card import card
 from eus_etl.domain.release.croissant import croissant
+from eus_etl.domain.release.leaks import LeakReport
 from eus_etl.domain.release.splits import SPLIT_NAMES
 from eus_etl.domain.tables import catalog
 from eus_etl.domain.tables.schema import Table
@@ -54,13 +55,14 @@ def build(study: StudyConfig, draft: Draft, tell: Callable[[str], None]) -> Made
     paths, content, release = StudyPaths(study.root), draft.content, draft.record.release
     final, kept = paths.releases / release, kept_frames(paths, release)
     with atomic_path(kept) as partial:
-        rows = kept_rows(content, recipe_of(study, draft.rule))
-        rows.sink_parquet(partial, compression="zstd", maintain_order=True, row_group_size=ROWS_AT_ONCE)
+        back = kept_rows(content, recipe_of(study, draft.rule))
+        back.sink_parquet(partial, compression="zstd", maintain_order=True, row_group_size=ROWS_AT_ONCE)
     with folder_beside(final) as folder:
         tell(f"linking {content.frames.height} pictures")
-        put_pictures(paths, pl.read_parquet(kept), folder)
+        for rows in _slices(kept):
+            put_pictures(paths, rows, folder)
         tell("searching for leaks")
-        found = check_leaks(paths, release, _frames_to_compare(study, pl.read_parquet(kept)))
+        found = search_for_leaks(study, release, kept)
         tell("writing tables")
         tables = _tables(draft, release)
         tables["leaks.csv"] = (catalog.LEAKS, found.table.lazy())
@@ -78,14 +80,31 @@ def build(study: StudyConfig, draft: Draft, tell: Callable[[str], None]) -> Made
     return Made(found.sentence)
 
 
-def _frames_to_compare(study: StudyConfig, kept: pl.DataFrame) -> pl.DataFrame:
-    """What ``check_leaks`` takes: who is who by the study's table, whatever the ledger says."""
-    patients = read_csv(
-        StudyPaths(study.root).table(catalog.PATIENTS.name), catalog.patients(study.patients.columns)
-    )
-    return kept.with_columns(pl.col("path").str.split("/").list.first().alias("split")).join(
-        patients.select("patient_id", "subject_id"), on="patient_id", how="left", maintain_order="left"
-    )
+def search_for_leaks(study: StudyConfig, release: str, kept: Path) -> LeakReport:
+    """Compare held-out frames with training ones: who is who by the study's table, whatever the ledger says.
+
+    Args:
+        study: the configuration.
+        release: the release's id.
+        kept: file of its ``tables.KEPT_FRAMES``.
+
+    Raises:
+        LeakError: there are leaks.
+    """
+    paths = StudyPaths(study.root)
+    patients = catalog.patients(study.patients.columns)
+    people = read_csv(paths.table(patients.name), patients).select("patient_id", "subject_id")
+    split = pl.col("path").str.split("/").list.first().alias("split")
+    rows = pl.read_parquet(kept).with_columns(split)
+    rows = rows.join(people, on="patient_id", how="left", maintain_order="left")
+    return check_leaks(paths, release, rows)
+
+
+def _slices(table: Path) -> Iterator[pl.DataFrame]:
+    """The rows of a Parquet file, some at a time."""
+    rows = pl.scan_parquet(table)
+    for start in range(0, rows.select(pl.len()).collect().item(), ROWS_AT_ONCE):
+        yield rows.slice(start, ROWS_AT_ONCE).collect()
 
 
 def _tables(draft: Draft, release: str) -> dict[str, tuple[Table, pl.LazyFrame]]:
@@ -107,6 +126,7 @@ def _tables(draft: Draft, release: str) -> dict[str, tuple[Table, pl.LazyFrame]]
 def _write_tables(folder: Path, tables: Mapping[str, tuple[Table, pl.LazyFrame]]) -> None:
     for name, (table, rows) in tables.items():
         path = folder / name
+        path.parent.mkdir(exist_ok=True)
         if path.suffix == ".parquet":
             rows.sink_parquet(path, compression="zstd", maintain_order=True, row_group_size=ROWS_AT_ONCE)
         else:

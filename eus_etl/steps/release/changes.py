@@ -58,25 +58,39 @@ def _before(paths: StudyPaths, parent: Record) -> pl.DataFrame:
             "releases", f"the parent {parent.release} is gone", "restore its folder, or set `parent: none`"
         )
     try:
-        ids = pl.scan_parquet(kept).select("frame_id", "source_frame_id", "patient_id")
-        skipped = ("path", "subject", "visit", "video", "fold", "reasons", "mean", "std")
-        found = pl.scan_parquet(table).drop(*skipped)
-        rows = found.join(ids, on="frame_id").drop("frame_id").collect(engine="streaming")
+        ids = pl.scan_parquet(kept).select(
+            pl.col("frame_id").hash(), _frame("source_frame_id"), pl.col("patient_id").cast(pl.Categorical)
+        )
+        found = pl.scan_parquet(table)
+        others = ("frame_id", "path", "subject", "visit", "video", "reasons", "sha256")
+        texts = found.select(pl.selectors.string()).collect_schema().names()
+        labels = [name for name in texts if name not in others]
+        compared = found.select(
+            pl.col("frame_id").hash(),
+            pl.col(*labels).cast(pl.Categorical),
+            "label_certain",
+            pl.col("sha256").hash(),
+        )
+        rows = compared.join(ids, on="frame_id").drop("frame_id").collect(engine="streaming")
     except pl.exceptions.PolarsError:
         raise OutputLostError(parent.release, "its tables cannot be read", "restore its folder") from None
-    return rows.with_columns(pl.col("patient_id", "split", "status").cast(pl.Categorical))
+    return rows
+
+
+def _frame(column: str | pl.Expr) -> pl.Expr:
+    """64 bits that stand for a frame's id, as texts of millions do not fit into memory."""
+    return (pl.col(column) if isinstance(column, str) else column).hash().alias("frame")
 
 
 def _now(content: Content) -> pl.DataFrame:
     patient, video = pl.col("patient_id").cast(pl.String), pl.col("video_id").cast(pl.String)
-    return content.frames.select(
-        pl.format("{}/{}/{}", patient, video, "stem").alias("source_frame_id"),
-        patient.alias("patient_id").cast(pl.Categorical),
-        pl.col("split", "status").cast(pl.String).cast(pl.Categorical),
-        pl.col(*content.families).cast(pl.String),
+    rows = content.frames.lazy().select(
+        _frame(pl.format("{}/{}/{}", patient, video, "stem")),
+        pl.col("patient_id", "split", "status", *content.families).cast(pl.String).cast(pl.Categorical),
         "label_certain",
-        pl.col("sha256").bin.encode("hex"),
+        pl.col("sha256").bin.encode("hex").hash(),
     )
+    return rows.collect(engine="streaming")
 
 
 def _selections(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
@@ -103,13 +117,9 @@ def _visits(before: pl.DataFrame, now: pl.DataFrame, pseudonyms: Pseudonyms) -> 
 def _frames(before: pl.DataFrame, now: pl.DataFrame, families: Sequence[str]) -> list[str]:
     compared = ["label_certain", "status", "sha256", *families]
     # unequal heights: counted by joins, not by sets of a million ids
-    both = now.join(before, on="source_frame_id", suffix="_before")
+    both = now.join(before.drop("patient_id", "split"), on="frame", suffix="_before")
     differ = both.select(
-        (pl.col(name).cast(pl.String) != pl.col(f"{name}_before").cast(pl.String))
-        .fill_null(pl.col(name).is_null() != pl.col(f"{name}_before").is_null())
-        .sum()
-        .alias(name)
-        for name in compared
+        pl.col(name).ne_missing(pl.col(f"{name}_before")).sum().alias(name) for name in compared
     ).row(0, named=True)
     lines = [
         "## Frames",
@@ -124,8 +134,9 @@ def _frames(before: pl.DataFrame, now: pl.DataFrame, families: Sequence[str]) ->
         "",
     ]
     for family in families:
-        label, was = pl.col(family).fill_null("none"), pl.col(f"{family}_before").fill_null("none")
-        moved = both.filter(label != was).group_by(was.alias("was"), label.alias("is")).len()
+        label, was = pl.col(family), pl.col(f"{family}_before")
+        moved = both.filter(label.ne_missing(was)).group_by(was.alias("was"), label.alias("is")).len()
+        moved = moved.with_columns(pl.col("was", "is").cast(pl.String).fill_null("none"))
         rows = moved.sort("was", "is").iter_rows()
         lines += [f"- {family}: {was} to {now_is}: {count}" for was, now_is, count in rows]
     return [*lines, ""]

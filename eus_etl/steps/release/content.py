@@ -75,12 +75,16 @@ def choose(
         fits=patient.is_in(fitting) if rule.persons else pl.lit(value=True),
     )
     reasons = select_frames(flagged, rule)
-    taken = source.frames.filter(reasons.is_null())
-    assignment = _assign(study, rule, source, taken, ledger)
+    families = families_of(study, rule)
+    taken = source.frames.select("patient_id", *families).filter(reasons.is_null())
+    assignment = _assign(rule, source, taken, families, ledger)
     placed = _placed(assignment, pseudonyms, source.frames.schema["patient_id"])
-    frames = source.frames.join(placed.drop("grouped_by"), on="patient_id", how="left", maintain_order="left")
-    reasons = cap_persons(frames, reasons, rule.frames_per_person)
-    frames = frames.filter(reasons.is_null())
+    places = placed.drop("grouped_by")
+    people = source.frames.select("patient_id")
+    people = people.join(places, on="patient_id", how="left", maintain_order="left")
+    reasons = cap_persons(people, reasons, rule.frames_per_person)
+    frames = source.frames.drop("blocked").filter(reasons.is_null())
+    frames = frames.join(places, on="patient_id", how="left", maintain_order="left")
     columns = catalog.released_columns(rule.patient_columns, study.patients.columns)
     checked, dropped = _checked_cells(study, rule, source.patients)
     patients = _patients(frames, placed, checked, columns)
@@ -88,12 +92,12 @@ def choose(
     return Content(
         frames=frames,
         patients=patients,
-        labels=_labels(source.labels, frames, families_of(study, rule)),
+        labels=_labels(source.labels, frames, families),
         assignment=assignment,
         left_out=left_out(source.frames, reasons),
         cells_dropped=dropped,
         unreviewed=len(visits & source.unsigned),
-        families=families_of(study, rule),
+        families=families,
         columns=columns,
     )
 
@@ -165,15 +169,26 @@ def digest(content: Content) -> str:
     return found.hexdigest()
 
 
+def pictures_digest(content: Content) -> str:
+    """SHA-256 of the sorted hashes of the pictures."""
+    found, hashes = hashlib.sha256(), content.frames["sha256"].sort()
+    for start in range(0, len(hashes), ROWS_AT_ONCE):
+        found.update(b"".join(hashes.slice(start, ROWS_AT_ONCE)))
+    return found.hexdigest()
+
+
 def _frame_id() -> pl.Expr:
     number = pl.col("frame_index").cast(pl.String).str.zfill(FRAME_DIGITS)
     return pl.format("{}/{}/{}", pl.col("visit").cast(pl.String), pl.col("video").cast(pl.String), number)
 
 
 def _assign(
-    study: StudyConfig, rule: ReleaseConfig, source: Source, taken: pl.DataFrame, ledger: pl.DataFrame
+    rule: ReleaseConfig,
+    source: Source,
+    taken: pl.DataFrame,
+    families: Sequence[str],
+    ledger: pl.DataFrame,
 ) -> Assignment:
-    families = families_of(study, rule)
     visits = taken.select(pl.col("patient_id").cast(pl.String)).unique().sort("patient_id")
     of_visits = visits.join(source.patients, on="patient_id", how="left")
     labels = [

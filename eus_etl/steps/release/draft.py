@@ -11,7 +11,7 @@ from eus_etl.domain.release.selection import BLOCKED, UNREVIEWED
 from eus_etl.errors import ConfigError, PermanentError
 from eus_etl.settings import ReleaseConfig, StudyConfig
 from eus_etl.settings.secrets import secret_key
-from eus_etl.steps.release.content import Content, choose, digest, splits_rows
+from eus_etl.steps.release.content import Content, choose, digest, pictures_digest, splits_rows
 from eus_etl.steps.release.records import Record, read_ledger, records
 from eus_etl.steps.release.source import read_source, recipe_of
 from eus_etl.steps.release.statistics import statistics_of
@@ -65,9 +65,8 @@ def draft(study: StudyConfig, name: str, *, accept_unreviewed: bool = False) -> 
     paths, recipe = StudyPaths(study.root), recipe_of(study, rule)
     key = secret_key(rule.key_variable, f"releases.{name}.key_variable", "other pseudonyms")
     pseudonyms = Pseudonyms(study.study, key)
-    source = read_source(study, rule, pseudonyms)
     ledger = read_ledger(paths)
-    content = choose(study, rule, source, pseudonyms, ledger, accept_unreviewed=accept_unreviewed)
+    content, rejected = _chosen(study, rule, pseudonyms, ledger, accept_unreviewed)
     if content.frames.is_empty():
         to_sign = {UNREVIEWED, BLOCKED} & content.left_out.keys()
         raise PermanentError(
@@ -75,7 +74,7 @@ def draft(study: StudyConfig, name: str, *, accept_unreviewed: bool = False) -> 
             f"it would hold no frame: {_why_empty(content)}",
             _TO_SIGN if to_sign else "change the selection; docs/releases.md says what each reason means",
         )
-    statistics = statistics_of(study, rule, name, content, source.rejected)
+    statistics = statistics_of(study, rule, name, content, rejected)
     selection = rule.model_dump(mode="json", exclude={"parent"})
     facts = {
         "format": FORMAT,
@@ -84,7 +83,7 @@ def draft(study: StudyConfig, name: str, *, accept_unreviewed: bool = False) -> 
         "selection": selection,
         "recipe": [recipe, study.preprocess.recipes[recipe].fingerprint()],
         "key": pseudonyms.fingerprint,
-        "pictures": version_of(sorted(content.frames["sha256"].bin.encode("hex"))),
+        "pictures": pictures_digest(content),
         "frames": digest(content),
         "patients": version_of(content.patients.write_csv()),
         "labels": version_of(content.labels.write_csv()),
@@ -120,6 +119,19 @@ def draft(study: StudyConfig, name: str, *, accept_unreviewed: bool = False) -> 
         parent=parent,
         found=exists,
     )
+
+
+def _chosen(
+    study: StudyConfig,
+    rule: ReleaseConfig,
+    pseudonyms: Pseudonyms,
+    ledger: pl.DataFrame,
+    accept_unreviewed: bool,
+) -> tuple[Content, Mapping[str, object]]:
+    """The content, and what was rejected; the study's frames, which take the most memory, are let go."""
+    source = read_source(study, rule, pseudonyms)
+    content = choose(study, rule, source, pseudonyms, ledger, accept_unreviewed=accept_unreviewed)
+    return content, source.rejected
 
 
 def rule_of(study: StudyConfig, name: str) -> ReleaseConfig:
