@@ -28,6 +28,7 @@ _COMMANDS = (
     upkeep.verify,
     upkeep.gc,
     server.watch,
+    server.install_service,
 )
 
 

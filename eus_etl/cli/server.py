@@ -10,6 +10,7 @@ import click
 from eus_etl.cli.options import FILE, FOLDER, plain_errors
 
 _INTERVAL_S = 60.0
+_PORT = click.IntRange(1, 65535)
 
 
 @click.command()
@@ -48,6 +49,51 @@ def watch(once: bool, is_test: bool, configs: Path | None, alerts: Path | None) 
         if once:
             sys.exit(1 if outcome.failures else 0)
         time.sleep(_INTERVAL_S)
+
+
+@click.command("install-service")
+@click.option(
+    "--root", type=FOLDER, default=Path("/data"), show_default=True, help="Folder of the Dagster home."
+)
+@click.option(
+    "--configs", type=FOLDER, help="Folder of the studies' files. Default: `configs` below the root."
+)
+@click.option("--user", default="eus_etl", show_default=True, help="Whom the services run as.")
+@click.option("--port", type=_PORT, default=3000, show_default=True, help="Port of the page, on loopback.")
+@click.option("--code-port", type=_PORT, default=4266, show_default=True, help="Port of the code server.")
+@click.option("--guest-port", type=_PORT, help="Port of a second page that starts nothing. Default: none.")
+@click.option("--dry-run", is_flag=True, help="Only show the files.")
+@plain_errors
+def install_service(
+    root: Path,
+    configs: Path | None,
+    user: str,
+    port: int,
+    code_port: int,
+    guest_port: int | None,
+    dry_run: bool,
+) -> None:
+    """Write the systemd units of a server that starts with the machine. Starts nothing."""
+    from eus_etl.commands.install_service import Server, install, rendered
+
+    server = Server(
+        root=root.absolute(),
+        configs=(configs or root / "configs").absolute(),
+        user=user,
+        port=port,
+        code_port=code_port,
+        guest_port=guest_port,
+    )
+    if dry_run:
+        for path, text in rendered(server).items():
+            click.echo(f"# ---- {path}\n{text}")
+        return
+    for path in install(server):
+        click.echo(path)
+    click.echo(
+        "to start all of it, now and at each boot: "
+        "`systemctl daemon-reload && systemctl enable --now eus-etl.target`"
+    )
 
 
 def _test(file: Path) -> None:

@@ -21,8 +21,13 @@ _DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.d
 
 def dagster_home(study: StudyConfig) -> Path:
     """``$DAGSTER_HOME``, else ``dagster_home`` in the folder that holds the study's root."""
+    return named_home() or study.root.parent / "dagster_home"
+
+
+def named_home() -> Path | None:
+    """``$DAGSTER_HOME``; None where it is not set."""
     named = os.environ.get(HOME_VARIABLE)
-    return Path(named).expanduser() if named else study.root.parent / "dagster_home"
+    return Path(named).expanduser() if named else None
 
 
 def daemon_seen(home: Path) -> float | None:
@@ -79,10 +84,8 @@ def make_home_ready() -> None:
 
     Dagster's own processes do not take turns, so this happens before the studies are loaded.
     """
-    if named := os.environ.get(HOME_VARIABLE):
-        home = Path(named).expanduser()
-        if not is_ready(home):
-            open_instance(home).dispose()
+    if (home := named_home()) and not is_ready(home):
+        open_instance(home).dispose()
 
 
 def run_locks(instance: dg.DagsterInstance) -> Path:

@@ -16,12 +16,16 @@ import requests
 
 from benchmarks.support.hospitals.tiny_hospital import TinyHospital
 from benchmarks.support.places import DOCS
+from eus_etl.commands import install_service as systemd
+from eus_etl.commands.watch.of_services import silent_services
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.reconcile.local_session import StudySession
+from eus_etl.settings import AlertsConfig
+from eus_etl_tests.support.commands import call
 
 pytestmark = pytest.mark.slow
 
-PATIENCE_S = 120
+PATIENCE_S = 300
 
 
 def blocks(kind: str) -> list[str]:
@@ -36,10 +40,29 @@ def free_port() -> str:
         return str(server.getsockname()[1])
 
 
-class Server:
-    """The page's commands, with this machine's places in place of those in the page."""
+def unit_commands(server: "Server", name: str) -> str:
+    """What a service's unit starts, as a shell would write it."""
+    installed = systemd.Server(
+        root=server.hospital.folder,
+        configs=server.hospital.configs,
+        user="root",
+        port=int(server.places["3000"]),
+        code_port=int(server.places["4266"]),
+    )
+    text = systemd.rendered(installed)[systemd.UNITS / f"eus-etl-{name}.service"]
+    (command,) = re.findall("^ExecStart=(.*)$", text, re.MULTILINE)
+    return str(command)
 
-    def __init__(self, hospital: TinyHospital) -> None:
+
+class Server:
+    """The page's commands, with this machine's places in place of those in the page.
+
+    Args:
+        hospital: the hospital whose study is made.
+        by_units: start what the systemd units start instead of what the page says.
+    """
+
+    def __init__(self, hospital: TinyHospital, *, by_units: bool = False) -> None:
         self.hospital = hospital
         self.places = {
             "/data/dagster_home": str(hospital.home),
@@ -52,7 +75,11 @@ class Server:
         (hospital.folder / "workspace.server.yaml").write_text(self.placed(workspace))
         preparation, services = blocks("sh")
         self.preparation, self.services = self.placed(preparation), self.placed(services).strip().splitlines()
+        if by_units:
+            self.preparation = f"export DAGSTER_HOME={hospital.home}\n{unit_commands(self, 'home')}"
+            self.services = [unit_commands(self, name) for name in ("code", "daemon", "webserver")]
         self.environment = {**os.environ, **dict(re.findall(r"(\w+)=(\S+)", self.preparation))}
+        self.environment["EUS_ETL_CONFIGS"] = str(hospital.configs)
 
     def placed(self, text: str) -> str:
         for place, here in self.places.items():
@@ -88,8 +115,9 @@ class Server:
             return ""
 
 
-def test_the_services_as_written_make_a_study(tmp_path: Path) -> None:
-    server = Server(TinyHospital(tmp_path))
+@pytest.mark.parametrize("by_units", [False, True], ids=["by hand", "systemd"])
+def test_the_services_as_written_make_a_study(tmp_path: Path, by_units: bool) -> None:
+    server = Server(TinyHospital(tmp_path), by_units=by_units)
     server.prepare()
     with server.running(), open_instance(server.hospital.home) as instance:
         deadline = time.monotonic() + PATIENCE_S
@@ -97,6 +125,26 @@ def test_the_services_as_written_make_a_study(tmp_path: Path) -> None:
             log = (tmp_path / "services.log").read_text(errors="replace")
             assert time.monotonic() < deadline, log[-4000:]
             time.sleep(1)
+        answering = AlertsConfig(
+            record=tmp_path / "told.json",
+            webserver=f"http://127.0.0.1:{server.places['3000']}",
+            code_server=f"127.0.0.1:{server.places['4266']}",
+        )
+        assert list(silent_services(answering)) == []
+    assert [problem.word for problem in silent_services(answering)] == ["webserver", "code_server"]
+
+
+def test_the_install_commands_are_right(tmp_path: Path) -> None:
+    commands = [
+        line for block in blocks("console") for line in block.splitlines() if "install-service" in line
+    ]
+    assert len(commands) == 2
+    for command in commands:
+        options = shlex.split(
+            command.replace("/data", str(tmp_path / "data")).replace("/etc/eus-etl", str(tmp_path))
+        )
+        dry = [*options[1:], *["--dry-run"] * ("--dry-run" not in options)]
+        assert call(*dry).exit_code == 0
 
 
 def finished(server: Server, instance: object) -> bool:
