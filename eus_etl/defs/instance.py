@@ -8,7 +8,8 @@ from pathlib import Path
 import dagster as dg
 import yaml
 
-from eus_etl.errors import ConfigError
+from eus_etl.defs.keys import DECODING
+from eus_etl.errors import ConfigError, DatabaseError
 from eus_etl.settings import StudyConfig, shipped
 from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.files.locks import file_lock
@@ -59,7 +60,22 @@ def open_instance(home: Path) -> dg.DagsterInstance:
                 f"{home} cannot be created ({error.strerror})",
                 "set DAGSTER_HOME to a writable folder",
             ) from error
-        return opened(home)
+        instance = opened(home)
+        _size_pool(instance)
+        return instance
+
+
+def _size_pool(instance: dg.DagsterInstance) -> None:
+    """Give decoding as many places as there are cores, unless somebody has given it others.
+
+    One run stays free for what decodes nothing: an edit of a label does not wait for videos.
+    """
+    storage = instance.event_log_storage
+    if DECODING not in storage.get_concurrency_keys():
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        runs = instance.get_concurrency_config().run_queue_config
+        most = max(1, runs.max_concurrent_runs - 1) if runs and runs.max_concurrent_runs > 0 else cores
+        storage.set_concurrency_slots(DECODING, min(cores, most))
 
 
 def opened(home: Path) -> dg.DagsterInstance:
@@ -67,6 +83,7 @@ def opened(home: Path) -> dg.DagsterInstance:
 
     Raises:
         ConfigError: its settings are no settings, or another version of Dagster made its databases.
+        DatabaseError: its PostgreSQL does not answer.
     """
     try:
         return dg.DagsterInstance.from_config(str(home))
@@ -76,6 +93,14 @@ def opened(home: Path) -> dg.DagsterInstance:
             f"the instance in {home} cannot be opened ({type(error).__name__})",
             f"correct its {_SETTINGS}, or compare it with the one that comes with this package; if another "
             "version of Dagster made it, `dagster instance migrate`",
+        ) from None
+    except Exception as error:
+        if not type(error).__module__.startswith("dagster_postgres"):
+            raise
+        raise DatabaseError(
+            HOME_VARIABLE,
+            f"the PostgreSQL of the instance in {home} does not answer",
+            f"start it, and compare its address and password with {_SETTINGS}",
         ) from None
 
 

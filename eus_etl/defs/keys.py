@@ -21,6 +21,9 @@ ALIAS_TAG = "eus_etl/alias"
 SOURCES_GROUP, VISIT_GROUP, TABLES_GROUP, RELEASES_GROUP = "sources", "visit", "tables", "releases"
 """The stages, as groups of assets; the study is the first part of each key."""
 
+DECODING = "decoding"
+"""The pool of runs that decode videos: as many as there are cores at once."""
+
 DATA_VERSION_TAG = "dagster/data_version"
 TERMINAL_TAG = "eus_etl/terminal"
 """On runs started from a terminal, where someone is waiting: errors are shown at once, not retried."""

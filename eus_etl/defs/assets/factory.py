@@ -59,6 +59,7 @@ class StepSpec(Node):
         checks: names of the checks that its step reports, with what each says.
         code: the function that does the work: the page links to it.
         table: the table that it holds; of several, the main one; None where it holds none.
+        pool: the pool that its runs belong to; None for those that need no place in one.
         options: what a person chooses when asking for it, by name; None where there is nothing to choose.
     """
 
@@ -70,6 +71,7 @@ class StepSpec(Node):
     code: Callable[..., StepResult]
     table: Table | None = None
     options: Mapping[str, dg.Field] | None = None
+    pool: str | None = None
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -122,6 +124,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
         check_specs=checks,
         config_schema=dict(spec.options) if spec.options else None,
         retry_policy=_RETRIES,
+        pool=spec.pool,
         can_subset=True,  # otherwise Dagster expects check results of assets that are left alone
     )
     def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]  # dagster reads the annotation and knows only the bare name

@@ -10,7 +10,7 @@ import dagster as dg
 from eus_etl.defs.assets.checks import or_broken, or_look
 from eus_etl.defs.assets.factory import StepSpec
 from eus_etl.defs.assets.names import Asset
-from eus_etl.defs.keys import asset_key, asset_keys
+from eus_etl.defs.keys import DECODING, asset_key, asset_keys
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables import catalog
 from eus_etl.settings import StudyConfig
@@ -160,6 +160,7 @@ def frames(study: StudyConfig) -> StepSpec:
         deps=asset_keys(study.study, Asset.RAW_VIDEOS),
         code_version=version_of(FRAMES_FORMAT, study.extraction.fingerprint(), study.reading.fingerprint()),
         description="Images and cell statistics of every kept frame: the only place that decodes video.",
+        pool=DECODING,
         kinds=frozenset({"video", "jpeg"}),
         checks={"images_equal_rows": or_broken("there are as many images on the disk as rows")},
         table=catalog.EXTRACTED,

@@ -1,0 +1,96 @@
+"""Debian's PostgreSQL on loopback, in a folder of its own."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+PASSWORD_VARIABLE = "EUS_ETL_POSTGRES_PASSWORD"  # noqa: S105 - its name
+PASSWORD = "a password of the tests"  # noqa: S105
+USER = DATABASE = "eus_etl"
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name) or next(
+        map(str, sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))), None
+    )
+    if found is None:
+        pytest.skip(f"needs PostgreSQL's {name}: apt-get install postgresql")
+    return found
+
+
+class Postgres:
+    """A server that can be stopped and started again.
+
+    Attributes:
+        port: where it listens, on loopback.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.port = 0
+        self._folder = folder
+        # it refuses to run as root
+        self._user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        if os.geteuid() == 0:
+            shutil.chown(folder, self._user)
+        secret = folder / "password"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o644)
+        self._run(
+            "initdb", "-D", folder / "data", "-U", USER, f"--pwfile={secret}", "-A", "scram-sha-256", "-N"
+        )
+
+    def start(self) -> None:
+        """Start it, at the same port as before."""
+        if not self.port:
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                self.port = free.getsockname()[1]
+        options = f"-p {self.port} -h 127.0.0.1 -k '' -F"
+        self._run(
+            "pg_ctl", "-D", self._folder / "data", "-l", self._folder / "log", "-o", options, "-w", "start"
+        )
+
+    def stop(self) -> None:
+        """Stop it at once."""
+        self._run("pg_ctl", "-D", self._folder / "data", "-m", "immediate", "-w", "stop")
+
+    def make_database(self) -> None:
+        """Make the database that the settings name."""
+        arguments = ["-h", "127.0.0.1", "-p", str(self.port), "-U", USER, DATABASE]
+        self._run("createdb", *arguments, PGPASSWORD=PASSWORD)
+
+    def _run(self, program: str, *arguments: str | Path, **environment: str) -> None:
+        # output to a file: the server would keep a pipe open
+        with (self._folder / "commands.log").open("ab") as log:
+            done = subprocess.run(
+                [_program(program), *arguments],
+                user=self._user if os.geteuid() == 0 else None,
+                cwd=self._folder,
+                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **environment},
+                stdout=log,
+                stderr=log,
+                check=False,
+            )
+        assert done.returncode == 0, (self._folder / "commands.log").read_text()
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A running server with an empty database, until the block ends."""
+    _program("initdb")
+    with tempfile.TemporaryDirectory(prefix="eus_etl_postgres") as folder:
+        server = Postgres(Path(folder))
+        server.start()
+        try:
+            server.make_database()
+            yield server
+        finally:
+            if (Path(folder) / "data" / "postmaster.pid").exists():
+                server.stop()
