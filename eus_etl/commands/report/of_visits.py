@@ -61,7 +61,7 @@ def visits(facts: StudyFacts) -> Markup:
                 Cell.number(visit.frames),
                 Cell.share(visit.frames - visit.disturbed, visit.frames),
                 Cell.share(visit.certain, visit.frames),
-                Cell("by hand" if visit.synced else "needed" if visit.flagged else ""),
+                Cell("sync.csv" if visit.synced else "needed" if visit.flagged else ""),
                 Cell.number(sum(visit.status.rejected.values())),
                 Cell("blocked" if visit.blocked else ""),
                 Cell(f"{step}: {why}" if step else visit.lost or why),

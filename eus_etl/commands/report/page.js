@@ -29,6 +29,13 @@ for (const field of document.querySelectorAll("input[type=search]")) {
     }
   });
 }
+// on a phone each cell stands behind the title of its column
+for (const table of document.querySelectorAll("table.cards")) {
+  const titles = [...table.tHead.rows[0].cells].map((head) => head.textContent);
+  for (const row of table.tBodies[0].rows) {
+    for (const cell of row.cells) cell.dataset.title = titles[cell.cellIndex];
+  }
+}
 const opened = () => {
   const target = document.getElementById(location.hash.slice(1));
   if (target instanceof HTMLDetailsElement) target.open = true;

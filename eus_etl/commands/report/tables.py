@@ -8,6 +8,8 @@ from eus_etl.domain.plots.timeline import clock
 
 _SEARCHED = 12
 """Tables with more rows can be searched."""
+_NARROW = 3
+"""Columns that a phone has room for; rows of wider tables become cards there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,12 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[Cell]], note: str = "")
             search if len(rows) > _SEARCHED else None,
             element(
                 "div",
-                element("table", element("thead", element("tr", *head)), element("tbody", *body)),
+                element(
+                    "table",
+                    element("thead", element("tr", *head)),
+                    element("tbody", *body),
+                    class_="cards" if len(titles) > _NARROW else None,
+                ),
                 class_="scroll",
             ),
             element("p", note, class_="note") if note else None,
