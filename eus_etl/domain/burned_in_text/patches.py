@@ -1,8 +1,9 @@
 """Chooses from pictures in a row the patches that a reader of text should see.
 
-From each picture the place that most newly looks like text, at the scale of its letters: so what shows for a
-single picture is read, wherever it is. From each second or so the places that most look like text among what
-stays put. A patch is a fiftieth of a picture, which is what makes it possible to look at every picture.
+From each picture the place that most newly looks like text, at the scale of its letters, and more places where
+that is unusual: so what shows for a single picture is read, wherever it is. From each few seconds the places
+that most look like text among what stays put. A patch is a fiftieth of a picture, which is what makes it
+possible to look at every picture.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +12,6 @@ from itertools import islice
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from eus_etl.domain.burned_in_text.likeness import (
     CELL_PX,
@@ -31,6 +31,11 @@ _STILL = 16
 _STILL_PATCHES = 3
 # what a picture without text shows at its most text-like place, at least
 _LEAST_USUAL = 4.0
+# twice what is usual is rare without text: then more than one place of a picture is read
+_UNUSUAL = 2.0
+_NEW_PATCHES = 4
+# grey levels over which a patch is spread at most; more would make letters of speckle
+_LEAST_CONTRAST = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +86,21 @@ def _stretches(pictures: Iterator[Picture]) -> Iterator[list[Picture]]:
 
 
 def _new_patches(pictures: Sequence[Picture], first: int) -> Iterator[Patch]:
-    """One patch of each picture: at full size, or halved where the strokes are thick."""
+    """A patch of each picture, at full size, or halved where strokes are thick; more where it is unusual."""
     scaled = [pictures, [_halved(picture) for picture in pictures]]
     new = [novelty(np.stack([likeness(picture) for picture in of_scale])) for of_scale in scaled]
-    tops = [maps.reshape(len(pictures), -1).max(axis=1) for maps in new]
-    usual = [max(_LEAST_USUAL, float(np.median(top))) for top in tops]
+    usual = [max(_LEAST_USUAL, float(np.median(maps.max(axis=(1, 2))))) for maps in new]
     for number in range(len(pictures)):
-        which = int(tops[1][number] / usual[1] > tops[0][number] / usual[0])
-        where = _peak(new[which][number])
-        yield _cut(
-            scaled[which][number],
-            where,
-            span=(first + number, first + number + 1),
-            scale=1 + which,
-            new=float(tops[which][number] / usual[which]),
-        )
+        left = [maps[number] / level for maps, level in zip(new, usual, strict=True)]
+        for turn in range(_NEW_PATCHES):
+            which = int(left[1].max() > left[0].max())
+            top = float(left[which].max())
+            if turn and top < _UNUSUAL:
+                break
+            span = first + number, first + number + 1
+            patch = _cut(scaled[which][number], _peak(left[which]), span=span, scale=1 + which, new=top)
+            yield patch
+            _take(left[which], patch)
 
 
 def _still_patches(pictures: Sequence[Picture], first: int) -> Iterator[Patch]:
@@ -107,9 +112,14 @@ def _still_patches(pictures: Sequence[Picture], first: int) -> Iterator[Patch]:
             return
         patch = _cut(page, _peak(left), span=(first, first + len(pictures)), scale=1, new=0.0)
         yield patch
-        rows = slice(max(0, patch.y // CELL_PX - 1), (patch.y + PATCH_H) // CELL_PX + 1)
-        cols = slice(max(0, patch.x // CELL_PX - 2), (patch.x + PATCH_W) // CELL_PX + 2)
-        left[rows, cols] = 0
+        _take(left, patch)
+
+
+def _take(left: Likeness, patch: Patch) -> None:
+    """Leave a patch's cells out of what may be chosen next, at its own scale."""
+    row, col = patch.y // patch.scale // CELL_PX, patch.x // patch.scale // CELL_PX
+    rows = slice(max(0, row - 1), row + PATCH_H // CELL_PX + 1)
+    left[rows, max(0, col - 2) : col + PATCH_W // CELL_PX + 2] = 0
 
 
 def _peak(values: Likeness) -> tuple[int, int]:
@@ -124,8 +134,15 @@ def _cut(picture: Picture, cell: tuple[int, int], *, span: tuple[int, int], scal
     row, col = cell
     x = max(0, min(col * CELL_PX + CELL_PX // 2 - PATCH_W // 2, width - PATCH_W))
     y = max(0, min(row * CELL_PX + CELL_PX // 2 - PATCH_H // 2, height - PATCH_H))
-    piece: NDArray[np.uint8] = picture[y : y + PATCH_H, x : x + PATCH_W].copy()
+    piece = _spread(picture[y : y + PATCH_H, x : x + PATCH_W])
     return Patch(*span, x * scale, y * scale, scale, piece, new)
+
+
+def _spread(piece: Picture) -> Picture:
+    """The piece with full contrast: dark letters on dark tissue are read better."""
+    low, high = (float(level) for level in np.percentile(piece, (1, 99)))
+    factor = 255 / max(_LEAST_CONTRAST, high - low)
+    return np.asarray(cv2.convertScaleAbs(np.maximum(piece, low), alpha=factor, beta=-low * factor), np.uint8)
 
 
 def _halved(picture: Picture) -> Picture:
