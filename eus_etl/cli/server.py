@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from eus_etl.cli.options import FILE, FOLDER, plain_errors
+from eus_etl.errors import EusEtlError
 
 _INTERVAL_S = 60.0
 _PORT = click.IntRange(1, 65535)
@@ -39,15 +40,21 @@ def watch(once: bool, is_test: bool, configs: Path | None, alerts: Path | None) 
         _test(file)
         return
     while True:
-        outcome = watch_once(folder, load_alerts(file), time.time())
-        for problem in outcome.problems:
-            click.echo(problem.line)
-        for message in outcome.sent:
-            click.echo(f"told: {message.subject}")
-        for failure in outcome.failures:
-            click.echo(f"eus-etl: {failure}", err=True)
-        if once:
-            sys.exit(1 if outcome.failures else 0)
+        try:
+            outcome = watch_once(folder, load_alerts(file), time.time())
+        except EusEtlError as error:
+            if once:
+                raise
+            click.echo(f"eus-etl: {error}", err=True)
+        else:
+            for problem in outcome.problems:
+                click.echo(problem.line)
+            for message in outcome.sent:
+                click.echo(f"told: {message.subject}")
+            for failure in outcome.failures:
+                click.echo(f"eus-etl: {failure}", err=True)
+            if once:
+                sys.exit(1 if outcome.failures else 0)
         time.sleep(_INTERVAL_S)
 
 

@@ -40,7 +40,7 @@ def free_port() -> str:
         return str(server.getsockname()[1])
 
 
-def unit_commands(server: "Server", name: str) -> str:
+def unit_command(server: "Server", name: str, key: str = "ExecStart") -> str:
     """What a service's unit starts, as a shell would write it."""
     installed = systemd.Server(
         root=server.hospital.folder,
@@ -50,7 +50,7 @@ def unit_commands(server: "Server", name: str) -> str:
         code_port=int(server.places["4266"]),
     )
     text = systemd.rendered(installed)[systemd.UNITS / f"eus-etl-{name}.service"]
-    (command,) = re.findall("^ExecStart=(.*)$", text, re.MULTILINE)
+    (command,) = re.findall(f"^{key}=(.*)$", text, re.MULTILINE)
     return str(command)
 
 
@@ -76,8 +76,10 @@ class Server:
         preparation, services = blocks("sh")
         self.preparation, self.services = self.placed(preparation), self.placed(services).strip().splitlines()
         if by_units:
-            self.preparation = f"export DAGSTER_HOME={hospital.home}\n{unit_commands(self, 'home')}"
-            self.services = [unit_commands(self, name) for name in ("code", "daemon", "webserver")]
+            self.preparation = (
+                f"export DAGSTER_HOME={hospital.home}\n{unit_command(self, 'code', 'ExecStartPre')}"
+            )
+            self.services = [unit_command(self, name) for name in ("code", "daemon", "webserver")]
         self.environment = {**os.environ, **dict(re.findall(r"(\w+)=(\S+)", self.preparation))}
         self.environment["EUS_ETL_CONFIGS"] = str(hospital.configs)
 

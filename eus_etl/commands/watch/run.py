@@ -183,8 +183,8 @@ def _look_at_home(look: Look, home: Path, studies: Sequence[StudyConfig], now: f
                 kind="daemon",
                 study="",
                 word="dagster-daemon",
-                detail="there is no Dagster home yet",
-                look="`eus-etl init-home`, then start the services",
+                detail="there is no Dagster home",
+                look="mount its disk; on a new server, start the services, which make it",
             )
             return
         with opened(home) as instance:
