@@ -101,6 +101,9 @@ class AlertsConfig(Model):
         pattern=r"^https?://[^\s]+$",
         description="Address of Dagster's page as its readers reach it, for links; null for none.",
     )
+    aliases: bool = Field(
+        default=True, description="Whether messages name aliases; false where they leave the hospital."
+    )
     webserver: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s]+$",

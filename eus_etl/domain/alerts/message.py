@@ -65,21 +65,21 @@ def compose(problems: Sequence[Problem], config: AlertsConfig) -> Message:
 def _lines(of_visit: Sequence[Problem], config: AlertsConfig) -> list[str]:
     """Those with a detail one by one, the others counted by word."""
     lines = [
-        f"- {_subject(problem)}{problem.word}{_detail(problem, config)}"
+        f"- {_subject(problem, config)}{problem.word}{_detail(problem, config)}"
         for problem in of_visit
         if problem.detail
     ]
     plain = [problem for problem in of_visit if not problem.detail]
     if plain:
         words = ", ".join(f"{count} {word}" for word, count in Counter(p.word for p in plain).items())
-        lines.append(f"- {_subject(plain[0])}{words}{_link(plain[0], config)}")
+        lines.append(f"- {_subject(plain[0], config)}{words}{_link(plain[0], config)}")
     return lines
 
 
-def _subject(problem: Problem) -> str:
+def _subject(problem: Problem, config: AlertsConfig) -> str:
     if not problem.visit:
         return ""
-    alias = f" ({problem.alias})" if problem.alias else ""
+    alias = f" ({problem.alias})" if problem.alias and config.aliases else ""
     return f"visit {problem.visit}{alias}: "
 
 

@@ -33,6 +33,12 @@ def test_it_names_visit_alias_and_link() -> None:
     )
 
 
+def test_aliases_can_be_left_out() -> None:
+    found = Problem(kind="failed_run", study="eusml", visit="1111", alias="Brisk-Heron-1", word="visit")
+    assert "Heron" in compose([found], CONFIG).body
+    assert "Heron" not in compose([found], CONFIG.model_copy(update={"aliases": False})).body
+
+
 def test_it_counts_what_a_visit_has_many_of() -> None:
     found = [
         Problem(kind="label_problem", study="eusml", visit="1111", word=word, apart=str(number))
