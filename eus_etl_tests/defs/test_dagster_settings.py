@@ -72,6 +72,14 @@ def test_runs_that_decode_are_of_the_pool_and_others_are_not(tmp_path: Path) -> 
     assert {name for name, pool in pools.items() if pool == DECODING} == {"eusml__frames"}
 
 
+def test_a_run_holds_no_place_in_the_database_that_a_crash_could_leave(finished_hospital: Path) -> None:
+    with open_instance(finished_hospital / "dagster_home") as instance:
+        assert instance.event_log_storage.get_concurrency_run_ids() == set()
+        granularity = instance.get_concurrency_config().pool_config.pool_granularity
+        assert granularity is not None
+        assert granularity.value == "run"
+
+
 @pytest.mark.slow
 def test_they_hold_on_postgresql_and_a_study_is_made_and_kept(
     tmp_path: Path, server: Postgres, monkeypatch: pytest.MonkeyPatch
