@@ -20,6 +20,7 @@ from eus_etl.domain.frame_table import (
 )
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.quality.scores import SCORES, assess_frames
+from eus_etl.domain.screen.entering import parse_rows
 from eus_etl.domain.screen.region import NO_POLYGON, parse_polygon
 from eus_etl.domain.sync_rows import doubted_videos, of_known_videos
 from eus_etl.domain.tables.catalog import EXTRACTED, FRAME_TABLE, LABELS, LAYOUTS, VIDEOS
@@ -144,6 +145,7 @@ def _assess(extracted: list[ExtractedVideo], layouts: pl.DataFrame, config: Qual
                 )
                 polygon, screen = stretches.select("polygon", "screen").row(0)
                 own = frames[rows]
+                covered = np.concatenate([parse_rows(text) for text in stretches["covered_rows"]])
                 scores = assess_frames(
                     _cells_of(grids[segment], rows),
                     parse_polygon(polygon) if polygon else NO_POLYGON,
@@ -151,6 +153,7 @@ def _assess(extracted: list[ExtractedVideo], layouts: pl.DataFrame, config: Qual
                     own["decode_error"].to_numpy(),
                     config,
                     screen,
+                    np.isin(rows, covered),
                 )
                 assessed.append(scores.with_columns(own["frame_id"]).select(list(schema)))
     return pl.concat(assessed)

@@ -26,8 +26,10 @@ from eus_etl.domain.screen.region_overrides import Shown, rows_that_hold, signs_
 from eus_etl.domain.tables.catalog import LAYOUTS, REGIONS, VIDEOS
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import QualityConfig, StudyConfig
+from eus_etl.steps.entering import Entering, Stretch
 from eus_etl.steps.observation.known_screens import KNOWN_SCREENS, share_of_screens
 from eus_etl.steps.result import Check, StepResult, version_of
+from eus_etl.steps.text_check.check import text_reader
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos, read_image
 from eus_etl.storage.files.atomic import remove_partials, write_atomically
 from eus_etl.storage.files.listing import listed
@@ -78,8 +80,10 @@ def find_regions(
 
     Raises:
         FramesMissingError: an extracted image is gone.
+        TextReaderError: what reads the text on pictures is missing or fails.
     """
     paths = StudyPaths(study.root)
+    entering = Entering(paths, text_reader(study), strict=study.preprocess.text_check.strict)
     screens = REGIONS.empty() if screens is None else screens
     by_hand = pl.concat([corrections, screens])
     rejected: list[Rejection] = []
@@ -101,6 +105,9 @@ def find_regions(
         for one in shown:
             decision = decided[one.layout.signature]
             row = _layout_row(patient_id, video.video_id, one, decision)
+            row |= entering.columns(
+                Stretch.of(one.layout_id, one.layout, one.grid, one.frames), decision.region
+            )
             row["inpainted"] = study.regions.marks == "inpaint" and bool(decision.marks.boxes)
             row["overlay"] = _draw_outline(paths, patient_id, one.layout_id, one.grid, decision.region)
             rows.append(row)
@@ -119,8 +126,9 @@ def find_regions(
             "by_hand": part.filter(pl.col("found_by") == "regions.csv").height,
             "signed_off": int(part["signed_off"].sum()),
             "corrections_rejected": sum(row.reason == "bad_polygon" for row in rejected),
-            "images_read": images_read,
+            "images_read": images_read + entering.images_read,
             "videos_decoded": 0,
+            **entering.notes(),
         },
         checks=(
             Check(

@@ -168,7 +168,7 @@ def frames(study: StudyConfig) -> StepSpec:
     )
 
 
-REGIONS_FORMAT = 4
+REGIONS_FORMAT = 5
 
 
 def regions(study: StudyConfig) -> StepSpec:
@@ -183,7 +183,12 @@ def regions(study: StudyConfig) -> StepSpec:
         step=step,
         code=find_regions,
         deps=asset_keys(study.study, Asset.FRAMES, REGION_ROWS, KNOWN_SCREENS),
-        code_version=version_of(REGIONS_FORMAT, study.regions.fingerprint()),
+        code_version=version_of(
+            REGIONS_FORMAT,
+            study.regions.fingerprint(),
+            _text_reader_of(study),
+            study.preprocess.text_check.strict,
+        ),
         description="Display layouts and the ultrasound region of each.",
         kinds=frozenset({"parquet"}),
         checks={
@@ -196,7 +201,7 @@ def regions(study: StudyConfig) -> StepSpec:
     )
 
 
-FRAME_TABLE_FORMAT = 3
+FRAME_TABLE_FORMAT = 4
 
 
 def frame_table(study: StudyConfig) -> StepSpec:

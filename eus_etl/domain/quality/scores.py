@@ -29,6 +29,7 @@ REASONS = (
     "optical_view",
     "split_layout",
     "report_screen",
+    "overlay",
     "low_contact",
     "decode_error",
 )
@@ -75,12 +76,13 @@ def assess_frames(
     decode_error: Flags,
     config: QualityConfig,
     screen: Screen = "ultrasound",
+    covered: Flags | None = None,
 ) -> pl.DataFrame:
     """Scores and reasons of the frames of one layout, one row per frame in the grid's order.
 
-    A frame without an ultrasound picture (``no_signal``, ``optical_view``, ``report_screen``) gets no reason
-    that needs one: not frozen, duplicate, blurred, color mode or low contact. ``decode_error``
-    goes with any other.
+    A frame without an ultrasound picture (``no_signal``, ``optical_view``, ``report_screen``), or with
+    something else on it (``overlay``), gets no reason that needs one: not frozen, duplicate, blurred, color
+    mode or low contact. ``decode_error`` goes with any other.
 
     Args:
         grid: the layout's cells.
@@ -90,6 +92,7 @@ def assess_frames(
         config: thresholds.
         screen: what the layout shows: ``split_layout`` holds for every frame of ``split``, ``report_screen``
             and nothing but ``decode_error`` beside it for every frame of ``report``.
+        covered: in which frames something else is in the region; None for none.
 
     Returns:
         Columns ``SCORES`` in the units of ``tables.catalog.FRAME_TABLE``, null where a score has no value.
@@ -103,7 +106,8 @@ def assess_frames(
     dark = (scores.brightness < config.no_signal_brightness) | (scores.contrast < config.no_signal_contrast)
     no_signal = dark & ~report
     optical_view = ~dark & ~report & (outside_color > config.optical_outside_fraction)
-    ultrasound = ~no_signal & ~optical_view & ~report
+    overlay = np.zeros(grid.frames, np.bool_) if covered is None else covered & ~report
+    ultrasound = ~no_signal & ~optical_view & ~report & ~overlay
     # a shadow lowers sharpness and brightness by the same share, so their ratio stays
     sharpness_z = robust_log_z(scores.sharpness / np.maximum(scores.brightness, 1), ultrasound)
     static_s = frozen_lengths(scores.motion, video_s, ultrasound, config.frozen_motion)
@@ -119,6 +123,7 @@ def assess_frames(
         "optical_view": optical_view,
         "split_layout": np.full(grid.frames, screen == "split"),
         "report_screen": report,
+        "overlay": overlay,
         "low_contact": ultrasound & (shadow_fraction > config.low_contact_fraction),
         "decode_error": decode_error,
     }

@@ -29,7 +29,7 @@ FRAME_TABLE = Table(
             "reasons",
             TEXT,
             "|-joined: no_signal, frozen, duplicate, blurred, color_mode, optical_view, split_layout, "
-            "report_screen, low_contact, decode_error; empty for none",
+            "report_screen, overlay, low_contact, decode_error; empty for none",
         ),
         Column("brightness", NUMBER, "mean grey level inside the region", "grey levels"),
         Column("contrast", NUMBER, "standard deviation of grey inside the region", "grey levels"),

@@ -49,6 +49,13 @@ LAYOUTS = Table(
             BOOLEAN,
             "a person has reviewed the region: signed_off in a row of regions.csv that names visit and video",
         ),
+        Column(
+            "covered_rows",
+            TEXT,
+            "rows of the segment's grid in which something else enters the region (a label, a window, a page,"
+            " a code): first-last first-last ...; these frames are not preprocessed",
+        ),
+        Column("covered_boxes", TEXT, "boxes around what enters: x,y,w,h x,y,w,h ..."),
         Column("overlay", TEXT, "picture of the outline on a blank screen, below the study's root"),
     ),
 )

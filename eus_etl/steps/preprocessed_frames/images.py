@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 import polars as pl
 
 from eus_etl.domain.images.codec import encode_png
 from eus_etl.domain.images.threads import one_thread_a_picture
 from eus_etl.domain.preprocess import Preprocessor
+from eus_etl.domain.screen.entering import parse_rows
 from eus_etl.domain.screen.overlays import parse_boxes
 from eus_etl.domain.screen.region import parse_polygon
 from eus_etl.domain.tables.catalog import PREPROCESSED
@@ -97,14 +99,16 @@ def _kept(job: Job) -> dict[str, dict[str, object]]:
 
 
 def _tasks(job: Job) -> Iterator[_Task]:
-    """One task per frame with a region."""
+    """One task per frame with a region that nothing else covers."""
     segments = dict(job.video.segments())
     found = job.layouts.drop_nulls("polygon")
     for layout in found.to_dicts():
         size = layout["width"], layout["height"]
         marks = parse_boxes(layout["marks"]) if layout["inpainted"] else ()
         preprocessor = Preprocessor(parse_polygon(layout["polygon"]), *size, job.recipe, marks)
-        frames = segments[layout["segment"]][layout["first_row"] : layout["last_row"] + 1]
+        rows = np.arange(layout["first_row"], layout["last_row"] + 1)
+        # what is covered by something else is left out: a mask of it would depend on finding all of it
+        frames = segments[layout["segment"]][np.setdiff1d(rows, parse_rows(layout["covered_rows"]))]
         for frame_id, path in frames.select("frame_id", "path").iter_rows():
             yield _Task(layout["layout_id"], preprocessor, frame_id, path)
 

@@ -19,7 +19,7 @@ from eus_etl.storage.files.atomic import sync_folder
 from eus_etl.storage.outputs import count_files
 from eus_etl.storage.tables.table_files import read_part
 
-FORMAT = 4
+FORMAT = 5
 """Increased when the same input gives other images or rows."""
 
 

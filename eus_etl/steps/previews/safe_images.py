@@ -25,7 +25,7 @@ def mask_facts(layouts: pl.DataFrame) -> list[list[object]]:
     Args:
         layouts: ``tables.LAYOUTS`` of the video.
     """
-    facts = ("layout_id", "segment", "first_row", "last_row", "width", "height", "polygon")
+    facts = ("layout_id", "segment", "first_row", "last_row", "width", "height", "polygon", "covered_rows")
     inpainted = pl.when("inpainted").then("marks")
     return [list(row) for row in layouts.select(*facts, inpainted).rows()]
 
