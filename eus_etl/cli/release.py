@@ -27,7 +27,7 @@ def release(
     """Make a release: masked pictures in three splits, tables and a card, in a folder that never changes."""
     from eus_etl import terminal
     from eus_etl.commands.show_release import lines_of, tables_of
-    from eus_etl.defs.reconcile.request import draft_release, request_release, visits_behind
+    from eus_etl.defs.reconcile.request import draft_release, request_release
 
     if dry_run:
         draft = draft_release(session, name, accept_unreviewed=accept_unreviewed)
@@ -37,12 +37,6 @@ def release(
             click.echo(line)
         return
     report = request_release(session, name, accept_unreviewed=accept_unreviewed)
-    if behind := visits_behind(session):
-        click.echo(
-            f"eus-etl: warning: {behind} visits are not current, so what was last made of them was taken. "
-            "What to do: `eus-etl run`, then release again",
-            err=True,
-        )
     for failed in report.failed:
         click.echo(f"eus-etl: {failed.error}", err=True)
     for made in report.made:

@@ -18,6 +18,7 @@ def call(hospital: TinyHospital, *arguments: str) -> Result:
     return CliRunner().invoke(main, [*arguments, "--config", str(hospital.config)])
 
 
+@pytest.mark.slow
 def test_a_study_is_released_once_its_tables_are_current(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,6 +53,14 @@ def test_a_study_is_released_once_its_tables_are_current(
     frames = pl.read_parquet(folder / "frames.parquet")
     assert frames["visit"].n_unique() == 2
     assert all((folder / path).is_file() for path in frames["path"])
+    hospital.paths.regions_csv.write_text(header + "\n".join(line.replace("XX", "AB") for line in lines[:1]))
+    assert call(hospital, "sync").exit_code == 0
+    hospital.paths.regions_csv.write_text(header + "\n".join(line.replace("XX", "AB") for line in lines))
+    with open_instance(hospital.home) as instance:
+        StudySession(hospital.study, instance).observe()
+    left = call(hospital, "release", "--name", "default", "--dry-run")  # one visit waits for a run
+    assert "stale" in left.stdout
+    assert call(hospital, "run").exit_code == 0
     again = call(hospital, "release", "--name", "default")
     assert "it exists already: nothing has changed" in again.stdout
     assert call(hospital, "release", "--name", "other").exit_code == 1

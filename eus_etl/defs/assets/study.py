@@ -7,6 +7,8 @@ import dagster as dg
 from eus_etl.defs.assets.factory import StepSpec
 from eus_etl.defs.assets.names import Asset
 from eus_etl.defs.keys import asset_key, asset_keys
+from eus_etl.defs.reconcile.staleness import StudyState
+from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables import catalog
 from eus_etl.domain.tables.schema import Table
 from eus_etl.settings import StudyConfig
@@ -93,11 +95,18 @@ def study_assets(study: StudyConfig) -> list[StepSpec]:
 
 def _release(study: StudyConfig) -> StepSpec:
     def step(context: dg.AssetExecutionContext, _patient: str) -> StepResult:
+        # the graph is made of what this module declares
+        from eus_etl.defs.graph import study_graph
+        from eus_etl.defs.reconcile.request import stale_visits
+
+        graph = study_graph(study)
+        state = StudyState(context.instance, StudyPaths(study.root), graph.nodes)
         options = context.op_execution_context.op_config
         return make_release(
             study,
             options["name"],
             accept_unreviewed=options["accept_unreviewed"],
+            stale=stale_visits(graph, state),
             progress=context.log.info,
         )
 

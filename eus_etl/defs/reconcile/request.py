@@ -5,10 +5,11 @@ import uuid
 import dagster as dg
 
 from eus_etl.defs.assets.names import Asset
+from eus_etl.defs.graph import StudyGraph
 from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import STUDY_TAG, TERMINAL_TAG, WHY_TAG
 from eus_etl.defs.reconcile.local_session import QUIET, RunReport, StudySession, failed_in, made_in
-from eus_etl.defs.reconcile.plan import plan_of
+from eus_etl.defs.reconcile.staleness import StudyState, Why
 from eus_etl.defs.root import take_root
 from eus_etl.errors import BlockedError
 from eus_etl.steps.release.draft import Draft, draft
@@ -65,10 +66,28 @@ def draft_release(session: StudySession, name: str, *, accept_unreviewed: bool =
                 f"something upstream is not current: {', '.join(stale)}",
                 "`eus-etl run`",
             )
-        return draft(graph.study, name, accept_unreviewed=accept_unreviewed)
+        stale_ones = stale_visits(graph, state)
+        return draft(graph.study, name, accept_unreviewed=accept_unreviewed, stale=stale_ones)
 
 
-def visits_behind(session: StudySession) -> int:
-    """How many visits are not current: the study's tables hold what was last made of them."""
-    state, graph = session.state, session.graph
-    return sum(plan_of(graph, state, patient) is not None for patient in session.patients())
+def stale_visits(graph: StudyGraph, state: StudyState) -> frozenset[str]:
+    """Ids of the visits of which something that a release holds is not current.
+
+    What was made of such a visit is not what its sources, regions and labels say now: a name may have been
+    the reason for an edit.
+
+    Args:
+        graph: the study's graph.
+        state: what is known of it.
+    """
+    upstream = state.before(graph.nodes[graph.key(Asset.RELEASE)])
+    made = {node.key for node in graph.made(per_patient=True) if node.key in upstream}
+    visits = {patient for key in made for patient in state.versions(key)}
+    return frozenset(
+        str(patient)
+        for patient in visits
+        if any(
+            key in made and reason.why not in (Why.DUE_AGAIN, Why.NOT_DRAWN)
+            for key, reason in state.reasons(patient).items()
+        )
+    )

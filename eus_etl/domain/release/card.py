@@ -12,6 +12,7 @@ MEANINGS: Mapping[str, str] = {
     "no_picture": "no region was found, so there is no masked picture",
     "blocked": "words were read in the visit, or its region is uncertain, and nobody signed that off",
     "excluded": "the selection excludes the visit",
+    "stale": "the visit was to be made again when the release was made",
     "unreviewed": "nobody signed off all regions of the visit",
     "person": "the patient columns do not fit the selection",
     "status": "the frame is disturbed",

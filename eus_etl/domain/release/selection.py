@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from eus_etl.domain.sampling import spread
 from eus_etl.settings import PersonFilter, ReleaseConfig
 
-NO_PICTURE, BLOCKED, EXCLUDED, UNREVIEWED = "no_picture", "blocked", "excluded", "unreviewed"
-PERSON, STATUS, UNCERTAIN, UNLABELLED = "person", "status", "label_uncertain", "unlabelled"
+NO_PICTURE, BLOCKED, EXCLUDED, STALE = "no_picture", "blocked", "excluded", "stale"
+UNREVIEWED, PERSON, STATUS = "unreviewed", "person", "status"
+UNCERTAIN, UNLABELLED = "label_uncertain", "unlabelled"
 MIN_GAP, VISIT_CAP, PERSON_CAP = "min_gap", "visit_cap", "person_cap"
 REASONS = (
-    *(NO_PICTURE, BLOCKED, EXCLUDED, UNREVIEWED, PERSON, STATUS, UNCERTAIN, UNLABELLED),
+    *(NO_PICTURE, BLOCKED, EXCLUDED, STALE, UNREVIEWED, PERSON, STATUS, UNCERTAIN, UNLABELLED),
     *(MIN_GAP, VISIT_CAP, PERSON_CAP),
 )
 REASON = pl.Enum(REASONS)
@@ -47,7 +48,7 @@ def select_frames(frames: pl.DataFrame, rule: ReleaseConfig) -> pl.Series:
 
     Args:
         frames: ``visit, video, frame_index, video_s, status, label_certain``, the families of
-            ``labelled_by``, and the booleans ``has_picture, blocked, excluded, unreviewed, fits``,
+            ``labelled_by``, and the booleans ``has_picture, blocked, excluded, stale, unreviewed, fits``,
             sorted by visit, video and ``frame_index``.
         rule: the selection.
     """
@@ -61,6 +62,8 @@ def select_frames(frames: pl.DataFrame, rule: ReleaseConfig) -> pl.Series:
         .then(pl.lit(BLOCKED))
         .when("excluded")
         .then(pl.lit(EXCLUDED))
+        .when("stale")
+        .then(pl.lit(STALE))
         .when("unreviewed")
         .then(pl.lit(UNREVIEWED))
         .when(~pl.col("fits"))

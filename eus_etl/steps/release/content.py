@@ -1,7 +1,7 @@
 """What a release would hold: the frames that are taken, the places of their visits, and all tables."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -55,6 +55,7 @@ def choose(
     ledger: pl.DataFrame,
     *,
     accept_unreviewed: bool,
+    stale: Set[str] = frozenset(),
 ) -> Content:
     """Apply a selection.
 
@@ -65,12 +66,14 @@ def choose(
         pseudonyms: of the study, by the release's key.
         ledger: ``tables.SPLITS`` of all releases so far.
         accept_unreviewed: take visits that nobody signed off, unless they are blocked.
+        stale: ids of visits that are not current.
     """
     fitting = visits_that_fit(source.patients, rule.persons)["patient_id"].implode()
     patient = pl.col("patient_id").cast(pl.String)
     flagged = source.frames.with_columns(
         has_picture=pl.col("sha256").is_not_null(),
         excluded=patient.is_in(rule.exclude_visits),
+        stale=patient.is_in(sorted(stale)),
         unreviewed=patient.is_in([] if accept_unreviewed else sorted(source.unsigned)),
         fits=patient.is_in(fitting) if rule.persons else pl.lit(value=True),
     )

@@ -1,6 +1,6 @@
 """What a release would be: chosen, counted and named, before anything is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import polars as pl
@@ -48,13 +48,16 @@ class Draft:
     found: bool
 
 
-def draft(study: StudyConfig, name: str, *, accept_unreviewed: bool = False) -> Draft:
+def draft(
+    study: StudyConfig, name: str, *, accept_unreviewed: bool = False, stale: Set[str] = frozenset()
+) -> Draft:
     """What a release would hold; writes nothing. The caller holds the study's lock.
 
     Args:
         study: the configuration.
         name: of the selection.
         accept_unreviewed: take visits that nobody signed off, unless they are blocked.
+        stale: ids of visits that are not current: they are left out.
 
     Raises:
         ConfigError: the selection or its parent does not exist, or its key is not set.
@@ -66,7 +69,7 @@ def draft(study: StudyConfig, name: str, *, accept_unreviewed: bool = False) -> 
     key = secret_key(rule.key_variable, f"releases.{name}.key_variable", "other pseudonyms")
     pseudonyms = Pseudonyms(study.study, key)
     ledger = read_ledger(paths)
-    content, rejected = _chosen(study, rule, pseudonyms, ledger, accept_unreviewed)
+    content, rejected = _chosen(study, rule, pseudonyms, ledger, accept_unreviewed, stale)
     if content.frames.is_empty():
         to_sign = {UNREVIEWED, BLOCKED} & content.left_out.keys()
         raise PermanentError(
@@ -127,10 +130,13 @@ def _chosen(
     pseudonyms: Pseudonyms,
     ledger: pl.DataFrame,
     accept_unreviewed: bool,
+    stale: Set[str],
 ) -> tuple[Content, Mapping[str, object]]:
     """The content, and what was rejected; the study's frames, which take the most memory, are let go."""
     source = read_source(study, rule, pseudonyms)
-    content = choose(study, rule, source, pseudonyms, ledger, accept_unreviewed=accept_unreviewed)
+    content = choose(
+        study, rule, source, pseudonyms, ledger, accept_unreviewed=accept_unreviewed, stale=stale
+    )
     return content, source.rejected
 
 

@@ -13,6 +13,7 @@ from eus_etl.domain.release.pseudonyms import Pseudonyms, distinct
 from eus_etl.domain.tables import catalog
 from eus_etl.errors import OutputLostError, PermanentError
 from eus_etl.settings import ReleaseConfig, StudyConfig
+from eus_etl.steps.release_blocks import blocked_patients
 from eus_etl.storage.tables.table_files import read_csv, readable
 
 GEOMETRY = (
@@ -73,6 +74,9 @@ def read_source(study: StudyConfig, rule: ReleaseConfig, pseudonyms: Pseudonyms)
     """
     paths = StudyPaths(study.root)
     frames = _with_pseudonyms(_read_frames(study, rule), pseudonyms)
+    # what was found since the index was made counts too
+    found = pl.col("patient_id").cast(pl.String).is_in(sorted(blocked_patients(study)))
+    frames = frames.with_columns(pl.col("blocked") | found)
     layouts = read_csv(paths.table(catalog.LAYOUTS.name), catalog.LAYOUTS)
     signed = layouts.filter(pl.col("signed_off"))["layout_id"]
     shown = frames.filter(pl.col("sha256").is_not_null()).select("patient_id", "layout_id").unique()

@@ -1,6 +1,6 @@
 """Makes a release: drafts it, builds it beside its place, publishes it, and settles the ledger."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
@@ -15,6 +15,7 @@ def make_release(
     name: str,
     *,
     accept_unreviewed: bool = False,
+    stale: Set[str] = frozenset(),
     progress: Callable[[str], None] | None = None,
 ) -> StepResult:
     """Make a release, or find it; the caller holds the study's lock, and the study's tables are current.
@@ -23,6 +24,7 @@ def make_release(
         study: the configuration.
         name: of the selection.
         accept_unreviewed: take visits that nobody signed off, unless they are blocked.
+        stale: ids of visits that are not current: they are left out.
         progress: called with what is being done.
 
     Raises:
@@ -33,7 +35,7 @@ def make_release(
     """
     paths = StudyPaths(study.root)
     recover(paths)
-    made = draft(study, name, accept_unreviewed=accept_unreviewed)
+    made = draft(study, name, accept_unreviewed=accept_unreviewed, stale=stale)
     release = made.record.release
     facts: dict[str, int | str] = {"release": release, "name": name}
     if made.found:

@@ -26,6 +26,7 @@ frames = st.lists(
             "has_picture": st.booleans(),
             "blocked": st.booleans(),
             "excluded": st.booleans(),
+            "stale": st.booleans(),
             "unreviewed": st.booleans(),
             "fits": st.booleans(),
         }
@@ -47,7 +48,7 @@ rules = st.builds(
 def table(rows: Sequence[dict[str, object]]) -> pl.DataFrame:
     """Rows in order, each video at 5 Hz."""
     names = ["visit", "video", "status", "label_certain", "station"]
-    names += ["has_picture", "blocked", "excluded", "unreviewed", "fits"]
+    names += ["has_picture", "blocked", "excluded", "stale", "unreviewed", "fits"]
     booleans = dict.fromkeys(["label_certain", *names[5:]], pl.Boolean)
     found = (
         pl.DataFrame(rows, schema_overrides=booleans)
@@ -75,7 +76,7 @@ def test_what_is_taken_keeps_every_rule_and_what_is_not_says_which(
     assert len(reasons) == every.height
     taken = every.filter(reasons.is_null())
     assert taken.select(pl.all_horizontal("has_picture", "fits", ~pl.col("blocked"))).to_series().all()
-    assert not taken.select(pl.any_horizontal("excluded", "unreviewed")).to_series().any()
+    assert not taken.select(pl.any_horizontal("excluded", "stale", "unreviewed")).to_series().any()
     assert set(taken["status"]) <= set(rule.status)
     if rule.label_certain:
         assert taken["label_certain"].eq(True).all()
@@ -94,6 +95,7 @@ def test_what_is_taken_keeps_every_rule_and_what_is_not_says_which(
         "no_picture": ~pl.col("has_picture"),
         "blocked": pl.col("blocked"),
         "excluded": pl.col("excluded"),
+        "stale": pl.col("stale"),
         "unreviewed": pl.col("unreviewed"),
         "person": ~pl.col("fits"),
         "status": ~pl.col("status").is_in(rule.status),
@@ -106,7 +108,8 @@ def test_what_is_taken_keeps_every_rule_and_what_is_not_says_which(
 
 def test_what_a_gap_and_caps_keep_is_spread_over_the_video() -> None:
     row = {"visit": "pa", "video": "va", "status": "ok", "label_certain": True, "station": None}
-    row |= {"has_picture": True, "blocked": False, "excluded": False, "unreviewed": False, "fits": True}
+    row |= {"has_picture": True, "blocked": False, "excluded": False, "stale": False}
+    row |= {"unreviewed": False, "fits": True}
     every = table([row] * 21)
     rule = ReleaseConfig(title="a title", min_gap_s=1.0)
     assert every.filter(select_frames(every, rule).is_null())["frame_index"].to_list() == [0, 5, 10, 15, 20]
