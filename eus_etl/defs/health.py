@@ -147,9 +147,10 @@ def failed_runs(instance: dg.DagsterInstance, now: float) -> Iterator[Problem]:
     done: set[tuple[str, ...]] = set()
     for failure in failures:
         run = failure.dagster_run
-        scope = (run.job_name, *(run.tags.get(tag, "") for tag in (STUDY_TAG, PARTITION_TAG, SCOPE_TAG)))
-        if scope[1:] != ("", "", ""):
-            scope = scope[1:]  # a plan's run and one that a person started may be of different jobs
+        of_plan = PARTITION_TAG in run.tags or SCOPE_TAG in run.tags
+        # a plan's run and one that a person started may be of different jobs
+        job = "" if of_plan else run.job_name
+        scope = (job, *(run.tags.get(tag, "") for tag in (STUDY_TAG, PARTITION_TAG, SCOPE_TAG)))
         if scope in done:
             continue
         done.add(scope)
@@ -161,9 +162,9 @@ def failed_runs(instance: dg.DagsterInstance, now: float) -> Iterator[Problem]:
             kind="failed_run",
             study=_study_of(run),
             visit=visit,
-            word="visit" if visit else "tables" if run.tags.get(SCOPE_TAG) == TABLES else "pass",
+            word="visit" if visit else "tables" if run.tags.get(SCOPE_TAG) == TABLES else "job",
             detail=f"run {last.dagster_run.run_id.partition('-')[0]} failed",
-            apart="" if visit else run.job_name,
+            apart=job,
             since=last.end_time,
             link=f"runs/{last.dagster_run.run_id}",
             look="`eus-etl status --patient ID` or the run in the page says why; it is tried again by itself "

@@ -48,10 +48,10 @@ def kinds(outcome: Outcome) -> set[Kind]:
     return {problem.kind for problem in outcome.problems}
 
 
-def add_run(hospital: TinyHospital, status: dg.DagsterRunStatus) -> str:
-    tags = {STUDY_TAG: "eusml", PARTITION_NAME_TAG: ONE}
+def add_run(hospital: TinyHospital, status: dg.DagsterRunStatus, job: str = "eusml_visit") -> str:
+    tags = {STUDY_TAG: "eusml"} | ({PARTITION_NAME_TAG: ONE} if job == "eusml_visit" else {})
     with open_instance(hospital.home) as instance:
-        return instance.add_run(dg.DagsterRun(job_name="eusml_visit", status=status, tags=tags)).run_id
+        return instance.add_run(dg.DagsterRun(job_name=job, status=status, tags=tags)).run_id
 
 
 def beat(hospital: TinyHospital, moment: float) -> None:
@@ -84,6 +84,17 @@ def test_a_failed_run_is_told_until_it_succeeds(
     add_run(watch.hospital, FAILURE)
     watch.at(201, ("failed_run",))
     assert len(mails.subjects) == 2
+
+
+def test_each_job_that_fails_is_told_even_where_another_succeeds(
+    watch: Watch, mails: Mails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eus_etl.defs.health.LOOK_BACK_S", NOW)
+    for job in ("eusml_nightly", "eusml_by_hand"):
+        add_run(watch.hospital, FAILURE, job)
+    add_run(watch.hospital, SUCCESS, "eusml_other")
+    watch.at(0, ("failed_run",))
+    assert mails.subjects == ["[eus_etl] failed runs (2)"]
 
 
 def test_a_silent_daemon_is_told_in_five_minutes_and_once(watch: Watch, mails: Mails) -> None:
