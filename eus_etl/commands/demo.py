@@ -101,7 +101,7 @@ def _release(session: StudySession) -> bool:
         terminal.console.print()
         terminal.console.print(f"release of {study.study}: {folder}", soft_wrap=True)
         terminal.console.print("  nobody reviewed its masks (--accept-unreviewed), and its README.md says so")
-        terminal.console.print(f'  load it: pl.read_parquet("{folder}/frames.parquet")', soft_wrap=True)
+        terminal.console.print(f'  load it: eus_etl.dataset.load("{folder}")', soft_wrap=True)
     return not report.failed
 
 

@@ -36,6 +36,9 @@ def test_the_demo_succeeds_and_names_what_it_made_of_each_visit(demo: Demo) -> N
             assert str(folder) in demo.output
         assert f"{study.table(catalog.VIDEOS).height} videos decoded" in demo.output
         assert "0 failed" in demo.output
+        (release,) = study.paths.releases.iterdir()
+        assert str(release) in demo.output
+        assert "no person reviewed the masks" in (release / "README.md").read_text()
 
 
 def test_a_second_run_makes_nothing_decodes_nothing_and_changes_no_file(demo_study: DemoStudy) -> None:
