@@ -8,6 +8,7 @@ outlines. ``screen.layouts`` decides where a layout begins, ``screen.region_over
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -21,13 +22,15 @@ from eus_etl.domain.sampling import spread
 from eus_etl.domain.screen.appearance import Screen, same_screen
 from eus_etl.domain.screen.layouts import Layout, cut_layouts
 from eus_etl.domain.screen.overlays import NO_MARKS, Marks, find_marks, format_boxes
-from eus_etl.domain.screen.region import Region, find_region, format_polygon, region_by_hand
+from eus_etl.domain.screen.region import Region, format_polygon, mask, region_by_hand
 from eus_etl.domain.screen.region_overrides import Shown, rows_that_hold, signs_off
+from eus_etl.domain.screen.region_search import find_region
 from eus_etl.domain.tables.catalog import LAYOUTS, REGIONS, VIDEOS
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.entering import Entering, Stretch
 from eus_etl.steps.observation.known_screens import KNOWN_SCREENS, share_of_screens
+from eus_etl.steps.region_problems import bad_polygon, no_region, uncertain_region, unknown_videos
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.steps.text_check.check import text_reader
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos, read_image
@@ -36,6 +39,9 @@ from eus_etl.storage.files.listing import listed
 from eus_etl.storage.tables.parts import load_part, part_outputs, write_part, write_rejected
 
 STAGE = "regions"
+
+_OPTICAL_SHARE = 0.6
+_OPTICAL = "it is colored nearly everywhere, as an endoscope's view is"
 
 _MIN_MOVING = 8
 """With at least this many moving pictures, still ones are left out: a region is found by its motion."""
@@ -67,8 +73,8 @@ def find_regions(
 ) -> StepResult:
     """Make the visit's part of ``layouts.csv`` and an outline of each region, on a blank screen.
 
-    A screen's region is searched for once per video, in all layouts that show the screen. A region found
-    without motion is used, but recorded as uncertain: it may include bright text. A report page has no
+    A screen's region is searched for once per video, in all layouts that show the screen. A region in
+    doubt is used, but recorded as uncertain: it may include text. A report page has no
     region, which is normal. A row of ``corrections`` replaces the search, unless it holds no polygon or one
     that does not fit the picture: then it is recorded as rejected.
 
@@ -92,7 +98,7 @@ def find_regions(
     extracted = extracted_videos(paths, patient_id)
     known = {*load_part(paths, VIDEOS, patient_id)["video_id"], *(video.video_id for video in extracted)}
     if unknown := sum(video not in known for video in corrections["video_id"] if video):
-        rejected.append(_unknown_videos(unknown))
+        rejected.append(unknown_videos(unknown))
     for video in extracted:
         shown = _shown_layouts(video)
         decided: dict[str, _Decision] = {}
@@ -122,7 +128,7 @@ def find_regions(
             "layouts": part.height,
             "reports": reports,
             "without_region": without,
-            "uncertain": part.filter(pl.col("found_by") == "auto_structure").height,
+            "uncertain": part.filter("uncertain").height,
             "by_hand": part.filter(pl.col("found_by") == "regions.csv").height,
             "signed_off": int(part["signed_off"].sum()),
             "corrections_rejected": sum(row.reason == "bad_polygon" for row in rejected),
@@ -194,7 +200,7 @@ def _decide(
         try:
             region = region_by_hand(str(row["polygon"] or ""), geometry.width_px, geometry.height_px)
         except ValueError as error:
-            rejected.append(_bad_polygon(first.layout_id, str(error)))
+            rejected.append(bad_polygon(first.layout_id, str(error)))
         else:
             shown: Screen = "split" if screen == "split" else "ultrasound"
             # marks are needed only to paint over them: otherwise a hand-written polygon needs no image
@@ -206,11 +212,27 @@ def _decide(
     pictures = _read_pictures(paths, alike, study)
     region = find_region(pictures, study.regions)
     if not region.found:
-        rejected.append(_no_region(first.layout_id))
-    elif region.found_by == "auto_structure":
-        rejected.append(_uncertain_region(first.layout_id))
+        rejected.append(no_region(first.layout_id))
+    else:
+        region = replace(region, doubt=region.doubt or _optical_doubt(region, alike))
+        if region.doubt is not None:
+            rejected.append(uncertain_region(first.layout_id, region.doubt))
     marks = find_marks(pictures, region.polygon) if region.found_by == "auto_motion" else NO_MARKS
     return _Decision(region, screen, False, len(pictures), marks)
+
+
+def _optical_doubt(region: Region, alike: Sequence[_ShownLayout]) -> str | None:
+    """The doubt about a region that is colored nearly everywhere, most of the time: an endoscope's view."""
+    geometry = alike[0].grid.geometry
+    inside = mask(region.polygon, geometry.width_px, geometry.height_px)
+    share = cv2.resize(inside, (geometry.cols, geometry.rows), interpolation=cv2.INTER_AREA) / 255
+    colored = [
+        one.grid.score(np.where(share > 0.5, 1.0, 0.0)).color_fraction[
+            one.layout.first_row : one.layout.last_row + 1
+        ]
+        for one in alike
+    ]
+    return _OPTICAL if float(np.median(np.concatenate(colored))) > _OPTICAL_SHARE else None
 
 
 def _read_pictures(paths: StudyPaths, alike: Sequence[_ShownLayout], study: StudyConfig) -> list[Picture]:
@@ -247,6 +269,8 @@ def _layout_row(
         "marks": format_boxes(decision.marks.boxes),
         "picture_in_picture": format_boxes(decision.marks.insets),
         "found_by": region.found_by,
+        "uncertain": region.doubt is not None,
+        "doubt": region.doubt,
         "signed_off": decision.signed_off,
     }
 
@@ -268,40 +292,3 @@ def _remove_other_outlines(paths: StudyPaths, patient_id: str, layouts: pl.DataF
     for file in listed(paths.layout_pictures(patient_id)):
         if paths.relative(file) not in wanted:
             file.unlink()
-
-
-def _no_region(layout_id: str) -> Rejection:
-    return Rejection(
-        item=layout_id,
-        reason="no_region",
-        detail="too little moves or is bright to tell the ultrasound picture from the rest of the screen",
-        remedy="write the region's polygon into regions.csv; until then its frames are not preprocessed",
-    )
-
-
-def _uncertain_region(layout_id: str) -> Rejection:
-    return Rejection(
-        item=layout_id,
-        reason="uncertain_region",
-        detail="nothing moves, so the region is whatever is lit: it may include text or miss dark parts; "
-        "the visit is marked release_blocked",
-        remedy="look at its preprocessed frames, then write the region's polygon into regions.csv",
-    )
-
-
-def _unknown_videos(rows: int) -> Rejection:
-    return Rejection(
-        item="regions.csv",
-        reason="unknown_video",
-        detail=f"{rows} of the visit's rows name a video that it does not have, or no longer has",
-        remedy="if the video was uploaded again, write the new video_id of videos.csv",
-    )
-
-
-def _bad_polygon(layout_id: str, why: str) -> Rejection:
-    return Rejection(
-        item=layout_id,
-        reason="bad_polygon",
-        detail=why,
-        remedy="correct the polygon in regions.csv: x,y x,y ... in picture pixels",
-    )

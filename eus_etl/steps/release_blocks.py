@@ -1,6 +1,6 @@
 """Which visits are marked ``release_blocked`` in ``dataset.csv``.
 
-A visit is blocked until a person has looked if a word was read in it, if a region is merely what is lit, or
+A visit is blocked until a person has looked if a word was read in it, if a region is uncertain, or
 if an image was never checked for text. ``text_check`` finds the words, ``regions`` the regions. Where the
 configuration switches the check off (``never``), nobody expects one: unchecked images block nothing, and a
 release takes only what a person signed off, unless it is told to take unreviewed visits.
@@ -12,8 +12,8 @@ from eus_etl.domain.tables.catalog import LAYOUTS, TEXT_CHECKS
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.study_tables import scan_parts
 
-UNCERTAIN_REGION = (pl.col("found_by") == "auto_structure") & ~pl.col("signed_off").fill_null(value=False)
-"""Of ``tables.LAYOUTS``: the region is merely what is lit, so it may include text; nobody has reviewed it."""
+UNCERTAIN_REGION = pl.col("uncertain") & ~pl.col("signed_off").fill_null(value=False)
+"""Of ``tables.LAYOUTS``: the region may include text (``doubt`` says why), and nobody has reviewed it."""
 
 
 def unchecked_patients(

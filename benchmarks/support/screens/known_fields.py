@@ -1,17 +1,15 @@
 """Clips whose field is known: drawn by hand over real ones, the truth of synthetic ones."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from benchmarks.support.places import DATA
 from benchmarks.support.screens.planted_strings import Clip
+from benchmarks.support.screens.real_fields import CLIPS, REAL_FIELDS
 from benchmarks.support.screens.sample_screens import sample_screen
 from eus_etl.domain.sampling import spread
-from eus_etl.domain.screen.region import mask
 from eus_etl.domain.video.reader import decode
 from eus_etl.sample.fields import FieldKind
 
@@ -21,11 +19,10 @@ PICTURES = 30
 
 def real_clips(shared: Path) -> Iterator[Clip]:
     """The clips of real machines."""
-    fields = json.loads((DATA / "field_polygons.json").read_text())
-    for name, corners in fields.items():
-        pictures = [frame.picture() for frame in decode(shared / "clips" / name, "0" * 12)]
-        height, width = pictures[0].shape[:2]
-        field = mask(np.array(corners, np.int32), width, height) > 0
+    for name in CLIPS:
+        real = REAL_FIELDS[name]
+        pictures = [frame.picture() for frame in decode(shared / real.video, "0" * 12)]
+        field = real.mask(pictures[0].shape)
         yield Clip(name, [pictures[place] for place in spread(len(pictures), PICTURES)], field)
 
 

@@ -1,55 +1,42 @@
-"""Fits the shape of an ultrasound field to a mask of where ultrasound was seen.
+"""Fits shapes of an ultrasound field to a mask of where ultrasound was seen.
 
-How the mask is made belongs to ``motion_mask``, whether a fit is believed to ``region``.
+How the mask is made belongs to ``motion_mask``, how a shape is then moved onto the picture's edges to
+``edge_fit``, which one is believed to ``region_search``.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from eus_etl.domain.screen.field_shapes import Box, Floats, Mask, Rectangle, Sector, filled, hull, overlap
+from eus_etl.domain.screen.field_shapes import (
+    Box,
+    Floats,
+    Geometry,
+    Mask,
+    Rectangle,
+    Sector,
+    Trapezoid,
+    filled,
+    hull,
+)
+from eus_etl.domain.screen.robust_fit import least_squares
 
-Geometry = Rectangle | Sector
-Kind = Literal["linear", "sector"]
-
-_STEPS = 30
 # px on the mask: what a contour may be off without losing weight (rounding, compression)
 _TOLERANCE_PX = 1.0
-_CONTOUR_POINTS, _MIN_POINTS = 600, 16
-_SUPPORT_PX = 7
+_CONTOUR_POINTS, _MIN_POINTS = 250, 16
 _MIN_GROWING = 0.1
 _MIN_SPREAD_RAD = np.deg2rad(15)
-_MAX_HALF_ANGLE = np.deg2rad(120)
+_MIN_SLOPE = 0.04
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """A geometry that was fitted to a mask.
-
-    Attributes:
-        kind: ``linear`` or ``sector``.
-        outline: (n, 2) x y of its corners, px of the mask.
-        agreement: intersection over union of its hull with the mask's hull, 0 to 1: a dark part at the edge
-            takes nothing away, nor does the way in which an inner arc ends.
-        support: share of its outline along which the mask ends, 0 to 1.
-    """
-
-    kind: Kind
-    outline: Floats
-    agreement: float
-    support: float
-
-
-def fit_field(inside: Mask) -> list[Fit]:
-    """Fit a rectangle, a sector and a full circle; the best agreement comes first.
+def fit_field(inside: Mask) -> list[Geometry]:
+    """Fit a rectangle, a full circle, and, where its sides run so, a trapezoid and sectors.
 
     Side lines and arcs are started from the mask's rows and then moved, all at once, until its contour lies
-    on them: iteratively reweighted least squares (Holland and Welsch, 1977). What lies outside of an outline
-    pulls it with Huber's weights; what lies inside pulls less the deeper it lies (Cauchy's weights), so that
-    a dark wing or a rounded corner leaves the outline where the rest of the contour puts it.
+    on them: iteratively reweighted least squares. What lies outside of an outline pulls it with Huber's
+    weights; what lies inside pulls less the deeper it lies (Cauchy's weights), so that a dark wing or a
+    rounded corner leaves the outline where the rest of the contour puts it.
 
     Args:
         inside: (h, w), where ultrasound was seen, without holes.
@@ -62,26 +49,33 @@ def fit_field(inside: Mask) -> list[Fit]:
     left, top = (float(low) for low in points.min(axis=0))
     right, bottom = (float(high) for high in points.max(axis=0))
     seen: Box = (left, top, right, bottom)
-    geometries: list[Geometry] = [_fitted_rectangle(points, seen), _fitted_circle(points, whole)]
-    start = _started_sector(points, whole)
-    if start is not None:
-        sectors = [_fitted_sector(points, start, clip) for clip in (whole, seen)]
-        geometries += [sector for sector in sectors if sector.last_rad - sector.first_rad > _MIN_SPREAD_RAD]
-    fits = [
-        _judged("linear" if isinstance(geometry, Rectangle) else "sector", geometry.outline(), points, inside)
-        for geometry in geometries
-    ]
-    return sorted(fits, key=lambda fit: -fit.agreement)
+    starts: list[Geometry] = [Rectangle(*seen), _started_circle(points, whole)]
+    if (trapezoid := _started_trapezoid(points, seen)) is not None:
+        starts.append(trapezoid)
+    starts += [started for box in (whole, seen) if (started := _started_sector(points, box)) is not None]
+    fits = [_fitted(points, start) for start in starts]
+    fits += [tangent for fit in fits if isinstance(fit, Trapezoid) for tangent in _tangents(fit, points)]
+    return [fit for fit in fits if not isinstance(fit, Sector) or fit.spread_rad > _MIN_SPREAD_RAD]
 
 
-def _judged(kind: Kind, outline: Floats, points: Floats, inside: Mask) -> Fit:
-    agreement = overlap(filled(hull(outline), inside.shape), filled(hull(points), inside.shape))
-    line, contour = np.zeros(inside.shape, np.uint8), np.zeros(inside.shape, np.uint8)
-    cv2.polylines(line, [np.rint(outline).astype(np.int32)], True, 1)
-    contour[tuple(points[:, ::-1].astype(int).T)] = 1
-    near = cv2.dilate(contour, np.ones((_SUPPORT_PX, _SUPPORT_PX), np.uint8)) > 0
-    support = np.count_nonzero(near & (line > 0)) / max(1, int(np.count_nonzero(line)))
-    return Fit(kind, outline, agreement, support)
+def _fitted(points: Floats, start: Geometry) -> Geometry:
+    """A geometry moved onto points; the box that cuts it off stays where it is."""
+    numbers, moved = start.values, ~start.box_values
+
+    def whole(values: Floats) -> Floats:
+        every = numbers.copy()
+        every[moved] = values
+        return every
+
+    def weights(distances: Floats) -> Floats:
+        outside = _TOLERANCE_PX / np.maximum(distances, _TOLERANCE_PX)
+        inside = 1 / (1 + (distances / _TOLERANCE_PX) ** 2)
+        return np.where(distances > 0, outside, inside)
+
+    def distances(values: Floats) -> Floats:
+        return start.distances(whole(values), points)
+
+    return start.with_values(whole(least_squares(distances, numbers[moved], weights)))
 
 
 def _contour(inside: Mask) -> Floats:
@@ -91,37 +85,48 @@ def _contour(inside: Mask) -> Floats:
     return points[:: max(1, len(points) // _CONTOUR_POINTS)]
 
 
-def _fitted_rectangle(points: Floats, start: Box) -> Rectangle:
-    def distances(sides: Floats) -> Floats:
-        return _box_distances(points, sides)
-
-    left, top, right, bottom = _least_squares(distances, np.array(start))
-    return Rectangle(left, top, right, bottom)
+def _started_circle(points: Floats, clip: Box) -> Sector:
+    x, y = (points.min(axis=0) + points.max(axis=0)) / 2
+    radius = float(np.ptp(points, axis=0).mean() / 2)
+    return Sector(float(x), float(y), 0.0, radius, -np.pi, np.pi, clip)
 
 
-def _fitted_circle(points: Floats, clip: Box) -> Sector:
-    def distances(circle: Floats) -> Floats:
-        return np.asarray(np.hypot(*(points - circle[:2]).T) - circle[2], np.float64)
+def _started_trapezoid(points: Floats, seen: Box) -> Trapezoid | None:
+    """A first guess from the middle rows; None where both sides stand upright."""
+    top, lefts, rights = _sides(points)
+    middle = slice(len(lefts) // 5, max(len(lefts) // 5 + 3, 4 * len(lefts) // 5))
+    rows = top + np.arange(len(lefts))[middle]
+    if len(rows) < 3:
+        return None
+    left_slope, left_at = (float(value) for value in np.polyfit(rows, lefts[middle], 1))
+    right_slope, right_at = (float(value) for value in np.polyfit(rows, rights[middle], 1))
+    if max(abs(left_slope), abs(right_slope)) < _MIN_SLOPE:
+        return None
+    return Trapezoid(left_at, left_slope, right_at, right_slope, seen)
 
-    middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    start = np.array([*middle, np.ptp(points, axis=0).mean() / 2])
-    x, y, radius = _least_squares(distances, start)
-    return Sector(x, y, 0.0, abs(radius), -np.pi, np.pi, clip)
+
+def _tangents(fit: Trapezoid, points: Floats) -> list[Geometry]:
+    """Trapezoids around all points whose sides have both the slope of one side, or opposite ones."""
+    x, y = points[:, 0], points[:, 1]
+    slopes = fit.left_slope, fit.right_slope
+    pairs = [
+        (one, other) for slope in slopes for one, other in ((slope, slope), (slope, -slope), (-slope, slope))
+    ]
+    return [
+        replace(fit, left=(x - one * y).min(), left_slope=one, right=(x - other * y).max(), right_slope=other)
+        for one, other in pairs
+    ]
 
 
 def _started_sector(points: Floats, clip: Box) -> Sector | None:
     """A first guess from the rows in which the contour's hull grows wider; None where it does not."""
-    top = int(points[:, 1].min())
-    shape = tuple(points.max(axis=0).astype(int)[::-1] + 1)
-    inside = filled(hull(points), shape)[top:]
-    lefts = inside.argmax(axis=1).astype(np.float64)
-    rights = shape[1] - 1 - inside[:, ::-1].argmax(axis=1).astype(np.float64)
+    top, lefts, rights = _sides(points)
     growing = int((rights - lefts).argmax()) + 1
-    if growing < _MIN_GROWING * len(inside):  # a rectangle whose corners were rounded
+    if growing < _MIN_GROWING * len(lefts):  # a rectangle whose corners were rounded
         return None
     # the first rows are the inner arc, the last ones may be cut off at the picture's border
     sides = slice(growing // 5, max(growing // 5 + 3, 4 * growing // 5))
-    rows = top + np.arange(len(inside))[sides]
+    rows = top + np.arange(len(lefts))[sides]
     if len(rows) < 3:
         return None
     left_slope, left_at = np.polyfit(rows, lefts[sides], 1)
@@ -135,77 +140,11 @@ def _started_sector(points: Floats, clip: Box) -> Sector | None:
     return Sector(apex_x, apex_y, float(radii.min()), float(radii.max()), first, last, clip)
 
 
-def _fitted_sector(points: Floats, start: Sector, clip: Box) -> Sector:
-    box = np.array(clip)
-
-    def distances(sector: Floats) -> Floats:
-        apex_x, apex_y, inner, outer, first, last = sector
-        x, y = points[:, 0] - apex_x, points[:, 1] - apex_y
-        radius = np.hypot(x, y)
-        beyond_first = y * np.sin(first) - x * np.cos(first)
-        beyond_last = x * np.cos(last) - y * np.sin(last)
-        beyond = np.stack([radius - outer, inner - radius, beyond_first, beyond_last])
-        return np.asarray(np.maximum(beyond.max(axis=0), _box_distances(points, box)), np.float64)
-
-    values = np.array(
-        [start.apex_x, start.apex_y, start.inner_px, start.outer_px, start.first_rad, start.last_rad]
-    )
-    apex_x, apex_y, inner, outer, first, last = _least_squares(distances, values)
-    return Sector(
-        apex_x,
-        apex_y,
-        max(0.0, inner),
-        outer,
-        max(first, -_MAX_HALF_ANGLE),
-        min(last, _MAX_HALF_ANGLE),
-        clip,
-    )
-
-
-def _box_distances(points: Floats, sides: Floats) -> Floats:
-    """How far points (n, 2) lie outside of a box, px; negative inside."""
-    low, high = sides[:2] - points, points - sides[2:]
-    return np.asarray(np.hstack([low, high]).max(axis=1), np.float64)
-
-
-def _least_squares(distances: Callable[[Floats], Floats], start: Floats) -> Floats:
-    """Parameters that bring distances near 0: reweighted Gauss-Newton, damped as by Levenberg (1944)."""
-    values, damping = start.astype(np.float64), 1e-3
-    cost = _cost(distances(values))
-    for _ in range(_STEPS):
-        here = distances(values)
-        steps = 1e-4 * np.maximum(1.0, np.abs(values))
-        slopes = np.column_stack(
-            [
-                (distances(values + step) - here) / length
-                for step, length in zip(np.diag(steps), steps, strict=True)
-            ]
-        )
-        weights = _weights(here)
-        normal = slopes.T @ (weights[:, np.newaxis] * slopes)
-        damped = normal + damping * np.diag(np.diag(normal) + 1e-9)
-        proposed = values - np.linalg.lstsq(damped, slopes.T @ (weights * here), rcond=None)[0]
-        proposed_cost = _cost(distances(proposed))
-        if proposed_cost < cost:
-            small = cost - proposed_cost < 1e-6 * cost
-            values, cost, damping = proposed, proposed_cost, damping / 5
-            if small:
-                break
-        else:
-            damping *= 5
-    return values
-
-
-def _weights(distances: Floats) -> Floats:
-    outside = _TOLERANCE_PX / np.maximum(distances, _TOLERANCE_PX)
-    inside = 1 / (1 + (distances / _TOLERANCE_PX) ** 2)
-    return np.where(distances > 0, outside, inside)
-
-
-def _cost(distances: Floats) -> float:
-    """What the weights minimise: Huber's loss outside, Cauchy's inside."""
-    outside = np.where(
-        distances <= _TOLERANCE_PX, distances**2 / 2, _TOLERANCE_PX * (distances - _TOLERANCE_PX / 2)
-    )
-    inside = _TOLERANCE_PX**2 / 2 * np.log1p((distances / _TOLERANCE_PX) ** 2)
-    return float(np.where(distances > 0, outside, inside).sum())
+def _sides(points: Floats) -> tuple[int, Floats, Floats]:
+    """The uppermost row of the points' hull, and of each of its rows the left and the right end."""
+    top = int(points[:, 1].min())
+    shape = tuple(points.max(axis=0).astype(int)[::-1] + 1)
+    inside = filled(hull(points), shape)[top:]
+    lefts = inside.argmax(axis=1).astype(np.float64)
+    rights = shape[1] - 1 - inside[:, ::-1].argmax(axis=1).astype(np.float64)
+    return top, lefts, rights

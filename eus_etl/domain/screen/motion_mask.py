@@ -13,12 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eus_etl.domain.images.picture import Picture
+from eus_etl.domain.sampling import spread
 
 Mask = NDArray[np.bool_]
 
 WORK_PX = 512
 """Longer side of the copies on which a region is sought."""
 
+_PICTURES = 24
+_AREAS = 3
+_LEVELS = (3, 8, 20)
+
+# a border strip's height, and how lively it is at least where ultrasound fills the picture
+_STRIPS, _LIVELY_LEVELS, _LIVELY_SHARE = 24, 4.0, 0.25
 _MOVING_LEVELS = 2
 # Compression makes static text flicker by a few percent of its contrast, out to the next macroblock. The
 # flicker counts for no motion; faint motion in the dark wings of a sector, without contrast, does.
@@ -27,14 +34,37 @@ _FLICKER_PX = 25
 # For the same reason the screen beside a lively field flickers: the field ends where this share of the
 # liveliness nearby is left.
 _EDGE_SHARE = 0.15
-_LIT_LEVELS = 12
+# what is lit at all in a still picture, and what its dark wings still are
+_LIT_LEVELS = (12, 3)
 _GLARING_LEVELS = 40
 # Sides on the 512 px copy. Text of a header is less than 17 px high there, also with the halo that
 # compression gives it; the field is wider than that everywhere but in its corners.
 _SPECKLE_PX = 7
 _CLOSE_PX = 9
 _OPEN_PX = 17
+_NARROW_PX = 5
 _DARK_LINE_SHARE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An area where ultrasound was seen.
+
+    Attributes:
+        area: without holes; it ends where what is seen ends beside what is lively.
+        faint: the area, what is seen only faintly beside it (a wing without contact), and what compression
+            smears over its border.
+    """
+
+    area: Mask
+    faint: Mask
+
+    def left_out(self, inside: Mask) -> tuple[int, int]:
+        """How many pixels of the area, and of what was faintly seen, lie outside of a shape.
+
+        A narrow border does not count: where exactly an edge is, the edge tells.
+        """
+        return _wide_pixels(self.area & ~inside, _NARROW_PX), _wide_pixels(self.faint & ~inside, _OPEN_PX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +73,25 @@ class Evidence:
 
     Attributes:
         typical: grey level of the median picture.
+        bright: grey level that a tenth of the pictures exceed; of a few pictures the brightest.
         deviation: range between the first and the ninth decile over the pictures, without specks: a mark
             that blinks rarely does not move it.
         glaring: so bright, in more than a tenth of the pictures, that it may be text.
     """
 
     typical: Picture
+    bright: Picture
     deviation: Picture
     glaring: Mask
 
     @classmethod
     def of(cls, pictures: Sequence[Picture]) -> Self:
         """Of grey uint8 pictures (H, W), at least one, all of one size."""
-        ranked = np.sort(np.stack([work_copy(picture) for picture in pictures]), axis=0)
+        chosen = [pictures[place] for place in spread(len(pictures), _PICTURES)]
+        ranked = np.sort(np.stack([work_copy(picture) for picture in chosen]), axis=0)
         last = len(ranked) - 1
         typical, bright = ranked[last // 2], ranked[round(0.9 * last)]
-        return cls(typical, _smooth(bright - ranked[round(0.1 * last)]), bright > _GLARING_LEVELS)
+        return cls(typical, bright, _smooth(bright - ranked[round(0.1 * last)]), bright > _GLARING_LEVELS)
 
     def moving(self) -> Mask:
         """Pixels that change by more than compression makes static text flicker."""
@@ -66,27 +99,57 @@ class Evidence:
             self.deviation > np.maximum(_MOVING_LEVELS, _FLICKER_SHARE * _contrast_nearby(self.typical))
         )
 
-    def moving_area(self) -> Mask:
-        """The largest area that moves, without holes; empty where there is none.
+    def moving_areas(self) -> list[Seen]:
+        """The largest areas that move, the largest first.
 
         A closing, an opening that removes what is as thin as text (a ticking clock, marks beside the field),
-        the largest component; then its border where its liveliness ends.
+        then each component's border where its liveliness ends.
         """
         moving = self.moving()
-        area = _largest(_opened(_closed(moving)))
-        side = _scaled_side(_FLICKER_PX, area.shape)
+        side = _scaled_side(_FLICKER_PX, moving.shape)
         lively = cv2.blur(cv2.dilate(self.deviation, np.ones((side, side), np.uint8)), (side, side))
         sharp = moving & (self.deviation > _EDGE_SHARE * lively)
-        return _largest(_closed(sharp & _grown(area, _CLOSE_PX)))
+        areas = _components(_opened(_closed(moving)))[:_AREAS]
+        return [Seen(_largest(_closed(sharp & _grown(area, _CLOSE_PX))), area) for area in areas]
 
-    def lit_area(self) -> Mask:
-        """What is lit in the median picture, within the box that dark rows and columns leave of it.
+    def still(self) -> Mask:
+        """What is lit, and does not move: no ultrasound, where ultrasound moves."""
+        return np.asarray((self.bright > _LIT_LEVELS[0]) & ~self.moving())
+
+    def lively_to_its_border(self) -> bool:
+        """Whether nearly all of the picture's border moves as its middle does: ultrasound that fills it.
+
+        Along the border of a filmed screen, or of a screen that shakes, there is black that only flickers.
+        """
+        strip = max(3, len(self.deviation) // _STRIPS)
+        moved = self.deviation.astype(np.float64)
+        rows = [
+            part.mean() for side in (moved[:strip], moved[-strip:]) for part in np.array_split(side, 8, 1)
+        ]
+        columns = [
+            part.mean()
+            for side in (moved[:, :strip], moved[:, -strip:])
+            for part in np.array_split(side, 8, 0)
+        ]
+        parts = np.array([*rows, *columns])
+        usual = float(np.quantile(moved, 0.8))
+        return bool(parts.min() >= _LIVELY_LEVELS and np.quantile(parts, 0.1) >= _LIVELY_SHARE * usual)
+
+    def lit_around(self) -> list[Mask]:
+        """The largest area that is lit, by several levels."""
+        return [_largest(_opened(_closed(_smooth(self.bright) > level))) for level in _LEVELS]
+
+    def lit_areas(self) -> list[Seen]:
+        """What is lit in the median picture, by two levels, within the box that dark lines leave of it.
 
         As for motion, but all parts count, as black blood or a cyst may part a still field. What dark rows or
         columns part from it (a header's bar, a column of parameters) is no part of it, however little space
         there is between (Nagy and Seth's X-Y cut, 1984).
         """
-        lit = _smooth(self.typical) > _LIT_LEVELS
+        return [Seen(area, area) for area in map(self._lit_area, _LIT_LEVELS)]
+
+    def _lit_area(self, level: int) -> Mask:
+        lit = _smooth(self.typical) > level
         area = _opened(_closed(lit))
         for axis in (1, 0, 1, 0):
             area = _widest_band(area, lit, axis)
@@ -130,8 +193,23 @@ def _opened(area: Mask) -> Mask:
     return cv2.morphologyEx(area.astype(np.uint8), cv2.MORPH_OPEN, _disc(_OPEN_PX, area.shape)) > 0
 
 
+def _wide_pixels(area: Mask, diameter_px: int) -> int:
+    """How many pixels are left of an area without what is narrower than a disc."""
+    disc = _disc(diameter_px, area.shape)
+    if np.count_nonzero(area) < np.count_nonzero(disc):
+        return 0
+    return int(np.count_nonzero(cv2.morphologyEx(area.astype(np.uint8), cv2.MORPH_OPEN, disc)))
+
+
 def _grown(area: Mask, diameter_px: int) -> Mask:
     return cv2.dilate(area.astype(np.uint8), _disc(diameter_px, area.shape)) > 0
+
+
+def _components(area: Mask) -> list[Mask]:
+    """The connected parts, the largest first."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(area.astype(np.uint8))
+    by_size = sorted(range(1, count), key=lambda number: -stats[number, cv2.CC_STAT_AREA])
+    return [labels == number for number in by_size]
 
 
 def _largest(area: Mask) -> Mask:

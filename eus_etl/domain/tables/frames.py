@@ -82,8 +82,8 @@ DATASET = Table(
         Column(
             "release_blocked",
             BOOLEAN,
-            "in the visit, words were read in preprocessed frames, a region is merely what is lit "
-            "(auto_structure), or a frame was not checked for text, and nobody signed it off; with "
+            "in the visit, words were read in preprocessed frames, a region is uncertain, "
+            "or a frame was not checked for text, and nobody signed it off; with "
             "text_check.enabled never, frames that were not checked do not count",
         ),
     ),

@@ -29,7 +29,8 @@ LAYOUTS = Table(
         Column(
             "kind",
             TEXT,
-            "linear (a rectangle), sector, hull, polygon (hand-written), or none where no region was found",
+            "linear (a rectangle), trapezoid, sector, hull (no field's shape fits), polygon (hand-written), "
+            "or none where no region was found",
         ),
         Column("polygon", TEXT, "region's outline, x y pairs in picture pixels: x,y x,y ..."),
         Column("area_fraction", NUMBER, "region's share of the picture"),
@@ -37,10 +38,17 @@ LAYOUTS = Table(
         Column(
             "confidence",
             NUMBER,
-            "0 to 1: how well a fitted outline agrees with what was seen; at most 0.8 for a hull, half where "
-            "nothing moves, 1 by hand",
+            "0 to 1: the share of a fitted outline that lies on an edge, times the share of what was seen "
+            "that is inside; at most 0.8 for a hull, half where nothing moves, 1 by hand",
         ),
         Column("found_by", TEXT, "auto_motion, auto_structure (frozen recording), regions.csv or none"),
+        Column(
+            "uncertain",
+            BOOLEAN,
+            "a person has to look at the region: until it is signed off, or drawn by hand, its pictures are "
+            "not shown and the visit is marked release_blocked",
+        ),
+        Column("doubt", TEXT, "why the region is uncertain; empty where it is not"),
         Column("marks", TEXT, "boxes around bright marks that stand still inside: x,y,w,h x,y,w,h ..."),
         Column("inpainted", BOOLEAN, "the marks are painted over in preprocessed frames: regions.marks"),
         Column("picture_in_picture", TEXT, "boxes of insets inside: x,y,w,h x,y,w,h ..."),

@@ -34,7 +34,7 @@ def shown_frames(paths: StudyPaths, patient_id: str, recipe: str) -> pl.DataFram
     """The visit's preprocessed images that may be shown, in the order of their part.
 
     Left out are images with an outdated mask (their region was corrected, and they are not made again yet).
-    Until a person has signed off the region, images are also left out if the region is merely what is lit (it
+    Until a person has signed off the region, images are also left out if the region is uncertain (it
     may include text), or if text was read in it.
 
     Returns:

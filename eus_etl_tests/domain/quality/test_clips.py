@@ -12,7 +12,8 @@ from benchmarks.support.screens.screens import Picture
 from benchmarks.support.videos.assessed_videos import has_reason
 from eus_etl.domain.cells.statistics import CellGrid, codes_with_motion, measure
 from eus_etl.domain.quality.scores import assess_frames
-from eus_etl.domain.screen.region import NO_POLYGON, find_region
+from eus_etl.domain.screen.region import NO_POLYGON
+from eus_etl.domain.screen.region_search import find_region
 from eus_etl.settings import GridConfig, QualityConfig, RegionConfig
 
 CONFIG = QualityConfig()

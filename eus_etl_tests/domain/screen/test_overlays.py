@@ -11,7 +11,8 @@ from benchmarks.support.screens.sample_screens import sample_screen
 from benchmarks.support.screens.screens import HEIGHT, SECTOR, WIDTH, moving_screens, screen, speckle
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.screen.overlays import NO_MARKS, Boxes, boxes_mask, find_marks, format_boxes, parse_boxes
-from eus_etl.domain.screen.region import NO_POLYGON, find_region
+from eus_etl.domain.screen.region import NO_POLYGON
+from eus_etl.domain.screen.region_search import find_region
 from eus_etl.sample.fields import FieldKind
 from eus_etl.settings import RegionConfig
 

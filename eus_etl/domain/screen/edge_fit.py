@@ -1,0 +1,170 @@
+"""Moves a shape of an ultrasound field onto the edges that pictures show, and tells how much lies on one.
+
+An edge is where what is ever lit ends and the dark of the screen begins, however faint either is: levels are
+compared as ratios. Of a shape's points each is searched along its own normal.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from eus_etl.domain.images.picture import Picture
+from eus_etl.domain.screen.field_shapes import Floats, Geometry, Mask
+from eus_etl.domain.screen.robust_fit import least_squares
+
+# Grey levels that count for nothing: what compression leaves of black.
+_DARK_LEVELS = 2.0
+# px on the copy that are averaged on either side of an edge
+_SIDE_PX = 4
+_POINTS = 160
+# how far from a shape its edge is sought, in px of the copy, from the first look to the last
+_REACHES_PX = (24, 12, 12, 6, 4)
+_OUTLIER_PX = (8.0, 4.0, 3.0, 2.0, 1.0)
+_FAR_COSTS = 0.25
+# logarithm of the ratio of levels: from here a step may be an edge, from there it certainly is
+_FAINT_STEP, _SHARP_STEP = 0.35, 0.8
+# an edge is beyond the centre of the last pixel inside
+_HALF_PX = 0.3
+_SUPPORT_PX = 2
+_WITHIN_PX, _BEYOND_PX = np.arange(-2 * _SIDE_PX, 1), np.arange(6, 17)
+_DARKEST, _DIM_SIDE = 0.25, 0.3
+_STEPS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """How much of an outline lies on an edge.
+
+    Attributes:
+        on_edge: share of its length, 0 to 1.
+        dark: share of its length along which it is dark on both sides: nothing speaks against it.
+        dim: share of its length that lies on an edge with something faint beyond: a wing, or the screen.
+        sides: of top, right, bottom and left those of which less than half lies on an edge, or is dark.
+        dim_sides: those with something faint beyond.
+    """
+
+    on_edge: float
+    dark: float
+    dim: float
+    sides: tuple[str, ...]
+    dim_sides: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What is ever lit, as logarithms of levels, (h, w)."""
+
+    levels: Floats
+
+    @classmethod
+    def of(cls, bright: Picture) -> Self:
+        """Of the brightest that each pixel becomes, uint8 (h, w)."""
+        return cls(np.log(bright.astype(np.float32) + _DARK_LEVELS))
+
+    @property
+    def dark(self) -> Mask:
+        """Where nothing is ever lit."""
+        return np.asarray(self.levels < np.log(2.5 * _DARK_LEVELS))
+
+    def settled(self, start: Geometry) -> Geometry:
+        """The shape moved onto the edges around it."""
+        geometry = start
+        for reach, outlier in zip(_REACHES_PX, _OUTLIER_PX, strict=True):
+            points, normals = _resampled(geometry.outline())
+            if len(points) < 3:
+                return start
+            steps = self._steps(points, normals, reach)
+            far = _FAR_COSTS * np.abs(np.arange(-reach, reach + 1)) / reach
+            found = (steps - far).argmax(axis=1)
+            step = np.take_along_axis(steps, found[:, np.newaxis], axis=1)[:, 0]
+            known = np.clip((step - _FAINT_STEP) / (_SHARP_STEP - _FAINT_STEP), 0, 1)
+            edge = points + (found - reach + _HALF_PX)[:, np.newaxis] * normals
+            moved = geometry
+
+            def distances(values: Floats, moved: Geometry = moved, edge: Floats = edge) -> Floats:
+                return moved.distances(values, edge)
+
+            def weights(off: Floats, known: Floats = known, outlier: float = outlier) -> Floats:
+                return np.asarray(known / (1 + (off / outlier) ** 2) ** 2, np.float64)
+
+            geometry = moved.with_values(least_squares(distances, moved.values, weights, _STEPS))
+        return geometry
+
+    def support(self, outline: Floats, seen: Mask) -> Support:
+        """How much of an outline lies on an edge, to a pixel or two.
+
+        The picture's border is one where what was seen, (h, w), reaches it.
+        """
+        points, normals = _resampled(outline)
+        if len(points) < 3:
+            return Support(0.0, 0.0, 0.0, (), ())
+        on_edge = self._steps(points, normals, _SUPPORT_PX).max(axis=1) > _FAINT_STEP
+        inside = self._profiles(points, normals, _WITHIN_PX)
+        outside = np.median(self._profiles(points, normals, _BEYOND_PX), axis=1)
+        limit = np.array(self.levels.shape[::-1]) - 1
+        at_border = ((points < _SUPPORT_PX) | (points > limit - _SUPPORT_PX)).any(axis=1)
+        inner = np.clip(np.rint(points - _SIDE_PX * normals), 0, limit).astype(int)
+        unseen = at_border & ~seen[inner[:, 1], inner[:, 0]]
+        on_edge &= ~unseen
+        dark = ~on_edge & (unseen | (inside.max(axis=1) < np.log(2.5 * _DARK_LEVELS)))
+        dim = on_edge & (outside > np.quantile(outside, _DARKEST) + _FAINT_STEP)
+        facing = {
+            "top": normals[:, 1] < -0.7,
+            "right": normals[:, 0] > 0.7,
+            "bottom": normals[:, 1] > 0.7,
+            "left": normals[:, 0] < -0.7,
+        }
+        present = {side: own for side, own in facing.items() if own.any()}
+        missing = [side for side, own in present.items() if (on_edge | dark)[own].mean() < 0.5]
+        dim_sides = [side for side, own in present.items() if dim[own].mean() > _DIM_SIDE]
+        return Support(
+            on_edge=float(on_edge.mean()),
+            dark=float(dark.mean()),
+            dim=float(dim.mean()),
+            sides=tuple(missing),
+            dim_sides=tuple(dim_sides),
+        )
+
+    def _steps(self, points: Floats, normals: Floats, reach: int) -> Floats:
+        """By how much the level falls from inside to outside, at each offset (n, 2 reach + 1)."""
+        offsets = np.arange(-reach - _SIDE_PX, reach + _SIDE_PX + 1)
+        sums = np.cumsum(self._profiles(points, normals, offsets), axis=1)
+        sums = np.hstack([np.zeros((len(points), 1)), sums])
+        count = 2 * reach + 1
+        # an edge at an offset is where that pixel is the outermost one inside
+        first = np.arange(count)
+        inside = (sums[:, first + _SIDE_PX + 1] - sums[:, first + 1]) / _SIDE_PX
+        outside = (sums[:, first + 2 * _SIDE_PX + 1] - sums[:, first + _SIDE_PX + 1]) / _SIDE_PX
+        return np.asarray(inside - outside, np.float64)
+
+    def _profiles(self, points: Floats, normals: Floats, offsets: NDArray[np.intp]) -> Floats:
+        """Levels along each normal (n, offsets); beyond the picture it is dark."""
+        places = points[:, np.newaxis] + offsets[np.newaxis, :, np.newaxis] * normals[:, np.newaxis]
+        x, y = places[..., 0].astype(np.float32), places[..., 1].astype(np.float32)
+        dark = float(np.log(_DARK_LEVELS))
+        levels = cv2.remap(
+            self.levels, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=dark
+        )
+        return np.asarray(levels, np.float64)
+
+
+def _resampled(outline: Floats) -> tuple[Floats, Floats]:
+    """Points at even distances along an outline, and their normals to the outside, both (n, 2)."""
+    sides = np.roll(outline, -1, axis=0) - outline
+    lengths = np.hypot(*sides.T)
+    if len(outline) < 3 or lengths.sum() < 1:
+        return np.empty((0, 2)), np.empty((0, 2))
+    kept = lengths > 1e-6
+    corners, sides, lengths = outline[kept], sides[kept], lengths[kept]
+    ends = np.cumsum(lengths)
+    at = (np.arange(_POINTS) + 0.5) * ends[-1] / _POINTS
+    side = np.searchsorted(ends, at)
+    along = (at - ends[side] + lengths[side]) / lengths[side]
+    points = corners[side] + along[:, np.newaxis] * sides[side]
+    directions = sides[side] / lengths[side][:, np.newaxis]
+    area = np.sum(corners[:, 0] * np.roll(corners[:, 1], -1) - np.roll(corners[:, 0], -1) * corners[:, 1])
+    normals = np.column_stack([directions[:, 1], -directions[:, 0]]) * np.sign(area)
+    return points, normals

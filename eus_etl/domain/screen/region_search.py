@@ -1,0 +1,292 @@
+"""Finds the ultrasound region of a display layout in pictures spread over it.
+
+Shapes are proposed by what moves and by what is lit at several levels (``motion_mask``, ``field_fit``), moved
+onto the edges that the pictures show (``edge_fit``), and judged by all of it at once. What is read or drawn
+across the outline of the one that is believed is cut out by ``region_border``.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from eus_etl.domain.images.picture import Picture
+from eus_etl.domain.screen.edge_fit import Edges, Support
+from eus_etl.domain.screen.field_fit import fit_field
+from eus_etl.domain.screen.field_shapes import (
+    Floats,
+    Geometry,
+    Mask,
+    Sector,
+    filled,
+    hull,
+    overlap,
+)
+from eus_etl.domain.screen.motion_mask import Evidence, Seen
+from eus_etl.domain.screen.region import Polygon, Region, area_fraction
+from eus_etl.domain.screen.region_border import Box, without_drawings
+from eus_etl.settings import RegionConfig
+
+_SETTLED = 5
+"""So many proposed shapes, the likeliest ones, are moved onto the edges."""
+
+_ALIKE = 0.985
+_WIDER, _BEYOND_STEP_PX = 0.35, 4.0
+_LEANS_RAD = np.deg2rad(2)
+# what a shape loses of its judgement, as a multiple of the share: what is seen and left out, what is taken in
+# and was never seen, bright things taken in that lie apart from what was seen
+_LOST_COSTS, _EXTRA_COSTS, _STRANGE_COSTS = 2.0, 0.3, 4.0
+_DARK_COUNTS, _DIM_COSTS, _LEAN_COSTS, _RAW_COSTS = 0.4, 0.25, 0.15, 0.03
+_SIMPLER = {"linear": 0.02, "sector": 0.01, "trapezoid": 0.0}
+_CUT_COSTS = 0.05
+_MIN_EDGE, _MAX_LOST, _MIN_SCORE = 0.55, 0.06, 0.6
+_WIDE_ASPECT, _STRIP_ASPECT, _SCROLLING = 2.2, 4.0, 0.3
+_STRIP = "it is as wide and even as a strip that scrolls, which is no picture"
+_WHOLE = 0.95
+_WHOLE_PICTURE = "it is the whole picture, and part of that is a screen or a room"
+_NOTHING_MOVES = "nothing moves, so it is whatever is lit: it may include text or miss dark parts"
+_LIT_CONFIDENCE = 0.5
+_HULL_CONFIDENCE = 0.8
+_NEAR_PX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was made of one area that was seen.
+
+    Attributes:
+        outline: on the copy.
+        kind: the shape's, or ``hull``.
+        seen: the area.
+        solidity: of the area.
+        confidence: as if it moves.
+        wide: it may be a strip beside the picture that scrolls, M-mode or a Doppler spectrum.
+        doubt: why a person should look at it.
+    """
+
+    outline: Floats
+    kind: str
+    seen: Mask
+    solidity: float
+    confidence: float
+    wide: bool
+    doubt: str | None
+
+    def rank(self) -> tuple[bool, float]:
+        """What may be a strip comes after a field that does not; else the largest first."""
+        return self.kind != "hull" and not self.wide, float(np.count_nonzero(self.seen))
+
+    def region(self, found_by: str, shape: tuple[int, ...]) -> Region:
+        """On pictures of a shape (h, w)."""
+        polygon = _scaled(self.outline, self.seen.shape, shape)
+        moves = found_by == "auto_motion"
+        return Region(
+            polygon=polygon,
+            kind=self.kind,
+            area_fraction=area_fraction(polygon, shape[1], shape[0]),
+            solidity=self.solidity,
+            found_by=found_by,
+            confidence=self.confidence * (1.0 if moves else _LIT_CONFIDENCE),
+            doubt=self.doubt if moves else _NOTHING_MOVES,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A shape and what speaks for it."""
+
+    geometry: Geometry
+    outline: Floats
+    inside: Mask
+    support: Support
+    lost: float
+    score: float
+
+
+def find_region(pictures: Sequence[Picture], config: RegionConfig, words: Sequence[Box] = ()) -> Region:
+    """Find the region in pictures spread over one layout.
+
+    Where pixels change, ultrasound is shown. Where too little changes (a frozen recording, one picture) it
+    is sought in what is lit, and ``found_by`` says so. The outline is that of a linear, trapezoid or sector
+    field where one lies on the edges of what is ever lit and leaves out little of what was seen; else the
+    convex hull of what was seen. What hangs over the outline is cut out. ``doubt`` says why a person should
+    look at it.
+
+    Args:
+        pictures: grey uint8 (h, w), all of one size.
+        config: a region smaller than ``min_area_fraction`` is not trusted.
+        words: boxes x, y, width, height in picture pixels around what is read on the screen: none that is
+            not wholly within the field is inside the region.
+    """
+    if not pictures:
+        return Region()
+    shape = pictures[0].shape
+    evidence = Evidence.of(pictures)
+    edges = Edges.of(evidence.bright)
+    written = _on_copy(words, shape, evidence.bright.shape)
+    pixels = config.min_area_fraction * evidence.bright.size
+    moving = [area for area in evidence.moving_areas() if np.count_nonzero(area.area) >= pixels]
+    for found_by, areas in (("auto_motion", moving), ("auto_structure", evidence.lit_areas())):
+        foreign = written | (evidence.still() if found_by == "auto_motion" else evidence.glaring)
+        found = [_found(area, evidence, edges, foreign) for area in areas]
+        for one in sorted(found, key=_Found.rank, reverse=True):
+            region = one.region(found_by, shape)
+            if (
+                region.area_fraction > _WHOLE
+                and region.doubt is None
+                and (words or not evidence.lively_to_its_border())
+            ):
+                region = replace(region, doubt=_WHOLE_PICTURE)
+            if region.area_fraction >= config.min_area_fraction:
+                return without_drawings(region, pictures, words)
+    return Region()
+
+
+def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask) -> _Found:
+    """The outline around an area that was seen."""
+    shape = seen.area.shape
+    around = hull(np.argwhere(seen.area)[:, ::-1].astype(np.float64))
+    within = filled(around, shape)
+    pixels = int(np.count_nonzero(seen.area))
+    solidity = pixels / max(1, int(np.count_nonzero(within)))
+    near = cv2.dilate(within.astype(np.uint8), np.ones((_NEAR_PX, _NEAR_PX), np.uint8)) > 0
+    strange = foreign & ~near
+    best = max(_judged_shapes(seen, strange, evidence, edges), key=lambda one: one.score, default=None)
+    wide = _is_wide(within)
+    doubt = _STRIP if wide and _scrolls(within, evidence.typical) else None
+    if best is not None and _believed(best):
+        support = best.support
+        confidence = min(1.0, support.on_edge + support.dark / 2) * (1 - best.lost)
+        return _Found(best.outline, best.geometry.kind, seen.area, solidity, confidence, wide, doubt)
+    sides = best.support.sides if best is not None else ()
+    missing = f": no edge was found {' and '.join(sides)}" if sides else ""
+    return _Found(
+        around,
+        "hull",
+        seen.area,
+        solidity,
+        _HULL_CONFIDENCE * solidity,
+        wide,
+        doubt or f"no field's shape fits what was seen{missing}",
+    )
+
+
+def _is_wide(within: Mask) -> bool:
+    """Whether an area is so much wider than high that it may be a strip beside the picture."""
+    _, _, width, height = cv2.boundingRect(within.astype(np.uint8))
+    return bool(width > _WIDE_ASPECT * height)
+
+
+def _scrolls(within: Mask, typical: Picture) -> bool:
+    """Whether a wide area's typical picture changes down its rows, but hardly along them."""
+    x, y, width, height = cv2.boundingRect(within.astype(np.uint8))
+    levels = typical[y : y + height, x : x + width].astype(np.float64)
+    along, down = np.abs(np.diff(levels, axis=1)).mean(), np.abs(np.diff(levels, axis=0)).mean()
+    return bool(along < _SCROLLING * down or width > _STRIP_ASPECT * height)
+
+
+def _on_copy(words: Sequence[Box], shape: tuple[int, ...], copy_shape: tuple[int, ...]) -> Mask:
+    """Where words stand, on the copy."""
+    drawn = np.zeros(copy_shape, np.bool_)
+    scale = copy_shape[1] / shape[1]
+    for x, y, width, height in words:
+        left, top = round(x * scale), round(y * scale)
+        drawn[max(0, top) : round((y + height) * scale), max(0, left) : round((x + width) * scale)] = True
+    return drawn
+
+
+def _believed(best: _Judged) -> bool:
+    return best.support.on_edge >= _MIN_EDGE and best.lost <= _MAX_LOST and best.score >= _MIN_SCORE
+
+
+def _judged_shapes(seen: Seen, strange: Mask, evidence: Evidence, edges: Edges) -> Iterator[_Judged]:
+    """Shapes that the area, and what is lit, propose, before and after they are moved onto edges."""
+    masks = [seen.area, *evidence.lit_around()]
+    started = [shape for mask in masks for fit in fit_field(mask) for shape in _variants(fit, mask.shape)]
+    different = {tuple(np.rint(shape.outline().ravel()[:40:3] / 2).tolist()): shape for shape in started}
+    judged = (_judged(shape, seen, strange, edges) for shape in different.values())
+    ranked = sorted(judged, key=lambda one: -one.score)
+    taken: list[_Judged] = []
+    for one in ranked:
+        if len(taken) < _SETTLED and all(overlap(one.inside, other.inside) < _ALIKE for other in taken):
+            taken.append(one)
+    settled = [_judged(edges.settled(one.geometry), seen, strange, edges) for one in taken]
+    yield from (replace(one, score=one.score - _RAW_COSTS) for one in taken)
+    yield from settled
+    best = max(settled, key=lambda one: one.score, default=None)
+    if best is not None:
+        for wider in _widened(best, seen, strange, edges):
+            yield _judged(edges.settled(wider.geometry), seen, strange, edges)
+    for variant in list(_variants(best.geometry, strange.shape))[1:] if best is not None else ():
+        yield _judged(edges.settled(variant), seen, strange, edges)
+
+
+def _variants(fit: Geometry, shape: tuple[int, ...]) -> Iterator[Geometry]:
+    """A fit, and of a sector that leans to one side those that are symmetric: a dark wing may be missing."""
+    yield fit
+    if not isinstance(fit, Sector) or fit.full:
+        return
+    half = max(-fit.first_rad, fit.last_rad)
+    whole = (0.0, 0.0, shape[1] - 1.0, shape[0] - 1.0)
+    left, top, right, bottom = fit.clip
+    reach = max(fit.apex_x - left, right - fit.apex_x)
+    boxes = {fit.clip, whole, (max(0.0, fit.apex_x - reach), top, min(whole[2], fit.apex_x + reach), bottom)}
+    leans = half - min(-fit.first_rad, fit.last_rad) > _LEANS_RAD
+    for box in sorted(boxes):
+        if leans or box != fit.clip:
+            yield replace(
+                fit,
+                first_rad=-half if leans else fit.first_rad,
+                last_rad=half if leans else fit.last_rad,
+                clip=box,
+            )
+
+
+def _widened(one: _Judged, seen: Seen, strange: Mask, edges: Edges) -> Iterator[_Judged]:
+    """The shape with each side that has something faint beyond it moved out to where most speaks for it."""
+    values = one.geometry.values
+    reach = _WIDER * float(np.sqrt(np.count_nonzero(one.inside)))
+    for side, number, sign in one.geometry.outward:
+        if side not in one.support.dim_sides:
+            continue
+        unit = 1 / values[2] if isinstance(one.geometry, Sector) and number >= 8 else 1.0
+        moves = np.arange(_BEYOND_STEP_PX, reach, _BEYOND_STEP_PX)
+        wider = []
+        for move in moves:
+            moved = values.copy()
+            moved[number] += sign * move * unit
+            wider.append(_judged(one.geometry.with_values(moved), seen, strange, edges))
+        if wider:
+            yield max(wider, key=lambda other: other.score)
+
+
+def _judged(geometry: Geometry, seen: Seen, strange: Mask, edges: Edges) -> _Judged:
+    outline = geometry.outline()
+    inside = filled(outline, strange.shape)
+    support = edges.support(outline, seen.area)
+    area = max(1, int(np.count_nonzero(inside)))
+    known = max(1, int(np.count_nonzero(seen.area)))
+    lost, faint = (pixels / known for pixels in seen.left_out(inside))
+    extra = np.count_nonzero(inside & ~seen.area) / area
+    dark = np.count_nonzero(inside & ~seen.area & edges.dark) / area
+    odd = np.count_nonzero(inside & strange) / area
+    score = (
+        support.on_edge
+        - _DIM_COSTS * support.dim
+        + _DARK_COUNTS * support.dark
+        + _SIMPLER[geometry.kind]
+        - _CUT_COSTS * (isinstance(geometry, Sector) and geometry.cut_within(inside.shape))
+        - _LOST_COSTS * (lost + faint)
+        - _EXTRA_COSTS * (extra - dark / 2)
+        - _STRANGE_COSTS * odd
+        - _LEAN_COSTS * geometry.lean
+    )
+    return _Judged(geometry, outline, inside, support, lost, score)
+
+
+def _scaled(outline: Floats, copy_shape: tuple[int, ...], shape: tuple[int, ...]) -> Polygon:
+    """An outline on the copy as a polygon on the picture; positions are those of pixels' centres."""
+    scale = np.array(shape[::-1]) / copy_shape[::-1]
+    corners = np.rint((outline + 0.5) * scale - 0.5)
+    return np.asarray(np.clip(corners, 0, np.array(shape[::-1]) - 1), np.int32)
