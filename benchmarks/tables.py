@@ -120,6 +120,7 @@ def make_long_visit(study: StudyConfig, frames: int) -> None:
             "kind": "hull",
             "polygon": "480,100 1440,100 1440,1000 480,1000",
             "found_by": "auto_motion",
+            "uncertain": False,
         }
         layouts.append(
             {**facts, **layout, **stretch, **outline, "first_pts": 0, "last_pts": extracted["pts"][-1]}

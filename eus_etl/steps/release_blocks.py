@@ -12,7 +12,7 @@ from eus_etl.domain.tables.catalog import LAYOUTS, TEXT_CHECKS
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.study_tables import scan_parts
 
-UNCERTAIN_REGION = pl.col("uncertain") & ~pl.col("signed_off").fill_null(value=False)
+UNCERTAIN_REGION = pl.col("uncertain").fill_null(value=True) & ~pl.col("signed_off").fill_null(value=False)
 """Of ``tables.LAYOUTS``: the region may include text (``doubt`` says why), and nobody has reviewed it."""
 
 

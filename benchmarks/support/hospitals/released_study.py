@@ -117,6 +117,7 @@ def put_study(study: StudyConfig, visits: Sequence[Visit], *, pictures: bool = T
                 "video_id": video_of(visit, number),
                 "layout_id": f"{video_of(visit, number)}-0",
                 "found_by": "auto_motion",
+                "uncertain": False,
                 "signed_off": visit.signed_off,
             }
             for visit in visits
