@@ -36,7 +36,7 @@ _WIDER, _BEYOND_STEP_PX = 0.35, 4.0
 _LEANS_RAD = np.deg2rad(2)
 # what a shape loses of its judgement, as a multiple of the share: what is seen and left out, what is taken in
 # and was never seen, bright things taken in that lie apart from what was seen
-_LOST_COSTS, _EXTRA_COSTS, _STRANGE_COSTS = 2.0, 0.3, 4.0
+_LOST_COSTS, _EXTRA_COSTS, _STRANGE_COSTS = 2.0, 0.3, 8.0
 _DARK_COUNTS, _DIM_COSTS, _LEAN_COSTS, _RAW_COSTS = 0.4, 0.25, 0.15, 0.03
 _SIMPLER = {"linear": 0.02, "sector": 0.01, "trapezoid": 0.0}
 _CUT_COSTS = 0.05

@@ -114,7 +114,7 @@ REAL_MARKS = {
     # the clip's marks inside its field: how many, and the columns in which they lie
     "clarius-ocular-short.mp4": (17, 20, (988, 1000)),
     "Cov_convex_volpecelli_sonographic_v1.mov": (6, 8, (0, 449)),
-    "DemoBMode.mov": (2, 8, (24, 44)),  # the colour bar
+    "DemoBMode.mov": (10, 26, (24, 504)),  # the line of the transducer's face; the color bar is cut out
     "Reg_pat4Image_140024.mpeg": (0, 0, (0, 0)),
     "Vir_prospective_file2.mp4": (0, 0, (0, 0)),
     "color3d_jpeg_baseline.h264.mp4": (0, 0, (0, 0)),
