@@ -168,7 +168,7 @@ def frames(study: StudyConfig) -> StepSpec:
     )
 
 
-REGIONS_FORMAT = 5
+REGIONS_FORMAT = 6
 
 
 def regions(study: StudyConfig) -> StepSpec:
