@@ -19,6 +19,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.screen.region import mask, parse_polygon
 from eus_etl.domain.tables.catalog import LAYOUTS, REGIONS
 from eus_etl.errors import FramesMissingError
+from eus_etl.sample.screen import optical_texture, optical_view
 from eus_etl.settings import QualityConfig, StudyConfig
 from eus_etl.steps.regions import find_regions, sample_rows
 from eus_etl.steps.result import StepResult
@@ -105,6 +106,18 @@ def test_a_region_found_without_motion_is_used_and_recorded_as_uncertain(tmp_pat
     assert rejected_of(study) == [(f"{VIDEO}-0", "uncertain_region")]
     assert result.metadata["uncertain"] == 1
     assert check(result)
+
+
+def test_an_endoscopes_view_alone_is_uncertain(tmp_path: Path) -> None:
+    study = make_study(tmp_path)
+    texture = optical_texture(np.random.default_rng(0), WIDTH, HEIGHT)
+    put_video(study, VIDEO, [[optical_view(texture, 0.4 * number, WIDTH, HEIGHT) for number in range(24)]])
+    result = find_regions(study, PATIENT, REGIONS.empty())
+    layout = layouts_of(study).row(0, named=True)
+    assert layout["uncertain"]
+    assert "endoscope" in layout["doubt"]
+    assert rejected_of(study) == [(f"{VIDEO}-0", "uncertain_region")]
+    assert result.metadata["uncertain"] == 1
 
 
 def test_a_row_of_the_video_beats_one_of_the_visit_and_no_image_is_read(tmp_path: Path) -> None:
