@@ -107,7 +107,9 @@ class Entering:
         inside = mask(polygon, geometry.width_px, geometry.height_px) > 0
         change = sudden_changes(shown.grid, geometry.cell_weights(inside))
         asked = np.flatnonzero(may_have_entered(change))
-        cuts = {int(at): _box_of(shown.grid, cells_that_changed(change[at])) for at in asked}
+        # what is there from the first frame on never comes, so that frame is read as a whole
+        cuts = {0: _around_mask(inside)}
+        cuts |= {int(at): _box_of(shown.grid, cells_that_changed(change[at])) for at in asked}
         found: list[Covered] = []
         for at, words in self._hits(shown, cuts, inside):
             if any(one.first_row < at + shown.first_row < one.last_row for one in found):
@@ -146,10 +148,13 @@ class Entering:
     def _new(self, shown: Stretch, at: int, words: list[Word], cuts: dict[int, Box]) -> list[Word]:
         """Those words that were not there before: what is always there has not entered.
 
-        Before is some frames earlier, as what fades in is legible before it is noticed.
+        Before is some frames earlier, as what fades in is legible before it is noticed; of what the first
+        frames show, it is the last frame.
         """
-        before = next((row for row in range(max(0, at - _EARLIER), -1, -1) if row not in cuts), None)
-        if before is None or before == at or not words:
+        earlier = range(max(0, at - _EARLIER), -1, -1)
+        later = range(shown.frames.height - 1, at, -1)
+        before = next((row for row in (*earlier, *later) if row not in cuts), None)
+        if before is None or not words:
             return words
         around = _grown(_around([_box(word) for word in words]), shown.grid, _MARGIN_PX)
         (read,) = self._words(shown, [_cut(self._read(shown, before), around)])
@@ -200,6 +205,11 @@ class Entering:
         self.images_read += 1
         frame_id, path = shown.frames.select("frame_id", "path").row(at)
         return read_image(self._paths, frame_id, path)
+
+
+def _around_mask(inside: NDArray[np.bool_]) -> Box:
+    x, y, width, height = cv2.boundingRect(inside.astype(np.uint8))
+    return x, y, width, height
 
 
 def _scaled(picture: Picture, scale: float) -> Picture:

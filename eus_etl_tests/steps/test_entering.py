@@ -31,9 +31,9 @@ def studied(root: Path, enabled: str = "always") -> StudyConfig:
     return study.model_copy(update={"preprocess": study.preprocess.model_copy(update=update)})
 
 
-def screens(what: str) -> list[Picture]:
+def screens(what: str, first: int = FIRST, stop: int = STOP) -> list[Picture]:
     pictures = [colored(picture) for picture in moving_screens(FRAMES)]
-    for picture in pictures[FIRST:STOP]:
+    for picture in pictures[first:stop]:
         if what == "name":
             cv2.rectangle(picture, (98, 108), (205, 138), (40,) * 3, -1)
             cv2.putText(picture, NAME, (102, 130), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (240,) * 3, 2, cv2.LINE_AA)
@@ -70,6 +70,16 @@ def test_frames_that_something_covers_are_marked_and_not_preprocessed(tmp_path: 
     (layout,) = load_part(StudyPaths(study.root), LAYOUTS, PATIENT).to_dicts()
     assert layout["covered_boxes"]
     assert NAME not in f"{result} {layout}"
+
+
+def test_what_is_there_from_the_first_frame_on_is_found_and_what_stays_is_not(tmp_path: Path) -> None:
+    study = studied(tmp_path)
+    put_video(study, VIDEO, [screens("name", 0, 3)])
+    find_regions(study, PATIENT, REGIONS.empty())
+    assert covered_frames(study) == [0, 1, 2, 3]
+    put_video(study, VIDEO, [screens("name", 0, FRAMES)])
+    find_regions(study, PATIENT, REGIONS.empty())
+    assert covered_frames(study) == []
 
 
 def test_what_a_scanner_writes_covers_nothing(tmp_path: Path) -> None:
