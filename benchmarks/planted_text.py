@@ -55,11 +55,14 @@ INSIDE: Mapping[str, Scene] = {
 _OUTCOMES = ("masked", "left out", "found", "region blocked", "unreadable", "left")
 
 
-def planted(clips: Sequence[Clip], scenes: Mapping[str, Scene], wanted: int, seed: int) -> list[Judged]:
+def planted(
+    clips: Sequence[Clip], scenes: Mapping[str, Scene], wanted: int, seed: int, minutes: float
+) -> list[Judged]:
     """Plant each scene in turn over the clips, until RapidOCR has read so many strings before."""
     judged: list[Judged] = []
+    end = time.monotonic() + 60 * minutes
     for turn, (clip, scene) in enumerate(_turns(clips, scenes)):
-        if sum(_counts(one) for one in judged) >= wanted:
+        if sum(map(_counts, judged)) >= wanted or time.monotonic() > end:
             break
         stage = Stage.of(clip, FRAMES, random.Random(f"{seed} {turn} {clip.name} {scene}"))
         scenes[scene](stage)
@@ -130,6 +133,7 @@ def main() -> None:
     arguments.add_argument("--inside", type=int, default=400)
     arguments.add_argument("--clips", type=int, default=0, help="only so many of them; 0: all")
     arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--minutes", type=float, default=600, help="report after so long in any case")
     arguments.add_argument("--scenes", nargs="*", choices=[*OUTSIDE, *INSIDE], help="only these")
     arguments.add_argument("--no-clean", action="store_true", help="leave out the clips with nothing planted")
     chosen = arguments.parse_args()
@@ -142,7 +146,7 @@ def main() -> None:
     for scenes, wanted, is_outside in ((OUTSIDE, chosen.outside, True), (INSIDE, chosen.inside, False)):
         picked = {name: scenes[name] for name in scenes if not chosen.scenes or name in chosen.scenes}
         if picked and wanted:
-            judged = planted(clips, picked, wanted, chosen.seed)
+            judged = planted(clips, picked, wanted, chosen.seed, chosen.minutes)
             report([one for one in judged if (one.planted.where == "outside") == is_outside], is_outside)
             if is_outside and (others := [one for one in judged if one.planted.where != "outside"]):
                 report(others, outside=False)

@@ -2,8 +2,8 @@
 
 From each picture the place that most newly looks like text, at the scale of its letters, and more places
 where that is unusual: so what shows for a single picture is read, wherever it is. From each few seconds the
-places that most look like text among what stays put. A patch is a fiftieth of a picture, which is what makes it
-possible to look at every picture.
+places that most look like text among what stays put. A patch is a fiftieth of a picture, which is what makes
+it possible to look at every picture.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
