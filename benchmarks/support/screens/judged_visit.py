@@ -235,7 +235,9 @@ def _judged(
         for reader, of_pieces in lines.items()
         if any(is_read(planted.text, read) for read in of_pieces)
     )
-    return Judged(planted, before, after, held or ("left" if after else "unreadable"))
+    # of a string over the border a part is masked: what is left of it is judged by whether it is read
+    gone: Outcome = "masked" if planted.where == "border" else "unreadable"
+    return Judged(planted, before, after, held or ("left" if after else gone))
 
 
 def _shows(picture: Picture, box: Box) -> bool:
