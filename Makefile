@@ -1,19 +1,22 @@
 # Two commands: `make demo` and `make test`. Both install what is missing into .venv first.
 PYTHON ?= python3
 VENV := .venv
+READERS := .venv-readers
+TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 DEMO ?= demo
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
 
-.PHONY: help demo ui test test-slow format pictures lock clean
+.PHONY: readers help demo ui test test-slow format pictures lock clean
 
 help:
 	@echo "make demo    make a synthetic hospital and run both studies through the asset graph"
 	@echo "make ui      open the demo in Dagster's page, with its sensors running"
 	@echo "make test    run every check: format, lint, types, layers, docs, tests"
 	@echo "make test-slow  run the tests that take many seconds each: daemon, browser, sources, clips end to end"
+	@echo "make readers    make the environment that the examples for PyTorch and CVAT are tested in"
 	@echo "make format  format the code, fix what the linter can, regenerate docs"
 	@echo "make pictures  take the README's picture of the asset graph again (needs Chromium and a demo)"
 	@echo "make lock    pin the newest allowed versions of all dependencies, with hashes"
@@ -37,6 +40,8 @@ test: $(VENV)/dev
 
 test-slow: $(VENV)/dev
 	$(PYTEST) -m slow
+
+readers: $(READERS)/made
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
@@ -63,10 +68,18 @@ $(VENV)/dev: requirements/dev.txt $(VENV)/runtime
 	@$(INSTALL) --compile-bytecode --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# PyTorch comes by pip, and from its index of CPU builds where one says so: TORCH="torch==2.13.0 --index-url ..."
+$(READERS)/made: requirements/readers.txt $(BIN)/uv
+	@$(PYTHON) -m venv $(READERS)
+	@$(BIN)/uv pip install --quiet --python $(READERS)/bin/python --require-hashes -r requirements/readers.txt
+	@$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	@touch $@
+
 lock: $(BIN)/uv
+	$(COMPILE) --upgrade requirements/readers.in -o requirements/readers.txt
 	$(COMPILE) --upgrade requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(COMPILE) --upgrade pyproject.toml --group build -o requirements/runtime.txt
 	$(COMPILE) --upgrade pyproject.toml --group build --group dev -c requirements/runtime.txt -o requirements/dev.txt
 
 clean:
-	rm -rf $(VENV) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(READERS) $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
