@@ -1,6 +1,6 @@
 """Clips of a split: windows of true seconds within one video, without a gap."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -73,8 +73,12 @@ class Clips:
             ReleaseError: a picture is missing or damaged.
         """
         window = self.windows[at]
-        pictures: list[Picture] = [read_picture(self._folder / self._paths[row]) for row in window]
-        shown = np.stack(pictures) if self._transform is None else [self._transform(p) for p in pictures]
+        pictures = (read_picture(self._folder / self._paths[row]) for row in window)
+        shown = (
+            _stacked(pictures, len(window))
+            if self._transform is None
+            else list(map(self._transform, pictures))
+        )
         ids = tuple(self._ids[row] for row in window)
         return Clip(ids, self._video_s[window], shown, int(self.labels[at]))
 
@@ -189,6 +193,16 @@ def _within(
     near = (np.abs(times[nearest] - moments) <= _GAP * usual_s / 2 + _SLACK_S).all(axis=1)
     once = (np.diff(nearest, axis=1) > 0).all(axis=1)
     return np.asarray(nearest[near & once], np.int64)
+
+
+def _stacked(pictures: Iterable[Picture], count: int) -> Picture:
+    """All pictures in one array; each is let go before the next one is read, which spares the memory."""
+    stack: Picture | None = None
+    for at, picture in enumerate(pictures):
+        if stack is None:
+            stack = np.empty((count, *picture.shape), np.uint8)
+        stack[at] = picture
+    return np.zeros((0, 0, 0), np.uint8) if stack is None else stack
 
 
 def _spans(groups: NDArray[Any]) -> list[tuple[int, int]]:
