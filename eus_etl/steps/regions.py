@@ -33,6 +33,8 @@ from eus_etl.steps.observation.known_screens import KNOWN_SCREENS, share_of_scre
 from eus_etl.steps.region_problems import bad_polygon, no_region, uncertain_region, unknown_videos
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.steps.text_check.check import text_reader
+from eus_etl.steps.text_reader.on_screen import words_on_screen
+from eus_etl.steps.text_reader.words import TextReader
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos, read_image
 from eus_etl.storage.files.atomic import remove_partials, write_atomically
 from eus_etl.storage.files.listing import listed
@@ -89,7 +91,8 @@ def find_regions(
         TextReaderError: what reads the text on pictures is missing or fails.
     """
     paths = StudyPaths(study.root)
-    entering = Entering(paths, text_reader(study), strict=study.preprocess.text_check.strict)
+    reader = text_reader(study)
+    entering = Entering(paths, reader, strict=study.preprocess.text_check.strict)
     screens = REGIONS.empty() if screens is None else screens
     by_hand = pl.concat([corrections, screens])
     rejected: list[Rejection] = []
@@ -106,7 +109,7 @@ def find_regions(
             alike = [one for one in shown if one.layout.signature == signature]
             unnamed = alike[0].layout.screen == "ultrasound" or len(alike) == len(shown)
             written = rows_that_hold(by_hand, Shown(video.video_id, signature, unnamed))
-            decided[signature] = _decide(study, paths, alike, written, rejected)
+            decided[signature] = _decide(study, paths, alike, written, rejected, reader)
         images_read += sum(decision.images_read for decision in decided.values())
         for one in shown:
             decision = decided[one.layout.signature]
@@ -188,6 +191,7 @@ def _decide(
     alike: Sequence[_ShownLayout],
     written: Sequence[Mapping[str, object]],
     rejected: list[Rejection],
+    reader: TextReader | None,
 ) -> _Decision:
     """The region of a screen: from the first usable row, else found in all layouts that show it.
 
@@ -210,7 +214,8 @@ def _decide(
     if screen == "report":
         return _Decision(Region(), screen, False, 0)
     pictures = _read_pictures(paths, alike, study)
-    region = find_region(pictures, study.regions)
+    words = words_on_screen(reader, first.layout_id, pictures)
+    region = find_region(pictures, study.regions, words)
     if not region.found:
         rejected.append(no_region(first.layout_id))
     else:
