@@ -118,7 +118,7 @@ class Entering:
             if words and not new:
                 continue
             boxes = tuple(_box(word) for word in new) or (cuts[at],)
-            found.append(_with_margin(shown, *self._followed(shown, at, new, cuts[at]), boxes))
+            found.append(_with_margin(shown, *self._followed(shown, at, new, cuts[at], inside), boxes))
         return _joined(found)
 
     def _hits(
@@ -129,10 +129,10 @@ class Entering:
 
         def pictures() -> Iterator[Picture]:
             for at, box in cuts.items():
-                part = _cut(self._read(shown, at), box)
-                if shows_code(_grey(part)):
+                picture = self._read(shown, at)
+                if _shows_code(picture, box, inside):
                     codes.add(at)
-                yield part
+                yield _cut(picture, box)
 
         for (at, box), words in zip(cuts.items(), self._words(shown, pictures()), strict=True):
             sure = [
@@ -161,7 +161,9 @@ class Entering:
         known = _moved(read, around)
         return [word for word in words if not any(_same(word, other) for other in known)]
 
-    def _followed(self, shown: Stretch, at: int, words: list[Word], cut: Box) -> tuple[int, int]:
+    def _followed(
+        self, shown: Stretch, at: int, words: list[Word], cut: Box, inside: NDArray[np.bool_]
+    ) -> tuple[int, int]:
         """The first and the last frame around ``at`` that show these words, or a code; read one by one."""
         ends = []
         for step in (-1, 1):
@@ -170,7 +172,7 @@ class Entering:
                 picture = self._read(shown, row + step)
                 if words:
                     left = self._still(shown, picture, left)
-                if not (left if words else shows_code(_grey(_cut(picture, cut)))):
+                if not (left if words else _shows_code(picture, cut, inside)):
                     break
                 row += step
             ends.append(row)
@@ -238,8 +240,10 @@ def _cut(picture: Picture, box: Box) -> Picture:
     return picture[y : y + height, x : x + width]
 
 
-def _grey(picture: Picture) -> Picture:
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
+def _shows_code(picture: Picture, box: Box, inside: NDArray[np.bool_]) -> bool:
+    """Whether what is in a box and in the region shows a code: letters beside it may look like one."""
+    grey = np.asarray(cv2.cvtColor(_cut(picture, box), cv2.COLOR_BGR2GRAY), np.uint8)
+    return shows_code(np.where(_cut(inside, box), grey, 0).astype(np.uint8))  # type: ignore[arg-type]
 
 
 def _box(word: Word) -> Box:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.support.videos.small_videos import write_video
+from benchmarks.support.videos.small_videos import paint_field, write_video
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig, load_study, shipped
 
@@ -95,7 +95,7 @@ class TinyHospital:
         target = self.videos / name
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = self.folder / "upload.mp4"
-        write_video(aside, [40 * n for n in range(frames)], size=(320, 192), first=first)
+        write_video(aside, [40 * n for n in range(frames)], size=(320, 192), first=first, painter=paint_field)
         os.utime(aside, (LONG_AGO, LONG_AGO))
         aside.replace(target)
         return target

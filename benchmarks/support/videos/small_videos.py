@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Codec = Literal["libx264", "mpeg4", "mpeg2video"]
 
 BITS = 10
+MARGIN_PX = 8
 MILLISECOND = Fraction(1, 1000)
 
 
@@ -30,6 +31,15 @@ def paint_noise(number: int, width: int, height: int) -> NDArray[np.uint8]:
     picture = paint(number, width, height)
     lower = picture[height // 2 :]
     lower[:] = np.random.default_rng(number).integers(0, 255, lower.shape, np.uint8)
+    return picture
+
+
+def paint_field(number: int, width: int, height: int) -> NDArray[np.uint8]:
+    """A numbered picture that moves everywhere but in a dark margin, as a field on its screen does."""
+    speckle = np.random.default_rng(number).integers(-20, 20, (height, width, 1))
+    picture = np.zeros((height, width, 3), np.uint8)
+    field = slice(MARGIN_PX, -MARGIN_PX), slice(MARGIN_PX, -MARGIN_PX)
+    picture[field] = np.clip(paint(number, width, height).astype(int) + speckle, 0, 255)[field]
     return picture
 
 

@@ -39,7 +39,7 @@ def screens(seed: int, name: str = "", first: int = 0) -> list[Picture]:
     """Screens whose field shows ``name`` from the picture ``first`` on."""
     pictures = [colored(picture) for picture in moving_screens(FRAMES, seed)]
     for picture in pictures[first:]:
-        cv2.putText(picture, name, (105, 130), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255,) * 3, 1, cv2.LINE_AA)
+        cv2.putText(picture, name, (105, 165), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255,) * 3, 1, cv2.LINE_AA)
     return pictures
 
 
@@ -281,9 +281,9 @@ def test_images_that_another_engine_has_read_are_read_again(
 def test_a_reader_that_is_not_whole_is_an_error_and_lists_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    damage_the_reader(tmp_path, monkeypatch)
     study = studied(tmp_path / "root")
     put(study, **{NAMED: screens(1, NAME)})
+    damage_the_reader(tmp_path, monkeypatch)
     with pytest.raises(
         TextReaderError, match=rf"{NAMED}-0: .*{models().detection.name} is damaged"
     ) as caught:
