@@ -32,7 +32,10 @@ from eus_etl.domain.screen.region import Region
 from eus_etl.domain.screen.region_search import find_region
 from eus_etl.sample.fields import FieldKind
 from eus_etl.settings import RegionConfig
+from eus_etl.steps.text_reader.on_screen import words_on_screen
+from eus_etl.steps.text_reader.processes import SeparateReader
 
+READER = SeparateReader()
 CONFIG = RegionConfig()
 KINDS: tuple[FieldKind, ...] = ("linear", "convex", "radial")
 RATES_HZ = (1.0, 5.0, None)
@@ -70,8 +73,9 @@ class Measured:
 
 def measure(pictures: Sequence[Picture], bright: Picture, field: Mask, beside: Mask) -> Measured:
     """Find the region in pictures and compare it; ``bright`` is the brightest each pixel ever is."""
+    words = words_on_screen(READER, "screen", pictures)
     start = time.process_time()
-    region = find_region(pictures, CONFIG)
+    region = find_region(pictures, CONFIG, words)
     cpu_s = time.process_time() - start
     inside = filled(region.polygon, field.shape)
     lit = field & (np.asarray(cv2.medianBlur(bright, 3)) > LIT_LEVELS)
@@ -179,7 +183,7 @@ def _regions(clip: GreyClip, shape: tuple[int, ...]) -> list[Mask]:
     for rate_hz in RATES_HZ:
         kept = clip.kept(rate_hz, CONFIG.sample_frames)
         scale = np.array(shape[::-1]) / kept[0].shape[::-1]
-        polygon = find_region(kept, CONFIG).polygon
+        polygon = find_region(kept, CONFIG, words_on_screen(READER, "screen", kept)).polygon
         found.append(filled((polygon + 0.5) * scale - 0.5, shape))
     return found
 
