@@ -23,6 +23,13 @@ settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("fast")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow whatever looks at the demo: making it takes as long as two hundred other tests."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "demo" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> Iterator[None]:
     """Hide the settings of whoever runs the tests from every test and every process that one starts."""

@@ -135,7 +135,7 @@ def extraction(hospital: TinyHospital) -> None:
     hospital.configure(extraction={"frame_rate_hz": 10})
 
 
-@pytest.mark.parametrize("change", [recipe, *map(slow, [region_row, threshold, extraction])])
+@pytest.mark.parametrize("change", [*map(slow, [recipe, region_row, threshold, extraction])])
 def test_a_new_video_and_another_change_are_complete_in_one_run(
     hospital: TinyHospital, change: Change
 ) -> None:
