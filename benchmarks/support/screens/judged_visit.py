@@ -105,10 +105,10 @@ def judge(pictures: Sequence[Picture], planted: Sequence[Planted]) -> JudgedVisi
 
 def judge_video(root: Path, video: Path, planted: Sequence[Planted]) -> JudgedVisit:
     """Run the steps on a video, and judge each string that is planted on its kept frames."""
-    study = _study(root / "data")
+    study, reading = (_study(root / "data", enabled) for enabled in ("never", "always"))
     lay_out(study, [video])
     extract_patient(study, PATIENT)
-    find_regions(study, PATIENT, REGIONS.empty())
+    find_regions(reading, PATIENT, REGIONS.empty())
     preprocess_patient(study, PATIENT)
     paths = StudyPaths(study.root)
     frames = load_rows(paths, PATIENT).with_row_index("number")
@@ -135,13 +135,13 @@ def write_video(path: Path, pictures: Sequence[Picture]) -> None:
         container.mux(stream.encode())
 
 
-def _study(root: Path) -> StudyConfig:
-    """The shipped study with one recipe; its frames are read here, so that each find is known."""
+def _study(root: Path, enabled: Literal["never", "always"]) -> StudyConfig:
+    """The shipped study with one recipe; with ``never`` no frame is read after masking: that is done here."""
     study = study_at(root, RATE_HZ)
     preprocess = study.preprocess.model_copy(
         update={
             "recipes": {"grey": RecipeConfig(version=1, size_px=SIZE_PX)},
-            "text_check": TextCheckConfig(enabled="never"),
+            "text_check": TextCheckConfig(enabled=enabled),
         }
     )
     return study.model_copy(update={"preprocess": preprocess})
