@@ -22,7 +22,7 @@ def test_planted_strings_are_gone_or_hold_the_visit_back(scene: str) -> None:
     {**OUTSIDE, **INSIDE}[scene](stage)
     visit = judge(stage.pictures, stage.planted)
     read = [one for one in visit.strings if one.before]
-    assert len(read) >= 3
+    assert len(read) >= 2
     assert [one for one in read if one.after] == []
     assert {one.outcome for one in read} <= {"masked", "left out", "found"}
 

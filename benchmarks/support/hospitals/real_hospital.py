@@ -22,7 +22,7 @@ from benchmarks.support.servers.drive_files import Drive
 from benchmarks.support.servers.drive_server import DriveServer, serve
 from benchmarks.support.servers.drive_tokens import TokenOffice
 from benchmarks.support.servers.sheet_server import Cell, SheetServer, Spreadsheet, sheet_server
-from benchmarks.support.videos.small_videos import write_video
+from benchmarks.support.videos.small_videos import paint_field, write_video
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -155,7 +155,11 @@ class RealHospital:
     def video(self, first: int) -> bytes:
         """A video whose n-th frame shows the number ``first + n``."""
         path = write_video(
-            self.folder / "made.mp4", [40 * n for n in range(FRAMES)], size=(320, 192), first=first
+            self.folder / "made.mp4",
+            [40 * n for n in range(FRAMES)],
+            size=(320, 192),
+            first=first,
+            painter=paint_field,
         )
         return path.read_bytes()
 
