@@ -68,7 +68,7 @@ $(VENV)/dev: requirements/dev.txt $(VENV)/runtime
 	@$(INSTALL) --compile-bytecode --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# PyTorch comes by pip, and from its index of CPU builds where one says so: TORCH="torch==2.13.0 --index-url ..."
+# PyTorch comes by pip, which can take a build for the CPU alone; TORCH names another version
 $(READERS)/made: requirements/readers.txt $(BIN)/uv
 	@$(PYTHON) -m venv $(READERS)
 	@$(BIN)/uv pip install --quiet --python $(READERS)/bin/python --require-hashes -r requirements/readers.txt

@@ -34,7 +34,7 @@ def to_tensor(pictures: Any) -> "torch.Tensor":
     return values.unsqueeze(0)
 
 
-class TorchSamples(Dataset):  # type: ignore[misc]
+class TorchSamples(Dataset):  # type: ignore[misc]  # PyTorch is not installed where types are checked
     """Frames or clips by their number: ``(tensor, label)``.
 
     Args:
@@ -53,7 +53,7 @@ class TorchSamples(Dataset):  # type: ignore[misc]
         return to_tensor(shown), sample.label
 
 
-class TorchStream(IterableDataset):  # type: ignore[misc]
+class TorchStream(IterableDataset):  # type: ignore[misc]  # PyTorch is not installed where types are checked
     """Frames or clips in a given order, divided among the loader's workers: ``(tensor, label)``.
 
     Args:

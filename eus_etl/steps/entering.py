@@ -8,6 +8,7 @@ dropped.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -29,12 +30,12 @@ from eus_etl.domain.screen.entering import (
 from eus_etl.domain.screen.layouts import Layout
 from eus_etl.domain.screen.overlays import Boxes, format_boxes
 from eus_etl.domain.screen.region import Polygon, Region, mask
+from eus_etl.domain.screen.region_border import Box
 from eus_etl.steps.text_reader.processes import SeparateReader
 from eus_etl.steps.text_reader.words import Word
 from eus_etl.storage.extraction_store import read_image
 
-Box = tuple[int, int, int, int]
-
+_Pixel = TypeVar("_Pixel", np.uint8, np.bool_)
 _SURE = 0.6
 _ALIKE = 0.5
 _EARLIER = 10
@@ -108,7 +109,8 @@ class Entering:
         change = sudden_changes(shown.grid, geometry.cell_weights(inside))
         asked = np.flatnonzero(may_have_entered(change))
         # what is there from the first frame on never comes, so that frame is read as a whole
-        cuts = {0: _around_mask(inside)}
+        left, top, width, height = cv2.boundingRect(inside.astype(np.uint8))
+        cuts = {0: (left, top, width, height)}
         cuts |= {int(at): _box_of(shown.grid, cells_that_changed(change[at])) for at in asked}
         found: list[Covered] = []
         for at, words in self._hits(shown, cuts, inside):
@@ -209,11 +211,6 @@ class Entering:
         return read_image(self._paths, frame_id, path)
 
 
-def _around_mask(inside: NDArray[np.bool_]) -> Box:
-    x, y, width, height = cv2.boundingRect(inside.astype(np.uint8))
-    return x, y, width, height
-
-
 def _scaled(picture: Picture, scale: float) -> Picture:
     if scale == 1:
         return picture
@@ -235,7 +232,7 @@ def _box_of(grid: CellGrid, cells: NDArray[np.bool_]) -> Box:
     return int(left), int(top), int(right) - int(left), int(bottom) - int(top)
 
 
-def _cut(picture: Picture, box: Box) -> Picture:
+def _cut(picture: NDArray[_Pixel], box: Box) -> NDArray[_Pixel]:
     x, y, width, height = box
     return picture[y : y + height, x : x + width]
 
@@ -243,7 +240,7 @@ def _cut(picture: Picture, box: Box) -> Picture:
 def _shows_code(picture: Picture, box: Box, inside: NDArray[np.bool_]) -> bool:
     """Whether what is in a box and in the region shows a code: letters beside it may look like one."""
     grey = np.asarray(cv2.cvtColor(_cut(picture, box), cv2.COLOR_BGR2GRAY), np.uint8)
-    return shows_code(np.where(_cut(inside, box), grey, 0).astype(np.uint8))  # type: ignore[arg-type]
+    return shows_code(np.where(_cut(inside, box), grey, 0).astype(np.uint8))
 
 
 def _box(word: Word) -> Box:
@@ -262,7 +259,7 @@ def _same(word: Word, other: Word) -> bool:
 
 
 def _share(inside: NDArray[np.bool_], box: Box) -> float:
-    return float(_cut(inside, box).mean()) if box[2] and box[3] else 0.0  # type: ignore[arg-type]
+    return float(_cut(inside, box).mean()) if box[2] and box[3] else 0.0
 
 
 def _around(boxes: Sequence[Box]) -> Box:
