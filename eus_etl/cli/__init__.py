@@ -27,6 +27,7 @@ _COMMANDS = (
     files.check_config,
     upkeep.verify,
     upkeep.gc,
+    upkeep.clean_up,
     server.watch,
     server.install_service,
 )

@@ -22,6 +22,9 @@ config_option = click.option("--config", required=True, type=FILE, help="The stu
 patients_option = click.option(
     "--patient", "patients", multiple=True, help="Id or alias of a visit; repeat for several."
 )
+home_config_option = click.option(
+    "--config", type=FILE, help="The study's YAML file; needed where DAGSTER_HOME is not set."
+)
 new_root_option = click.option(
     "--new-root",
     is_flag=True,
@@ -37,6 +40,24 @@ def study_to_write(config: Path) -> "StudyConfig":
     study = load_study(config)
     keep_from_others(study.readers)
     return study
+
+
+def home_of(config: Path | None) -> Path:
+    """The Dagster home of the study in this file; of ``DAGSTER_HOME`` where no file is given.
+
+    Raises:
+        ConfigError: neither is given.
+    """
+    from eus_etl.defs.instance import HOME_VARIABLE, dagster_home, named_home
+    from eus_etl.storage.files.permissions import keep_from_others
+
+    keep_from_others("group")
+    home = dagster_home(study_to_write(config)) if config else named_home()
+    if home is None:
+        raise ConfigError(
+            HOME_VARIABLE, "is not set, and no study is named", f"give --config, or set {HOME_VARIABLE}"
+        )
+    return home
 
 
 def frame_rate(text: str) -> float | None:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from eus_etl.cli.options import (
-    FILE,
     FOLDER,
     config_option,
+    home_config_option,
+    home_of,
     new_root_option,
     patients_option,
     plain_errors,
     study_to_write,
     with_session,
 )
-from eus_etl.errors import ConfigError
 
 if TYPE_CHECKING:
     from eus_etl.defs.reconcile.local_session import StudySession
@@ -37,19 +37,13 @@ def demo(root: Path) -> None:
 
 
 @click.command("init-home")
-@click.option("--config", type=FILE, help="The study's YAML file; needed where DAGSTER_HOME is not set.")
+@home_config_option
 @plain_errors
 def init_home(config: Path | None) -> None:
     """Make the Dagster home before daemon, page and code server start."""
-    from eus_etl.defs.instance import HOME_VARIABLE, dagster_home, named_home, open_instance
-    from eus_etl.storage.files.permissions import keep_from_others
+    from eus_etl.defs.instance import open_instance
 
-    keep_from_others("group")
-    home = dagster_home(study_to_write(config)) if config else named_home()
-    if home is None:
-        raise ConfigError(
-            HOME_VARIABLE, "is not set, and no study is named", f"give --config, or set {HOME_VARIABLE}"
-        )
+    home = home_of(config)
     open_instance(home).dispose()
     click.echo(f"{home} is ready")
 

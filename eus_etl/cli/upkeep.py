@@ -1,13 +1,25 @@
 """Commands that look after what is stored."""
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from eus_etl.cli.options import config_option, patients_option, plain_errors, study_to_write
+from eus_etl.cli.options import (
+    config_option,
+    home_config_option,
+    home_of,
+    patients_option,
+    plain_errors,
+    study_to_write,
+)
+from eus_etl.domain.numbers import bytes_in_units
+from eus_etl.errors import ConfigError
+
+_DAY_S = 24 * 3600.0
 
 
 @click.command()
@@ -73,3 +85,42 @@ def gc(config: Path, dry_run: bool) -> None:
     for folder, count in sorted(Counter(paths.relative(file.parent) for file in raw).items()):
         click.echo(f"{folder}: {count} files that are no copies of an upload; they are kept")
     click.echo(f"{study.study}: {len(listed)} files {'that nothing refers to' if dry_run else 'deleted'}")
+
+
+@click.command("clean-up")
+@home_config_option
+@click.option(
+    "--days",
+    type=click.FloatRange(min=1),
+    default=30.0,
+    show_default=True,
+    help="Keep everything of the last days.",
+)
+@click.option("--dry-run", is_flag=True, help="Only count the runs that would be deleted.")
+@plain_errors
+def clean_up(config: Path | None, days: float, dry_run: bool) -> None:
+    """Delete old runs, events, logs and ticks of Dagster that nothing reads any more.
+
+    What staleness, status and the page read stays: nothing is made again afterwards. Daemon and runs may work
+    meanwhile, and a clean-up that was interrupted is continued by the next one.
+    """
+    from eus_etl import terminal
+    from eus_etl.defs.event_store.clean_up import clean_up as clean
+    from eus_etl.defs.event_store.needed import sort_runs
+    from eus_etl.defs.instance import HOME_VARIABLE, is_ready, opened
+
+    home = home_of(config)
+    if not is_ready(home):
+        raise ConfigError(HOME_VARIABLE, f"{home} is no Dagster home", "name the one that the daemon uses")
+    before = time.time() - days * _DAY_S
+    with opened(home) as instance:
+        if dry_run:
+            runs = sort_runs(instance, before)
+            click.echo(f"{home}: {len(runs.old)} runs would be deleted, {len(runs.kept)} are kept")
+            return
+        with terminal.steps_progress("cleaning up", "runs") as tell:
+            done = clean(instance, before, tell)
+    click.echo(
+        f"{home}: {done.runs} runs and {done.events} other events deleted, {done.kept} runs kept; "
+        f"{bytes_in_units(done.bytes_before)} before, {bytes_in_units(done.bytes_after)} now"
+    )

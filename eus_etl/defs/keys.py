@@ -31,6 +31,11 @@ TERMINAL_TAG = "eus_etl/terminal"
 PARTITION_TAG = "dagster/partition"
 PARENT_TAG = "dagster/parent_run_id"
 """On runs that someone re-executed; they also have the tags of the original."""
+ROOT_TAG = "dagster/root_run_id"
+"""On such runs: the first of them all."""
+
+BACKFILL_TAG = "dagster/backfill"
+"""On runs that someone started for several partitions at once."""
 
 
 def asset_key(study: str, name: str) -> dg.AssetKey:

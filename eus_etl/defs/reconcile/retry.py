@@ -17,7 +17,8 @@ FIRST_WAIT_S = 15 * 60.0
 """Wait after one failed run; doubled after each further one."""
 LONGEST_WAIT_S = 4 * 3600.0
 
-_COUNTED = 6  # runs in a row: further ones do not lengthen the wait
+COUNTED = 6
+"""So many runs in a row count: further ones do not lengthen the wait."""
 
 PERMANENT = "permanent"
 """On a step's failure: whether it would fail again with the same inputs."""
@@ -50,7 +51,7 @@ def due_at(
     of_scope = {name: tags[name] for name in (STUDY_TAG, SCOPE_TAG)} | (
         {PARTITION_TAG: patient} if patient else {}
     )
-    records = instance.get_run_records(dg.RunsFilter(tags=of_scope), limit=_COUNTED)
+    records = instance.get_run_records(dg.RunsFilter(tags=of_scope), limit=COUNTED)
     tries = list(takewhile(lambda record: _is_try(record.dagster_run, tags[CONSUMED_TAG]), records))
     if not tries:
         return AT_ONCE
