@@ -29,7 +29,10 @@ _MODELS = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx")
 _STATED = re.compile(r"/([\w.-]+\.onnx)\s+SHA256: ([0-9a-f]{64})")
 _LEAST_SCORE = 0.0  # what a score is worth, the callers decide
 _SHORTEST_PX = 32
-_SETTINGS = 1
+# a line is brought to 48 px high and filled up to so many px: short ones are read as well as at the engine's
+# own 320, in a quarter of the time
+_LEAST_LINE = [3, 48, 96]
+_SETTINGS = 2
 """Increased when the settings below give other words."""
 
 
@@ -109,6 +112,7 @@ class RapidReader:
                 "Det.limit_type": "max",
                 "Det.limit_side_len": side,
                 "Rec.rec_batch_num": 1,  # several lines at a time take a third more memory, and no less time
+                "Rec.rec_img_shape": _LEAST_LINE,
                 "Rec.model_path": str(files.recognition),
             }
         )
