@@ -51,7 +51,8 @@ _Result = TypeVar("_Result")
 
 def write_clip(target: Path) -> None:
     """A convex field that moves, on a screen of 1920 by 1080."""
-    pictures = [cv2.resize(shown, (1440, 1080)) for shown in synthetic_clip("convex", 901).pictures]
+    screens = synthetic_clip("convex", 901).pictures
+    pictures = [np.asarray(cv2.resize(shown, (1440, HEIGHT_PX)), np.uint8) for shown in screens]
     _encode(target, (_between(pictures, number / _FRAMES) for number in range(_FRAMES)))
 
 

@@ -32,12 +32,13 @@ from eus_etl.domain.screen.overlays import Boxes, format_boxes
 from eus_etl.domain.screen.region import Polygon, Region, mask
 from eus_etl.domain.screen.region_border import Box
 from eus_etl.steps.text_reader.processes import SeparateReader
-from eus_etl.steps.text_reader.words import Word
+from eus_etl.steps.text_reader.words import Word, shared
 from eus_etl.storage.extraction_store import read_image
 
 _Pixel = TypeVar("_Pixel", np.uint8, np.bool_)
 _SURE = 0.6
 _ALIKE = 0.5
+_SAME_LINE = 0.3
 _EARLIER = 10
 
 _INSIDE = 0.15
@@ -255,7 +256,8 @@ def _moved(words: Iterable[Word], cut: Box) -> list[Word]:
 def _same(word: Word, other: Word) -> bool:
     """Whether two words meet, and say much the same: a reader is not sure of each letter."""
     alike = SequenceMatcher(None, word.text.casefold(), other.text.casefold(), autojunk=False).ratio()
-    return alike >= _ALIKE and _meet(_box(word), _box(other))
+    across, down = shared(word, other)
+    return alike >= _ALIKE and across > 0 and down > _SAME_LINE
 
 
 def _share(inside: NDArray[np.bool_], box: Box) -> float:
@@ -273,12 +275,6 @@ def _grown(box: Box, grid: CellGrid, by: int) -> Box:
     right = min(grid.geometry.width_px, box[0] + box[2] + by)
     bottom = min(grid.geometry.height_px, box[1] + box[3] + by)
     return left, top, right - left, bottom - top
-
-
-def _meet(one: Box, other: Box) -> bool:
-    across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    return across > 0 and down > 0.3 * min(one[3], other[3])
 
 
 def _with_margin(shown: Stretch, first: int, last: int, boxes: Boxes) -> Covered:

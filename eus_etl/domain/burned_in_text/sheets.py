@@ -1,6 +1,7 @@
 """Puts patches below one another on a page, of which a reader sees two dozen at a time.
 
-One column: a reader takes what stands side by side for one line.
+One column: a reader takes what stands side by side for one line. Each patch has its own usual grey around it:
+on black it is a bright thing with four sides, which a reader takes for a letter now and then.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -45,5 +46,6 @@ def sheets(found: Iterable[Patch]) -> Iterator[Sheet]:
         for number, patch in enumerate(some):
             top, left = number * _STEP_PX + _GAP_PX // 2, _GAP_PX // 2
             height, width = patch.picture.shape
+            page[number * _STEP_PX : (number + 1) * _STEP_PX] = np.median(patch.picture)
             page[top : top + height, left : left + width] = patch.picture
         yield Sheet(page, some)

@@ -95,4 +95,4 @@ def _are_codes(parts: Picture) -> NDArray[np.bool_]:
         & (share <= 1 - _LEAST_OF_A_LEVEL)
         & ((edges[:, 1:] & alike).mean(axis=1) >= _LEAST_ROWS)
     )
-    return found
+    return np.asarray(found, np.bool_)

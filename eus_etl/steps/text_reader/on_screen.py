@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.sampling import spread
 from eus_etl.domain.screen.region_border import Box
-from eus_etl.steps.text_reader.words import TextReader, Word
+from eus_etl.steps.text_reader.words import TextReader, Word, shared
 
 _PICTURES = 2
 _LONGEST_SIDE_PX = 1280
 _SURE = 0.8
+_SAME_PLACE = 0.5
 _SHORTEST = 3
 """Letters and digits: of fewer, tissue has many that a reader is sure of."""
 
@@ -30,16 +31,14 @@ def words_on_screen(reader: TextReader | None, layout_id: str, pictures: Sequenc
     chosen = [pictures[number] for number in spread(len(pictures), _PICTURES)]
     side = min(_LONGEST_SIDE_PX, max(chosen[0].shape))
     read = [list(_sure(words)) for words in reader.read(layout_id, chosen, side)]
-    return [box for box in read[0] if all(any(_meet(box, other) for other in own) for own in read[1:])]
+    return [
+        (word.x, word.y, word.w, word.h)
+        for word in read[0]
+        if all(any(min(shared(word, other)) > _SAME_PLACE for other in own) for own in read[1:])
+    ]
 
 
-def _sure(words: Sequence[Word]) -> Iterator[Box]:
+def _sure(words: Sequence[Word]) -> Iterator[Word]:
     for word in words:
         if word.score >= _SURE and sum(map(str.isalnum, word.text)) >= _SHORTEST:
-            yield word.x, word.y, word.w, word.h
-
-
-def _meet(one: Box, other: Box) -> bool:
-    across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    return across > 0.5 * min(one[2], other[2]) and down > 0.5 * min(one[3], other[3])
+            yield word

@@ -29,6 +29,13 @@ class Word:
     text: str = field(default="", repr=False)
 
 
+def shared(one: Word, other: Word) -> tuple[float, float]:
+    """Shares of the smaller width and of the smaller height that two words have in common; below 0: apart."""
+    across = min(one.x + one.w, other.x + other.w) - max(one.x, other.x)
+    down = min(one.y + one.h, other.y + other.h) - max(one.y, other.y)
+    return across / min(one.w, other.w), down / min(one.h, other.h)
+
+
 class TextReader(Protocol):
     """Finds the text on pictures."""
 

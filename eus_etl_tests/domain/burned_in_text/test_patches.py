@@ -88,3 +88,12 @@ def test_a_sheet_tells_which_patch_a_word_stands_on() -> None:
         assert found is patch
         height, width = patch.picture.shape
         assert np.array_equal(full.page[top : top + height, 4 : 4 + width], patch.picture)
+
+
+def test_a_patch_does_not_stand_out_from_its_page() -> None:
+    """A reader takes a bright thing with four sides for a letter."""
+    found = list(patches(speckle(PATCHES)))
+    (sheet, *_) = sheets(found)
+    for patch, strip in zip(found, np.split(sheet.page, PATCHES), strict=False):
+        around = np.concatenate([strip[0], strip[-1], strip[:, 0], strip[:, -1]])
+        assert set(around.tolist()) == {int(np.median(patch.picture))}

@@ -91,6 +91,15 @@ def bars() -> Picture:
     return np.asarray(cv2.resize(bits, (180, 40), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
+@pytest.mark.parametrize("place", [(0, 0), (0, 104), (61, 0), (61, 104), (33, 47)], ids=str)
+def test_a_code_is_found_wherever_it_lies(place: tuple[int, int]) -> None:
+    picture, code = np.full((149, 192), 70, np.uint8), qr_code()[:88, :88]
+    picture[place[0] : place[0] + 88, place[1] : place[1] + 88] = code
+    assert shows_code(picture)
+    assert shows_code(code[:40]), "a cut that is lower than the larger square"
+    assert not shows_code(code[:15]), "a cut that is too low to tell"
+
+
 def test_codes_are_told_from_speckle_and_a_needle() -> None:
     around = moving_screens(1)[0]
     for code in (qr_code(), bars()):
