@@ -73,7 +73,7 @@ class Edges:
         """The shape moved onto the edges around it."""
         geometry = start
         for reach, outlier in zip(_REACHES_PX, _OUTLIER_PX, strict=True):
-            points, normals = _resampled(geometry.outline())
+            points, normals = resampled(geometry.outline(), _POINTS)
             if len(points) < 3:
                 return start
             steps = self._steps(points, normals, reach)
@@ -98,7 +98,7 @@ class Edges:
 
         The picture's border is one where what was seen, (h, w), reaches it.
         """
-        points, normals = _resampled(outline)
+        points, normals = resampled(outline, _POINTS)
         if len(points) < 3:
             return Support(0.0, 0.0, 0.0, (), ())
         on_edge = self._steps(points, normals, _SUPPORT_PX).max(axis=1) > _FAINT_STEP
@@ -151,8 +151,8 @@ class Edges:
         return np.asarray(levels, np.float64)
 
 
-def _resampled(outline: Floats) -> tuple[Floats, Floats]:
-    """Points at even distances along an outline, and their normals to the outside, both (n, 2)."""
+def resampled(outline: Floats, count: int) -> tuple[Floats, Floats]:
+    """So many points at even distances along an outline, and their normals to the outside, both (n, 2)."""
     sides = np.roll(outline, -1, axis=0) - outline
     lengths = np.hypot(*sides.T)
     if len(outline) < 3 or lengths.sum() < 1:
@@ -160,7 +160,7 @@ def _resampled(outline: Floats) -> tuple[Floats, Floats]:
     kept = lengths > 1e-6
     corners, sides, lengths = outline[kept], sides[kept], lengths[kept]
     ends = np.cumsum(lengths)
-    at = (np.arange(_POINTS) + 0.5) * ends[-1] / _POINTS
+    at = (np.arange(count) + 0.5) * ends[-1] / count
     side = np.searchsorted(ends, at)
     along = (at - ends[side] + lengths[side]) / lengths[side]
     points = corners[side] + along[:, np.newaxis] * sides[side]

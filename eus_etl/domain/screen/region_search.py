@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from eus_etl.domain.images.picture import Picture
+from eus_etl.domain.screen.camera_shake import is_filmed
 from eus_etl.domain.screen.edge_fit import Edges, Support
 from eus_etl.domain.screen.field_fit import fit_field
 from eus_etl.domain.screen.field_shapes import (
@@ -45,6 +46,7 @@ _WIDE_ASPECT, _STRIP_ASPECT, _SCROLLING = 2.2, 4.0, 0.3
 _STRIP = "it is as wide and even as a strip that scrolls, which is no picture"
 _WHOLE = 0.95
 _WHOLE_PICTURE = "it is the whole picture, and part of that is a screen or a room"
+_FILMED = "all of the screen moves together: it was filmed by a camera that shakes"
 _NOTHING_MOVES = "nothing moves, so it is whatever is lit: it may include text or miss dark parts"
 _LIT_CONFIDENCE = 0.5
 _HULL_CONFIDENCE = 0.8
@@ -138,6 +140,8 @@ def find_region(pictures: Sequence[Picture], config: RegionConfig, words: Sequen
                 and (words or not evidence.lively_to_its_border())
             ):
                 region = replace(region, doubt=_WHOLE_PICTURE)
+            if region.doubt is None and is_filmed(pictures, region.polygon):
+                region = replace(region, doubt=_FILMED)
             if region.area_fraction >= config.min_area_fraction:
                 return without_drawings(region, pictures, words)
     return Region()
