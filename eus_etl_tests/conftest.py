@@ -24,9 +24,12 @@ settings.load_profile("fast")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow whatever looks at the demo: making it takes as long as two hundred other tests."""
+    """Mark as slow whatever looks at the demo, or at material that a fresh checkout does not have.
+
+    Making the demo takes as long as two hundred other tests; real clips are larger than made ones.
+    """
     for item in items:
-        if isinstance(item, pytest.Function) and "demo" in item.fixturenames:
+        if isinstance(item, pytest.Function) and {"demo", "shared"} & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
 
 

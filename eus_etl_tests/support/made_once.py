@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,3 +26,8 @@ class MadeOnce:
                 make(folder)
                 (folder / "made").touch()
         return folder
+
+    def copy(self, name: str, make: Callable[[Path], object], target: Path) -> None:
+        """Copy what ``make`` makes into ``target``, to be changed there."""
+        marks = shutil.ignore_patterns("lock", "made")
+        shutil.copytree(self(name, make), target, ignore=marks, dirs_exist_ok=True)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -95,7 +97,16 @@ class TinyHospital:
         target = self.videos / name
         target.parent.mkdir(parents=True, exist_ok=True)
         aside = self.folder / "upload.mp4"
-        write_video(aside, [40 * n for n in range(frames)], size=(320, 192), first=first, painter=paint_field)
+        aside.write_bytes(_encoded(first, frames))
         os.utime(aside, (LONG_AGO, LONG_AGO))
         aside.replace(target)
         return target
+
+
+@cache
+def _encoded(first: int, frames: int) -> bytes:
+    """The same videos are uploaded in hundreds of tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "upload.mp4"
+        pts = [40 * n for n in range(frames)]
+        return write_video(path, pts, size=(320, 192), first=first, painter=paint_field).read_bytes()

@@ -16,7 +16,7 @@ from eus_etl.domain.video.reader import DecodeCounts, DecodedFrame, DecodeOption
 
 BASE, FRAMES = Fraction(1, 25), 60
 LIKE = Literal["libx264", "mpeg4", "mpeg2video"]
-X264 = {"g": "20", "sc_threshold": "0", "crf": "10"}
+X264 = {"g": "20", "sc_threshold": "0", "crf": "10", "preset": "veryfast"}
 KINDS: list[tuple[str, LIKE, dict[str, str]]] = [
     ("b.ts", "libx264", {**X264, "bf": "2"}),
     ("p.ts", "libx264", {**X264, "bf": "0"}),

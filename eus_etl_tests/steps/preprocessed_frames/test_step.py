@@ -22,6 +22,7 @@ from eus_etl.steps.regions import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.manifests import Manifest, write_manifest
 from eus_etl.storage.tables.parts import load_part
+from eus_etl_tests.support.made_once import MadeOnce
 
 VIDEO, OTHER = "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
 FRAMES = 12
@@ -45,12 +46,19 @@ def locate(study: StudyConfig, *rows: tuple[str | None, str]) -> None:
     )
 
 
+def study_at(root: Path) -> StudyConfig:
+    return with_recipes(make_study(root), plain=PLAIN, color=COLOR)
+
+
+def make_visit(root: Path) -> None:
+    put_video(study_at(root), VIDEO, [clean(0)])
+    locate(study_at(root))
+
+
 @pytest.fixture
-def visit(tmp_path: Path) -> StudyConfig:
-    study = with_recipes(make_study(tmp_path), plain=PLAIN, color=COLOR)
-    put_video(study, VIDEO, [clean(0)])
-    locate(study)
-    return study
+def visit(made_once: MadeOnce, tmp_path: Path) -> StudyConfig:
+    made_once.copy("visit_to_preprocess", make_visit, tmp_path)
+    return study_at(tmp_path)
 
 
 def rows_of(study: StudyConfig) -> pl.DataFrame:
@@ -241,6 +249,7 @@ from pathlib import Path
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.preprocessed_frames import images
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
+from eus_etl_tests.support.made_once import MadeOnce
 
 point, study, patient = sys.argv[1], StudyConfig.model_validate_json(sys.argv[2]), sys.argv[3]
 name, after = {

@@ -36,6 +36,7 @@ from eus_etl.steps.result import StepResult
 from eus_etl.steps.timeline import make_timeline
 from eus_etl.storage.outputs import describe, not_made
 from eus_etl.storage.tables.parts import load_frame_table, load_part, write_part
+from eus_etl_tests.support.made_once import MadeOnce
 
 ALIAS = "Quiet-Otter-2"
 MOVING, STILL = "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
@@ -47,19 +48,27 @@ def screens(seed: int) -> list[Picture]:
     return [colored(picture) for picture in moving_screens(FRAMES, seed)]
 
 
-@pytest.fixture
-def visit(tmp_path: Path) -> StudyConfig:
-    """A moving video and a still one, whose region is only what is lit."""
-    study = make_study(tmp_path)
+def study_at(root: Path) -> StudyConfig:
+    study = make_study(root)
     recipes = {RECIPE: RecipeConfig(version=1, size_px=64)}
     text = study.preprocess.text_check.model_copy(update={"enabled": "never"})
     preprocess = study.preprocess.model_copy(update={"recipes": recipes, "text_check": text})
-    study = study.model_copy(update={"preprocess": preprocess})
+    return study.model_copy(update={"preprocess": preprocess})
+
+
+def make_visit(root: Path) -> None:
+    study = study_at(root)
     put_video(study, MOVING, [screens(0)])
     put_video(study, STILL, [screens(1)[:1] * FRAMES])
-    write_part(StudyPaths(tmp_path), LABELS, PATIENT, intervals(("station", "Station 1", 1.0, 3.0)))
+    write_part(StudyPaths(root), LABELS, PATIENT, intervals(("station", "Station 1", 1.0, 3.0)))
     find_regions(study, PATIENT, REGIONS.empty())
-    return study
+
+
+@pytest.fixture
+def visit(made_once: MadeOnce, tmp_path: Path) -> StudyConfig:
+    """A moving video and a still one, whose region is only what is lit."""
+    made_once.copy("visit_to_picture", make_visit, tmp_path)
+    return study_at(tmp_path)
 
 
 def halve(file: Path) -> None:

@@ -28,6 +28,7 @@ from eus_etl.steps.text_check.check import why_no_text_check
 from eus_etl.steps.text_reader.processes import SeparateReader
 from eus_etl.steps.text_reader.rapid import models
 from eus_etl.storage.tables.parts import load_part, rejected_part
+from eus_etl_tests.support.made_once import MadeOnce
 
 CLEAN, NAMED = "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
 FRAMES = 12
@@ -79,11 +80,14 @@ def rejected(study: StudyConfig) -> pl.DataFrame:
     return pl.read_parquet(file) if file.exists() else REJECTED.empty()
 
 
+def make_visit(root: Path) -> None:
+    put(studied(root), **{CLEAN: screens(0), NAMED: screens(1, NAME)})
+
+
 @pytest.fixture
-def visit(tmp_path: Path) -> StudyConfig:
-    study = studied(tmp_path)
-    put(study, **{CLEAN: screens(0), NAMED: screens(1, NAME)})
-    return study
+def visit(made_once: MadeOnce, tmp_path: Path) -> StudyConfig:
+    made_once.copy("visit_to_check", make_visit, tmp_path)
+    return studied(tmp_path)
 
 
 def test_a_name_in_the_field_blocks_the_visit_and_is_not_repeated(visit: StudyConfig) -> None:
