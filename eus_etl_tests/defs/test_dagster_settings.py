@@ -20,9 +20,14 @@ from eus_etl.defs.study import build_study_definitions
 from eus_etl.errors import DatabaseError
 from eus_etl.settings import AlertsConfig, shipped
 from eus_etl.settings.alerts import BLOCKING
-from eus_etl_tests.support.servers.postgres import PASSWORD, PASSWORD_VARIABLE, Postgres, postgres
-
-POSTGRES = "deploy/dagster.postgres.yaml"
+from eus_etl_tests.support.servers.postgres import (
+    PASSWORD,
+    PASSWORD_VARIABLE,
+    SETTINGS,
+    Postgres,
+    on_postgres,
+    postgres,
+)
 
 
 def settings(name: str) -> dict[str, object]:
@@ -38,15 +43,8 @@ def server() -> Iterator[Postgres]:
         yield running
 
 
-def on_postgres(home: Path, server: Postgres) -> dg.DagsterInstance:
-    home.mkdir(exist_ok=True)
-    text = shipped(POSTGRES).read_text(encoding="utf-8").replace("port: 5432", f"port: {server.port}")
-    (home / "dagster.yaml").write_text(text)
-    return open_instance(home)
-
-
 def test_both_say_the_same_but_for_the_storage() -> None:
-    for_postgres = settings(POSTGRES)
+    for_postgres = settings(SETTINGS)
     assert for_postgres.pop("storage")
     assert for_postgres == settings("dagster.yaml")
 

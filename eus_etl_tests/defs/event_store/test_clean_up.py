@@ -20,6 +20,7 @@ from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl_tests.support.commands import call
 from eus_etl_tests.support.hospitals.history import LATER, all_read, asked_by_a_new_daemon, make_history
 from eus_etl_tests.support.made_once import MadeOnce
+from eus_etl_tests.support.servers.postgres import PASSWORD, PASSWORD_VARIABLE, on_postgres, postgres
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +65,24 @@ def test_nothing_is_made_again_and_everything_that_is_read_is_as_before(
     assert done.bytes_after < done.bytes_before
     assert StudySession(hospital.study, instance).run([ONE]).made == []
     assert clean_up(instance, LATER).runs == 0
+
+
+@pytest.mark.slow
+def test_the_same_on_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
+    hospital, now = TinyHospital(tmp_path), time.time()
+    with postgres() as server, on_postgres(hospital.home, server) as instance:
+        assert StudySession(hospital.study, instance).run().complete
+        make_history(hospital, instance)
+        before, runs = all_read(hospital, instance, now), len(instance.get_runs())
+        done = clean_up(instance, LATER)
+        assert all_read(hospital, instance, now) == before
+        assert 0 < done.runs == runs - done.kept
+        assert done.events > 0
+        assert StudySession(hospital.study, instance).run([ONE]).made == []
+        again = clean_up(instance, LATER)
+        assert (again.runs, again.leftovers, again.events) == (0, 0, 0)
+        assert all_read(hospital, instance, now) == before
 
 
 @pytest.mark.slow

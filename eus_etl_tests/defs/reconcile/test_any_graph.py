@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from benchmarks.support.hospitals.tiny_hospital import TinyHospital
 from eus_etl.defs.assets.external import events
 from eus_etl.defs.assets.factory import StepSpec
+from eus_etl.defs.event_store.clean_up import clean_up
 from eus_etl.defs.graph import StudyGraph, graph_of
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.keys import asset_key, asset_keys, patients_of
@@ -31,6 +32,7 @@ from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, SYNC_R
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.storage.provenance import STUDY
 from eus_etl.storage.source_snapshots import Inventory
+from eus_etl_tests.support.hospitals.history import LATER
 
 SOURCES = (DRIVE_VIDEOS, LABEL_ITEMS, SYNC_ROWS)
 PATIENTS = ("p1", "p2")
@@ -174,6 +176,8 @@ def test_the_end_state_is_that_of_a_clean_run(
                 world.broken.clear()
                 make(world, study, instance)
             assert world.on_disk() == clean, happened
+            assert make(world, study, instance).made == []
+            clean_up(instance, LATER)
             assert make(world, study, instance).made == []
         instance.dispose()
 

@@ -10,11 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dagster as dg
 import pytest
+
+from eus_etl.defs.instance import open_instance
+from eus_etl.settings import shipped
 
 PASSWORD_VARIABLE = "EUS_ETL_POSTGRES_PASSWORD"  # noqa: S105 - its name
 PASSWORD = "a password of the tests"  # noqa: S105
 USER = DATABASE = "eus_etl"
+SETTINGS = "deploy/dagster.postgres.yaml"
 
 
 def _program(name: str) -> str:
@@ -94,3 +99,11 @@ def postgres() -> Iterator[Postgres]:
         finally:
             if (Path(folder) / "data" / "postmaster.pid").exists():
                 server.stop()
+
+
+def on_postgres(home: Path, server: Postgres) -> dg.DagsterInstance:
+    """An instance in this home with the shipped settings, whose records the server holds."""
+    home.mkdir(exist_ok=True)
+    text = shipped(SETTINGS).read_text(encoding="utf-8").replace("port: 5432", f"port: {server.port}")
+    (home / "dagster.yaml").write_text(text)
+    return open_instance(home)
