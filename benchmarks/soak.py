@@ -105,7 +105,7 @@ class Soak:
         aside.rename(self.hospital.videos)
 
     def killed_run(self) -> None:
-        for pid in at_work(self.instance):
+        for pid in filter(lambda pid: pid > 1, at_work(self.instance)):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             return

@@ -3,9 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 
 import dagster as dg
@@ -15,11 +13,13 @@ import yaml
 
 from benchmarks.support.hospitals.services import CODE, DAEMON, PAGE, Services, wait_until
 from benchmarks.support.hospitals.tiny_hospital import ONE, TWO, TinyHospital
+from eus_etl.defs.event_store.clean_up import clean_up
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.keys import DECODING
 from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl.defs.reconcile.run_health import UNDER_WAY
 from eus_etl.settings import shipped
+from eus_etl_tests.support.hospitals.history import all_read
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +29,10 @@ NOTICED_S = 10.0
 
 KILLS = 50
 AT_ONCE = 8
+KILLED_EARLY = (10, 20)
+"""So many kills later one is killed that has a process but has not started yet."""
+
+STARTING, STARTED = dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED
 FRAMES_KEPT = 10
 """Of a video of two seconds."""
 
@@ -51,6 +55,18 @@ def test_each_service_is_killed_while_it_works_and_nothing_is_lost(tmp_path: Pat
             assert frames_of(hospital, TWO) == FRAMES_KEPT
         nothing_is_held(instance)
 
+        # a clean-up while all of them work: nothing is asked for afterwards; the last tick of each stays
+        before = read_from_page(hospital, instance)
+        done = clean_up(instance, time.time())
+        assert done.runs > 0
+        ticks = [len(instance.get_ticks(*of, after=0, before=time.time() - 5)) for of in sensors(instance)]
+        assert max(ticks) < 10  # one, and those of the moments since
+        time.sleep(15)
+        assert len(instance.get_runs()) == done.kept
+        assert read_from_page(hospital, instance) == before
+        hospital.add_video(f"{TWO}/after.mp4", first=2000)
+        wait_until("the next upload is taken", lambda: frames_of(hospital, TWO) > FRAMES_KEPT, 300, services)
+
 
 def test_after_fifty_killed_runs_no_place_is_held_and_every_visit_is_made(tmp_path: Path) -> None:
     hospital = TinyHospital(tmp_path)
@@ -66,6 +82,7 @@ def test_after_fifty_killed_runs_no_place_is_held_and_every_visit_is_made(tmp_pa
     hospital.home.mkdir()
     settings = yaml.safe_load(shipped("dagster.yaml").read_text(encoding="utf-8"))
     settings["concurrency"]["runs"]["max_concurrent_runs"] = AT_ONCE + 1
+    settings["run_monitoring"]["start_timeout_seconds"] = 120
     (hospital.home / "dagster.yaml").write_text(yaml.safe_dump(settings))
     services = Services(hospital, hurry_s=NOTICED_S)
     with open_instance(hospital.home) as instance:
@@ -73,14 +90,19 @@ def test_after_fifty_killed_runs_no_place_is_held_and_every_visit_is_made(tmp_pa
         with services.running():
             killed: set[str] = set()
             deadline = time.monotonic() + PATIENCE_S
-            for run_id, pid in working(instance):
+            while len(killed) < KILLS:
                 assert time.monotonic() < deadline, f"{len(killed)} were killed\n{services.log()}"
-                if run_id not in killed:
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                        killed.add(run_id)
-                if len(killed) == KILLS:
-                    break
+                if not instance.get_runs_count(dg.RunsFilter(statuses=list(UNDER_WAY))):
+                    for visit in visits:  # whatever was made before it could be killed is made again
+                        stop = f"00:00:0{1 + len(killed) % 2}"
+                        hospital.items[visit] |= {"Start Station 1 1": "00:00:00", "Stop Station 1 1": stop}
+                    hospital.write_items()
+                begun = STARTING if len(killed) in KILLED_EARLY else STARTED
+                for run_id, pid in at_work(instance, begun).items():
+                    if run_id not in killed and pid > 1:
+                        with suppress(ProcessLookupError):
+                            os.kill(pid, signal.SIGKILL)
+                            killed.add(run_id)
             instance.event_log_storage.set_concurrency_slots(DECODING, 1)  # one held place would block all
             wait_until("all is made", lambda: is_settled(hospital, instance), PATIENCE_S, services)
         nothing_is_held(instance)
@@ -91,18 +113,10 @@ def test_after_fifty_killed_runs_no_place_is_held_and_every_visit_is_made(tmp_pa
             assert frames_of(hospital, visit) == FRAMES_KEPT
 
 
-def working(instance: dg.DagsterInstance) -> Iterator[tuple[str, int]]:
-    """Runs that have started, again and again, each with its process."""
-    for _ in count():
-        time.sleep(0.2)
-        yield "", 0
-        yield from at_work(instance).items()
-
-
-def at_work(instance: dg.DagsterInstance) -> dict[str, int]:
-    """Runs that have started to the processes that work on them."""
+def at_work(instance: dg.DagsterInstance, status: dg.DagsterRunStatus = STARTED) -> dict[str, int]:
+    """Runs of this status that have a process, to that process."""
     found = {}
-    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
+    for run in instance.get_runs(dg.RunsFilter(statuses=[status])):
         events = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
         pids = [
             event.dagster_event.engine_event_data.metadata["pid"].value
@@ -122,6 +136,17 @@ def is_settled(hospital: TinyHospital, instance: dg.DagsterInstance) -> bool:
     patients = session.patients()
     uploads = {file.parent.name for file in hospital.videos.rglob("*.mp4")}
     return len(patients) == len(uploads) and not any(map(session.plan, [*patients, None]))
+
+
+def read_from_page(hospital: TinyHospital, instance: dg.DagsterInstance) -> object:
+    """What the page and ``eus-etl status`` show."""
+    found = all_read(hospital, instance, time.time())
+    return found.status, found.shown, found.counted, found.told
+
+
+def sensors(instance: dg.DagsterInstance) -> list[tuple[str, str]]:
+    """What ticks are asked for by, of each sensor and schedule."""
+    return [(state.instigator_origin_id, state.selector_id) for state in instance.all_instigator_state()]
 
 
 def frames_of(hospital: TinyHospital, visit: str) -> int:

@@ -71,6 +71,7 @@ class Services:
             "PYTHONPATH": os.pathsep.join([str(hospital.folder), os.environ.get("PYTHONPATH", "")]),
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._left_alone: list[int] = []
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -86,6 +87,8 @@ class Services:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(30)
                 self.kill(name)
+            for group in self._left_alone:
+                _kill_group(group)
 
     def start(self, name: str) -> None:
         """Start a service."""
@@ -102,8 +105,11 @@ class Services:
     def kill(self, name: str, *, alone: bool = False) -> None:
         """Kill a service with everything that it started, as systemd does; or ``alone``."""
         process = self._running[name]
-        with suppress(ProcessLookupError):
-            (os.kill if alone else os.killpg)(process.pid, signal.SIGKILL)
+        if alone:
+            self._left_alone.append(process.pid)
+            process.kill()
+        else:
+            _kill_group(process.pid)
         process.wait(30)
 
     def are_silent(self) -> list[str]:
@@ -155,6 +161,11 @@ def wait_until(what: str, condition: Callable[[], bool], patience_s: float, serv
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited in vain until {what}\n{services.log()}")
         time.sleep(0.5)
+
+
+def _kill_group(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 def _free_port() -> int:
