@@ -133,6 +133,9 @@ def test_the_services_as_written_make_a_study(tmp_path: Path, by_units: bool) ->
             code_server=f"127.0.0.1:{server.places['4266']}",
         )
         assert list(silent_services(answering)) == []
+        clean_up = shlex.split(unit_command(server, "clean-up"))
+        done = subprocess.run(clean_up, env=server.environment, capture_output=True, text=True, check=True)
+        assert " 0 runs and 0 other events deleted" in done.stdout  # all of it is of today
     assert [problem.word for problem in silent_services(answering)] == ["webserver", "code_server"]
 
 
