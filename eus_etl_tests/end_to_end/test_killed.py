@@ -23,7 +23,7 @@ from eus_etl_tests.support.hospitals.history import all_read
 
 pytestmark = pytest.mark.slow
 
-PATIENCE_S = 900.0
+PATIENCE_S = 1800.0
 NOTICED_S = 10.0
 """In these tests a dead process is noticed after so many seconds."""
 
