@@ -199,6 +199,11 @@ class StudyPaths:
         return self.state / "home.json"
 
     @property
+    def forgotten(self) -> Path:
+        """What is left of forgotten visits: hashes of their names."""
+        return self.state / "forgotten.json"
+
+    @property
     def adopting(self) -> Path:
         """Observations of the sources while the root is adopted; removed afterwards."""
         return self.state / "adopting"
@@ -211,6 +216,16 @@ class StudyPaths:
     def observed(self, source: str) -> Path:
         """What the last observation of one source found."""
         return _joined(self.inventory, source)
+
+    @property
+    def md5_sums(self) -> Path:
+        """MD5 sums of a local folder's files, so that each is hashed once."""
+        return self.inventory / "md5_sums.json"
+
+    @property
+    def drive_mirror(self) -> Path:
+        """What is known of a drive."""
+        return self.inventory / "drive.sqlite"
 
     @property
     def unseen(self) -> Path:

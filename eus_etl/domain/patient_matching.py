@@ -13,9 +13,15 @@ def canonical_id(identifier: str) -> str:
     return identifier.lower() if UUID.fullmatch(identifier) else identifier
 
 
-def _folded(text: str) -> str:
+def as_compared(text: str) -> str:
     """Text as it is compared: in small letters, and composed, as a Mac does not write it."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+
+
+def key_pattern(pattern: str, key: str) -> re.Pattern[str]:
+    """The pattern of ``PatientMatcher`` for one key: a regular expression, for names as they are compared."""
+    word = rf"(?<![0-9a-z]){key}(?![0-9a-z])"
+    return re.compile(pattern.replace("{key}", word), re.IGNORECASE)
 
 
 _PLACE = "\0"
@@ -39,7 +45,7 @@ class PatientMatcher:
         for patient_id, alias in aliases.items():
             for key in (patient_id, alias):
                 if key and key.strip():
-                    self._keys.setdefault(_folded(key.strip()), set()).add(patient_id)
+                    self._keys.setdefault(as_compared(key.strip()), set()).add(patient_id)
         # keys are grouped by their first letters: trying thousands of keys on each name is slow
         self._stem = min((len(key) for key in self._keys), default=1)
         self._by_stem: dict[str, list[str]] = {}
@@ -53,10 +59,10 @@ class PatientMatcher:
 
     def of_key(self, key: str) -> frozenset[str]:
         """The visits whose id or alias equals ``key``, ignoring case, composition and outer spaces."""
-        return frozenset(self._keys.get(_folded(key.strip()), ()))
+        return frozenset(self._keys.get(as_compared(key.strip()), ()))
 
     def _match_name(self, name: str) -> frozenset[str]:
-        folded = _folded(name)
+        folded = as_compared(name)
         found: set[str] = set()
         for key in self._keys_within(folded):
             if self._matches(key, folded):
@@ -82,5 +88,4 @@ class PatientMatcher:
         return False
 
     def _compiled(self, key: str) -> re.Pattern[str]:
-        word = rf"(?<![0-9a-z]){key}(?![0-9a-z])"
-        return re.compile(self._pattern.replace("{key}", word), re.IGNORECASE)
+        return key_pattern(self._pattern, key)

@@ -5,7 +5,7 @@ import pytest
 from eus_etl.defs.reconcile.local_session import RunReport
 from eus_etl.defs.status import StudyStatus
 from eus_etl.errors import SourceUnavailableError
-from eus_etl.steps.observation.observe import Failure
+from eus_etl.steps.observation.stored import Failure
 from eus_etl.terminal import show_report, study_lines
 
 

@@ -10,7 +10,6 @@ from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.known_screens import KNOWN_SCREENS, known_screens_version
-from eus_etl.steps.observation.observe import Observation
 from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
     LABEL_ITEMS,
@@ -21,6 +20,7 @@ from eus_etl.steps.observation.snapshot import (
     alias_of,
     unassigned_version,
 )
+from eus_etl.steps.observation.stored import Observation
 
 _DESCRIPTIONS: Mapping[str, str] = {
     DRIVE_VIDEOS: "The visit's videos in the source; one listing gives a version for each visit.",

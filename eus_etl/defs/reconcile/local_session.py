@@ -27,8 +27,8 @@ from eus_etl.defs.root import take_root
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.not_taken import waiting_said
-from eus_etl.steps.observation.observe import Failure
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, known_visits, resolve_patient
+from eus_etl.steps.observation.stored import Failure
 from eus_etl.storage.files.folders import require_root
 from eus_etl.storage.files.locks import run_lock
 

@@ -12,8 +12,9 @@ from eus_etl.defs.root import take_root
 from eus_etl.errors import EusEtlError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.connect import connect
-from eus_etl.steps.observation.observe import Failure, Observation, observe_all, relist_videos
+from eus_etl.steps.observation.observe import observe_all, relist_videos
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS
+from eus_etl.steps.observation.stored import Failure, Observation
 
 
 @dataclass(slots=True)

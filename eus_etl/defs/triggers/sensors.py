@@ -22,8 +22,9 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import EusEtlError
 from eus_etl.settings import Service, StudyConfig
 from eus_etl.steps.observation.connect import connect
-from eus_etl.steps.observation.observe import Observation, observe, videos_mark
+from eus_etl.steps.observation.observe import observe, videos_mark
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS, SOURCES, known_visits
+from eus_etl.steps.observation.stored import Observation
 from eus_etl.steps.observation.unseen import note_seen, note_unseen
 from eus_etl.steps.result import version_of
 from eus_etl.storage.trouble import told

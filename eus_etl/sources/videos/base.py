@@ -11,6 +11,15 @@ PART = ".part"
 """Suffix of files that are being fetched; a later process may go on with them."""
 
 
+LeavesOut = Callable[[str, tuple[str, ...]], bool]
+"""Whether an upload, by its id and path, is of a forgotten visit: it is not read, listed or remembered."""
+
+
+def leaves_nothing_out(_source_id: str, _parts: tuple[str, ...]) -> bool:
+    """For a source of which no visit was forgotten."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """One uploaded file.

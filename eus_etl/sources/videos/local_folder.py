@@ -4,14 +4,21 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from eus_etl.errors import EusEtlError, SourceUnavailableError
-from eus_etl.sources.videos.base import Listing, Missed, SourceFile, WaitingFile
+from eus_etl.sources.videos.base import (
+    LeavesOut,
+    Listing,
+    Missed,
+    SourceFile,
+    WaitingFile,
+    leaves_nothing_out,
+)
 from eus_etl.sources.videos.folder_walk import Found, open_ordinary, walk
 from eus_etl.sources.videos.upload_names import readable_name
 from eus_etl.storage.files.atomic import atomic_path
@@ -35,6 +42,17 @@ class _HashedFiles(BaseModel):
     files: dict[str, _Hashed] = {}
 
 
+def forget_sums(memory: Path, source_ids: Collection[str]) -> None:
+    """Drop the MD5 sums of these files from a memory."""
+    try:
+        known = _HashedFiles.model_validate(read_checked(memory)).files
+    except (FileNotFoundError, ValueError):
+        memory.unlink(missing_ok=True)  # illegible: the next listing makes it again
+        return
+    kept = {source_id: hashed for source_id, hashed in known.items() if source_id not in source_ids}
+    write_checked(memory, _HashedFiles(files=kept).model_dump())
+
+
 class LocalFolder:
     """Files below a folder, found recursively.
 
@@ -43,15 +61,23 @@ class LocalFolder:
         settle_s: a file that changed less than this many seconds ago is still being written, and waits.
         memory: where MD5 sums are kept between listings, so that a file is hashed once.
         hashing_limit_s: after this many seconds of hashing, the rest waits for the next listing.
+        leaves_out: which uploads it passes over.
     """
 
     def __init__(
-        self, folder: Path, *, settle_s: float, memory: Path, hashing_limit_s: float | None = None
+        self,
+        folder: Path,
+        *,
+        settle_s: float,
+        memory: Path,
+        hashing_limit_s: float | None = None,
+        leaves_out: LeavesOut = leaves_nothing_out,
     ) -> None:
         self._folder = folder
         self._settle_s = settle_s
         self._memory = memory
         self._hashing_limit_s = hashing_limit_s
+        self._leaves_out = leaves_out
 
     def list_files(self) -> Listing:
         """List all files; see ``VideoSource``."""
@@ -63,6 +89,8 @@ class LocalFolder:
         now, begun = time.time(), time.monotonic()
         for found in self._walk():
             source_id, parts = _source_id(found.parts), tuple(map(readable_name, found.parts))
+            if self._leaves_out(source_id, parts):
+                continue
             if found.why_not is not None:
                 kept_out = WaitingFile(source_id, parts, found.why_not)
                 (waiting if found.why_not in _MAY_CHANGE else left_out).append(kept_out)

@@ -24,8 +24,10 @@ from eus_etl.sources.label_items.base import LabelItemSource
 from eus_etl.sources.label_items.json_file import JsonItems
 from eus_etl.sources.patient_rows.base import PatientRowSource
 from eus_etl.sources.patient_rows.csv_file import CsvRows
-from eus_etl.sources.videos.base import VideoSource
+from eus_etl.sources.videos.base import LeavesOut, VideoSource
 from eus_etl.sources.videos.local_folder import LocalFolder
+from eus_etl.steps.observation.snapshot import matcher_of
+from eus_etl.storage.tombstones import forgotten_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,37 @@ def connect(study: StudyConfig, *, listing_limit_s: float | None = None) -> Sour
 def connect_videos(study: StudyConfig, listing_limit_s: float | None = None) -> VideoSource:
     """The source of videos that the configuration names."""
     paths, config = StudyPaths(study.root), study.sources.videos
+    leaves_out = leaves_out_of(paths, study.sources.path_pattern)
     if isinstance(config, LocalFolderSource):
         return LocalFolder(
             config.path,
             settle_s=config.settle_s,
-            memory=paths.inventory / "md5_sums.json",
+            memory=paths.md5_sums,
             hashing_limit_s=listing_limit_s,
+            leaves_out=leaves_out,
         )
-    return _drive(config, paths.inventory / "drive.sqlite", listing_limit_s)
+    return _drive(config, paths.drive_mirror, listing_limit_s, leaves_out)
+
+
+@lru_cache(maxsize=16)
+def leaves_out_of(paths: StudyPaths, pattern: str) -> LeavesOut:
+    """Tells uploads of forgotten visits, by what is known of these when it is asked.
+
+    Args:
+        paths: the study's paths.
+        pattern: ``sources.path_pattern``.
+    """
+
+    def leaves_out(source_id: str, parts: tuple[str, ...]) -> bool:
+        names = forgotten_names(paths)
+        if not names:
+            return False
+        # an upload that was the visit's may have been given to another one since
+        return names.has_path(parts, pattern) or (
+            names.has_upload(source_id) and not matcher_of(paths, pattern).of_path(parts)
+        )
+
+    return leaves_out
 
 
 def item_rules(study: StudyConfig) -> ItemRules:
@@ -120,7 +145,9 @@ def connect_patient_rows(study: StudyConfig) -> PatientRowSource:
 
 
 @lru_cache(maxsize=16)
-def _drive(config: GoogleDriveSource, mirror: Path, listing_limit_s: float | None) -> VideoSource:
+def _drive(
+    config: GoogleDriveSource, mirror: Path, listing_limit_s: float | None, leaves_out: LeavesOut
+) -> VideoSource:
     """One connection per process: a sensor's tick should cost one request, not a new token as well."""
     from eus_etl.sources.videos.google_drive.connection import read_credentials
     from eus_etl.sources.videos.google_drive.source import GoogleDrive
@@ -133,6 +160,7 @@ def _drive(config: GoogleDriveSource, mirror: Path, listing_limit_s: float | Non
         workers=config.workers,
         api_root=config.api_root,
         folder_key=config.resource_key,
+        leaves_out=leaves_out,
     )
 
 

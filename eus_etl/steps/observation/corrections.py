@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from eus_etl.domain.forgotten import ForgottenNames
 from eus_etl.domain.frame_ids import is_bare_video_id, is_video_id
 from eus_etl.domain.patient_matching import PatientMatcher
 from eus_etl.domain.screen.region_overrides import (
@@ -85,6 +86,16 @@ def read_hand_written(path: Path, table: Table, *, had_rows: bool) -> HandWritte
     bare = [number for number, row in written.rows.items() if is_bare_video_id(row["video_id"] or "")]
     doubted = [*map(_bare_id, bare), *_not_signed_off(written.rows)]
     return HandWritten(table=replace(written, rows=rows), doubted=doubted)
+
+
+def without_forgotten(file: HandWritten, forgotten: ForgottenNames) -> HandWritten:
+    """The file without rows of forgotten visits, of which nothing is recorded."""
+    rows = {
+        number: row
+        for number, row in file.table.rows.items()
+        if not forgotten.has_key(row["patient_id"] or "")
+    }
+    return replace(file, table=replace(file.table, rows=rows))
 
 
 _NUMBERS = re.compile(r"[-+0-9.,eE\s]*")

@@ -81,6 +81,17 @@ def not_taken(file: WaitingFile, found: frozenset[str]) -> Rejection:
     )
 
 
+def alias_of_forgotten(patient_id: str) -> Rejection:
+    """What is recorded of a visit that has the alias of a forgotten one."""
+    return Rejection(
+        item=patient_id,
+        reason="alias_of_forgotten",
+        detail="a forgotten visit had its alias, so that nothing is given to it by this alias",
+        remedy="name its uploads and rows by its id, or give it another alias in the labelling app",
+        patient_id=patient_id,
+    )
+
+
 def _matches(visits: int) -> str:
     """In words, how many visits a path matches, where it is not one."""
     return f"its path matches {visits} visits" if visits else "no visit matches its path"

@@ -4,10 +4,10 @@ A source that does not answer raises and leaves the last observation as it was: 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from eus_etl.domain.paths import StudyPaths, is_safe_id
+from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.patient_matching import PatientMatcher
 from eus_etl.domain.patients import checked_cells
 from eus_etl.domain.tables.catalog import REGIONS, SYNC
@@ -24,11 +24,12 @@ from eus_etl.steps.observation.corrections import (
     surplus_row,
     sync_rows,
     unknown_row,
+    without_forgotten,
 )
 from eus_etl.steps.observation.known_files import kept_files, known_files
 from eus_etl.steps.observation.known_screens import had_known_screens, store_known_screens
 from eus_etl.steps.observation.losses import lost_files, refuse_loss
-from eus_etl.steps.observation.not_taken import not_taken, unmatched
+from eus_etl.steps.observation.not_taken import alias_of_forgotten, not_taken, unmatched
 from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
     LABEL_ITEMS,
@@ -41,45 +42,13 @@ from eus_etl.steps.observation.snapshot import (
     matcher,
     subject_of,
 )
+from eus_etl.steps.observation.stored import Failure, Observation, store_observation
 from eus_etl.steps.observation.unseen import note_seen, note_unseen
 from eus_etl.steps.result import version_of
 from eus_etl.storage.source_snapshots import Inventory
-from eus_etl.storage.tables.parts import NOBODY, rejected_part, write_rejected
+from eus_etl.storage.tables.parts import NOBODY, rejected_part
+from eus_etl.storage.tombstones import forgotten_names
 from eus_etl.storage.trouble import told
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What one source held.
-
-    Attributes:
-        source: the source's asset name.
-        versions: patient ids to versions of what the source holds of them.
-        rejected: how many files, items or rows are unassigned or cannot be used.
-        waits: reasons to how many files wait, to be taken later.
-        ready_in_s: when those are taken that were copied a moment ago; None where there are none.
-    """
-
-    source: str
-    versions: Mapping[str, str]
-    rejected: int
-    waits: Mapping[str, int] = field(default_factory=dict)
-    ready_in_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A source that could not be observed.
-
-    Attributes:
-        source: the source's asset name.
-        error: why.
-        attempt: what was tried with it.
-    """
-
-    source: str
-    error: EusEtlError
-    attempt: str = "observed"
 
 
 def observe(study: StudyConfig, sources: Sources, source: str) -> Observation:
@@ -148,13 +117,14 @@ def _observe_items(
     read_subjects: Callable[[], Mapping[str, str]],
     max_loss_share: float,
 ) -> Observation:
-    scan = source.scan()
+    scan, forgotten = source.scan(), forgotten_names(paths)
+    items = [item for item in scan.items if not forgotten.has_key(item.patient_id)]
     known = Inventory(paths, LABEL_ITEMS).versions
-    lost = known.keys() - {item.patient_id for item in scan.items}
+    lost = known.keys() - {item.patient_id for item in items}
     refuse_loss(
         "sources.label_items",
         "items",
-        present=len(scan.items),
+        present=len(items),
         known=len(known),
         lost=len(lost),
         max_share=max_loss_share,
@@ -171,9 +141,14 @@ def _observe_items(
             "attributes": dict(item.attributes),
             "subject_id": subjects.get(item.patient_id),
         }
-        for item in scan.items
+        for item in items
     }
-    return _store(paths, LABEL_ITEMS, observed, rejected)
+    rejected += [
+        alias_of_forgotten(item.patient_id)
+        for item in items
+        if item.pseudo_name and forgotten.has_key(item.pseudo_name)
+    ]
+    return store_observation(paths, LABEL_ITEMS, observed, rejected)
 
 
 def _no_subject_ids(error: EusEtlError) -> Rejection:
@@ -218,7 +193,7 @@ def _observe_videos(
         for patient, held in files.items()
     }
     return replace(
-        _store(paths, DRIVE_VIDEOS, observed, rejected),
+        store_observation(paths, DRIVE_VIDEOS, observed, rejected),
         waits=Counter(file.reason for file in listing.waiting),
         ready_in_s=max(
             (file.ready_in_s for file in listing.waiting if file.ready_in_s is not None), default=None
@@ -239,8 +214,10 @@ def _observe_rows(
 ) -> Observation:
     rows: dict[str, list[Mapping[str, str]]] = {}
     rejected: list[Rejection] = []
-    scan = source.read()
+    scan, forgotten = source.read(), forgotten_names(paths)
     for row in scan.rows:
+        if forgotten.has_key(row.key):
+            continue
         found = match.of_key(row.key)
         if len(found) == 1:
             rows.setdefault(next(iter(found)), []).append(checked_cells(row.cells, columns))
@@ -257,12 +234,15 @@ def _observe_rows(
         lost=len(lost),
         max_share=max_loss_share,
     )
-    return _store(paths, PATIENT_ROWS, {key: {"rows": value} for key, value in rows.items()}, rejected)
+    return store_observation(
+        paths, PATIENT_ROWS, {key: {"rows": value} for key, value in rows.items()}, rejected
+    )
 
 
 def _observe_sync(paths: StudyPaths, match: PatientMatcher) -> Observation:
     had_rows = bool(Inventory(paths, SYNC_ROWS).versions)
-    written = sync_rows(read_hand_written(paths.sync_csv, SYNC, had_rows=had_rows), match)
+    file = read_hand_written(paths.sync_csv, SYNC, had_rows=had_rows)
+    written = sync_rows(without_forgotten(file, forgotten_names(paths)), match)
     observed = {
         patient_id: {
             "rows": held,
@@ -270,26 +250,13 @@ def _observe_sync(paths: StudyPaths, match: PatientMatcher) -> Observation:
         }
         for patient_id, held in written.of_visits.items()
     }
-    return _store(paths, SYNC_ROWS, observed, written.rejected)
+    return store_observation(paths, SYNC_ROWS, observed, written.rejected)
 
 
 def _observe_regions(paths: StudyPaths, match: PatientMatcher) -> Observation:
     had_rows = bool(Inventory(paths, REGION_ROWS).versions) or had_known_screens(paths)
-    written = region_rows(read_hand_written(paths.regions_csv, REGIONS, had_rows=had_rows), match)
+    file = read_hand_written(paths.regions_csv, REGIONS, had_rows=had_rows)
+    written = region_rows(without_forgotten(file, forgotten_names(paths)), match)
     store_known_screens(paths, written.known_screens)
     observed = {patient_id: {"rows": held} for patient_id, held in written.of_visits.items()}
-    return _store(paths, REGION_ROWS, observed, written.rejected)
-
-
-def _store(
-    paths: StudyPaths,
-    source: str,
-    observed: Mapping[str, Mapping[str, object]],
-    rejected: Iterable[Rejection],
-) -> Observation:
-    versions = {
-        patient_id: version_of(found) for patient_id, found in observed.items() if is_safe_id(patient_id)
-    }
-    recorded = write_rejected(paths, source, NOBODY, rejected)
-    Inventory(paths, source).store(observed, versions)
-    return Observation(source, versions, recorded.height)
+    return store_observation(paths, REGION_ROWS, observed, written.rejected)

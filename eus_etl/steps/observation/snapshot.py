@@ -19,6 +19,7 @@ from eus_etl.steps.result import version_of
 from eus_etl.storage.files.checksums import file_sha256
 from eus_etl.storage.source_snapshots import Inventory
 from eus_etl.storage.tables.parts import NOBODY, rejected_part
+from eus_etl.storage.tombstones import forgotten_names
 
 DRIVE_VIDEOS, LABEL_ITEMS = "drive_videos", "label_items"
 PATIENT_ROWS = "patient_rows"
@@ -196,10 +197,15 @@ def known_visits(paths: StudyPaths, keys: Iterable[str]) -> set[str]:
     """Of partition keys, those of visits that a source shows or once showed.
 
     A person can type any key into Dagster's page, even a path that leads out of the root: every key is
-    checked here before anything is looked up by it.
+    checked here before anything is looked up by it. A visit that was forgotten is not known.
     """
     shown = Inventory(paths, LABEL_ITEMS).versions.keys() | Inventory(paths, DRIVE_VIDEOS).versions.keys()
-    return {key for key in keys if key in shown or (is_safe_id(key) and paths.ledger(key).is_file())}
+    names = forgotten_names(paths)
+    return {
+        key
+        for key in keys
+        if (key in shown or (is_safe_id(key) and paths.ledger(key).is_file())) and not names.has_key(key)
+    }
 
 
 def require_known_visit(paths: StudyPaths, key: str) -> None:
@@ -218,9 +224,13 @@ def require_known_visit(paths: StudyPaths, key: str) -> None:
 
 def matcher(study: StudyConfig) -> PatientMatcher:
     """Matches paths and keys to the visits that the last observations know."""
-    paths = StudyPaths(study.root)
+    return matcher_of(StudyPaths(study.root), study.sources.path_pattern)
+
+
+def matcher_of(paths: StudyPaths, pattern: str) -> PatientMatcher:
+    """``matcher`` by the study's paths and its ``path_pattern``."""
     marks = Inventory(paths, DRIVE_VIDEOS).mark(), Inventory(paths, LABEL_ITEMS).mark()
-    return _matcher_at(paths, study.sources.path_pattern, marks)
+    return _matcher_at(paths, pattern, marks)
 
 
 @lru_cache(maxsize=4)

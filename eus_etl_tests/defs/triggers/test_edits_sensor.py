@@ -11,9 +11,9 @@ from eus_etl.defs.keys import ALIAS_TAG, WHY_TAG
 from eus_etl.defs.triggers import sensors
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.connect import Sources
-from eus_etl.steps.observation.observe import Observation
 from eus_etl.steps.observation.observe import observe as observe_source
 from eus_etl.steps.observation.snapshot import SOURCES
+from eus_etl.steps.observation.stored import Observation
 from eus_etl_tests.support.assets import CHAIN
 from eus_etl_tests.support.daemon import DONE, EDITS, VIDEOS, Daemon, asked, edit, plans, upload
 

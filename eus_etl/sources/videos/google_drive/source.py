@@ -13,7 +13,7 @@ from pathlib import Path
 from google.auth.credentials import Credentials
 
 from eus_etl.errors import EusEtlError, SourceFileGoneError
-from eus_etl.sources.videos.base import Listing, Missed, SourceFile
+from eus_etl.sources.videos.base import LeavesOut, Listing, Missed, SourceFile, leaves_nothing_out
 from eus_etl.sources.videos.google_drive.api import DriveMetadata
 from eus_etl.sources.videos.google_drive.cache import Mirror
 from eus_etl.sources.videos.google_drive.connection import DriveConnection
@@ -50,6 +50,7 @@ class GoogleDrive:
         timeout_s: an answer, or its next bytes, must arrive within this time.
         api_root: another address of the API.
         folder_key: the folder's resource key, if it has one.
+        leaves_out: which uploads it passes over.
     """
 
     def __init__(
@@ -64,11 +65,14 @@ class GoogleDrive:
         timeout_s: float = 60.0,
         api_root: str | None = None,
         folder_key: str | None = None,
+        leaves_out: LeavesOut = leaves_nothing_out,
     ) -> None:
         self._connection = DriveConnection(credentials, api_root=api_root, timeout_s=timeout_s)
         self._pacer = Pacer(pace or Pace())
         self._mirror = Mirror(mirror)
-        self._inventory = DriveInventory(folder_id, self._mirror, self._metadata, listing_limit_s, folder_key)
+        self._inventory = DriveInventory(
+            folder_id, self._mirror, self._metadata, listing_limit_s, folder_key, leaves_out
+        )
         self._downloader = Downloader(self._connection, self._pacer, self._metadata(None).file)
         self._workers = workers
 

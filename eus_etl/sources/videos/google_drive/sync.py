@@ -7,11 +7,11 @@ all folders are listed, so half a listing is never taken for a whole one.
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple, replace
 
 from eus_etl.errors import SourceAccessError, SourceUnavailableError
-from eus_etl.sources.videos.base import Missed
+from eus_etl.sources.videos.base import LeavesOut, Missed, leaves_nothing_out
 from eus_etl.sources.videos.google_drive.api import (
     ChangePage,
     DriveMetadata,
@@ -19,7 +19,7 @@ from eus_etl.sources.videos.google_drive.api import (
     TokenRejectedError,
 )
 from eus_etl.sources.videos.google_drive.cache import Head, Mirror
-from eus_etl.sources.videos.google_drive.tree import Contents, Tree, unreachable
+from eus_etl.sources.videos.google_drive.tree import Contents, Entry, Tree, unreachable
 
 
 class DriveInventory:
@@ -31,6 +31,7 @@ class DriveInventory:
         metadata: makes the requests to Drive, given the ``time.monotonic()`` at which to stop.
         limit_s: ``refresh`` takes no longer than this; None for no limit.
         folder_key: the folder's resource key, if it has one.
+        leaves_out: which uploads never reach the mirror.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class DriveInventory:
         metadata: Callable[[float | None], DriveMetadata],
         limit_s: float | None,
         folder_key: str | None = None,
+        leaves_out: LeavesOut = leaves_nothing_out,
     ) -> None:
         self._folder_id = folder_id
         self._mirror = mirror
         self._metadata = metadata
         self._limit_s = limit_s
         self._folder_key = folder_key
+        self._leaves_out = leaves_out
 
     def refresh(self) -> str:
         """Bring the mirror up to date; returns its revision.
@@ -67,14 +70,14 @@ class DriveInventory:
                 if page.token != head.token:
                     self._mirror.move_to(replace(head, token=page.token))
                 return head.revision
-            tree = Tree(self._folder_id, self._mirror.entries())
+            tree = self._tree(self._mirror.entries())
             return self._follow(head, page, tree, metadata, until)
         except TokenRejectedError:
             return self._list_everything(metadata, until)
 
     def contents(self) -> Contents:
         """What the mirror held after the last ``refresh``; makes no request."""
-        tree = Tree(self._folder_id, self._mirror.entries())
+        tree = self._tree(self._mirror.entries())
         return tree.contents(tree.walk())
 
     def relist(self) -> Missed:
@@ -99,6 +102,13 @@ class DriveInventory:
             ) from None
         return _difference(by_feed, self.contents())
 
+    def _tree(self, entries: Iterable[Entry]) -> Tree:
+        return Tree(self._folder_id, entries, self._leaves_out)
+
+    def _save(self, head: Head, tree: Tree) -> None:
+        tree.drop_left_out()
+        self._mirror.save(head, tree.entries.values())
+
     def _list_everything(self, metadata: DriveMetadata, until: float | None) -> str:
         head, tree = self._begin(metadata)
         return self._finish(head, tree, metadata, until)
@@ -118,7 +128,7 @@ class DriveInventory:
             )
         # taken first: whatever happens during the listing is in the feed too
         token, drive_id = metadata.start_token(root.drive_id, self._folder_id)
-        return Head(self._folder_id, drive_id, token, None), Tree(self._folder_id, [root])
+        return Head(self._folder_id, drive_id, token, None), self._tree([root])
 
     def _follow(
         self, head: Head, page: ChangePage, tree: Tree, metadata: DriveMetadata, until: float | None
@@ -139,7 +149,7 @@ class DriveInventory:
             try:
                 page = metadata.changes(head.token, head.drive_id, self._folder_id)
             except SourceUnavailableError:
-                self._mirror.save(head, tree.entries.values())
+                self._save(head, tree)
                 raise
 
     def _finish(self, head: Head, tree: Tree, metadata: DriveMetadata, until: float | None) -> str:
@@ -147,12 +157,12 @@ class DriveInventory:
         try:
             self._list_folders(tree, metadata, until)
         except SourceUnavailableError:
-            self._mirror.save(head, tree.entries.values())
+            self._save(head, tree)
             raise
         walk = tree.walk()
         tree.keep_only(walk)
         revision = _revision(tree.contents(walk))
-        self._mirror.save(replace(head, revision=revision), tree.entries.values())
+        self._save(replace(head, revision=revision), tree)
         return revision
 
     def _list_folders(self, tree: Tree, metadata: DriveMetadata, until: float | None) -> None:

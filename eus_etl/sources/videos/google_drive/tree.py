@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from eus_etl.sources.videos.base import SourceFile, WaitingFile
+from eus_etl.sources.videos.base import LeavesOut, SourceFile, WaitingFile, leaves_nothing_out
 from eus_etl.sources.videos.upload_names import is_clutter, why_not_taken
 
 FOLDER = "application/vnd.google-apps.folder"
@@ -88,6 +88,7 @@ class Walk:
         unlisted: folders whose children are not known yet.
         unknown: targets of shortcuts that are not known yet, to the keys that come with the shortcuts.
         in_view: ids of everything that the walk reached.
+        passed_over: ids of uploads of forgotten visits, and of their folders.
     """
 
     places: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -95,6 +96,7 @@ class Walk:
     unlisted: list[Entry] = field(default_factory=list)
     unknown: dict[str, str | None] = field(default_factory=dict)
     in_view: set[str] = field(default_factory=set)
+    passed_over: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +114,14 @@ class Tree:
     Args:
         root_id: the study's folder.
         entries: what is known, including the study's folder.
+        leaves_out: which of it is passed over, with everything below.
     """
 
-    def __init__(self, root_id: str, entries: Iterable[Entry]) -> None:
+    def __init__(
+        self, root_id: str, entries: Iterable[Entry], leaves_out: LeavesOut = leaves_nothing_out
+    ) -> None:
         self._root_id = root_id
+        self._leaves_out = leaves_out
         self.entries = {entry.entry_id: entry for entry in entries}
 
     def put(self, entry: Entry) -> None:
@@ -135,6 +141,11 @@ class Tree:
     def keep_only(self, walk: Walk) -> None:
         """Forget what the walk did not reach."""
         self.entries = {key: entry for key, entry in self.entries.items() if key in walk.in_view}
+
+    def drop_left_out(self) -> None:
+        """Forget what is passed over."""
+        for entry_id in self.walk().passed_over:
+            self.drop(entry_id)
 
     def walk(self) -> Walk:
         """Give everything below the study's folder its place.
@@ -173,6 +184,9 @@ class Tree:
                 walk.unlisted.append(self.entries[folder])
             for entry in children[folder]:
                 if entry.entry_id in walk.places:
+                    continue
+                if self._leaves_out(entry.entry_id, (*walk.places[folder], entry.name)):
+                    walk.passed_over |= _below(entry.entry_id, children)
                     continue
                 walk.places[entry.entry_id] = (*walk.places[folder], entry.name)
                 walk.in_view.add(entry.entry_id)
@@ -216,3 +230,13 @@ class Tree:
             tuple(sorted(waiting, key=lambda file: (file.parts, file.source_id))),
             tuple(sorted(left_out, key=lambda file: (file.parts, file.source_id))),
         )
+
+
+def _below(entry_id: str, children: dict[str, list[Entry]]) -> set[str]:
+    """An entry and everything below it."""
+    found, left = {entry_id}, [entry_id]
+    while left:
+        new = {child.entry_id for child in children.get(left.pop(), ())} - found
+        found |= new
+        left += new
+    return found
