@@ -143,6 +143,11 @@ def study_lines(study: "StudyStatus", no_text_check: str | None) -> list[str]:
     lines = [f"{table}: {reason}" for table, reason in study.tables.items()]
     if study.unassigned:
         lines.append(f"not given to a visit, or not taken: {reasons(study.unassigned)} (see rejected.csv)")
+    if study.forgotten:
+        lines.append(f"{study.forgotten} forgotten: nothing is fetched or made of them")
+    if study.half_forgotten:
+        left = f"{study.half_forgotten} of them were not removed completely"
+        lines.append(f"{left}. What to do: call `eus-etl forget` for them again")
     if no_text_check:
         lines.append(f"text check: {no_text_check}; a release takes only visits that a person signed off")
     return [part for line in lines for part in wrap(line, _COLUMNS, subsequent_indent="  ")]

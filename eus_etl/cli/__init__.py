@@ -5,7 +5,7 @@ A command imports what it needs when it runs: only the commands that make or fol
 
 import click
 
-from eus_etl.cli import files, release, review, server, study, upkeep
+from eus_etl.cli import files, forget, release, review, server, study, upkeep
 
 _COMMANDS = (
     study.demo,
@@ -28,6 +28,7 @@ _COMMANDS = (
     upkeep.verify,
     upkeep.gc,
     upkeep.clean_up,
+    forget.forget,
     server.watch,
     server.install_service,
 )

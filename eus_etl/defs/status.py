@@ -15,6 +15,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, aliases
 from eus_etl.storage.tables.parts import all_rejected
+from eus_etl.storage.tombstones import tombstones
 
 Standing = Literal["done", "stale", "missing", "failed", "no video"]
 
@@ -118,6 +119,8 @@ class StudyStatus:
         tables: names of the study's assets that are not current, to why.
         unassigned: reasons to how many files, items and rows could be given to no visit.
         unassigned_uploads: of these, those of files.
+        forgotten: how many visits were forgotten.
+        half_forgotten: of these, those of which something may be left: it was interrupted.
     """
 
     study: str
@@ -125,17 +128,23 @@ class StudyStatus:
     tables: Mapping[str, str]
     unassigned: Mapping[str, int]
     unassigned_uploads: Mapping[str, int]
+    forgotten: int
+    half_forgotten: int
 
 
 def study_status(study: StudyConfig, session: StudySession) -> StudyStatus:
     """The status of the study's tables, and what is unassigned."""
-    recorded = all_rejected(StudyPaths(study.root)).filter(pl.col("patient_id").is_null())
+    paths = StudyPaths(study.root)
+    recorded = all_rejected(paths).filter(pl.col("patient_id").is_null())
+    forgotten = tombstones(paths)
     return StudyStatus(
         study=study.study,
         home=session.state.instance.root_directory,
         tables={key.path[-1]: str(reason) for key, reason in session.state.reasons(None).items()},
         unassigned=_counts(recorded).get(None, {}),
         unassigned_uploads=_counts(recorded.filter(stage=DRIVE_VIDEOS)).get(None, {}),
+        forgotten=len(forgotten),
+        half_forgotten=sum(not stone.finished for stone in forgotten),
     )
 
 

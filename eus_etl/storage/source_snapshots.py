@@ -101,6 +101,15 @@ class Inventory:
                 self._snapshot(patient_id, version).unlink(missing_ok=True)
         self._read(index)
 
+    def drop(self, patient_id: str) -> None:
+        """Remove what is stored of one visit."""
+        if patient_id in self._index:
+            index = {visit: entry for visit, entry in self._index.items() if visit != patient_id}
+            write_atomically(self._folder / _INDEX, encode_checked(index))
+            self._read(index)
+        for snapshot in self._folder.glob(f"{patient_id}-*.json"):
+            snapshot.unlink()
+
     def _read(self, index: _Index | None) -> None:
         """Use this index as the stored one; None if that is missing or damaged."""
         self._has_index = index is not None

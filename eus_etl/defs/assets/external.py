@@ -21,6 +21,7 @@ from eus_etl.steps.observation.snapshot import (
     unassigned_version,
 )
 from eus_etl.steps.observation.stored import Observation
+from eus_etl.storage.tombstones import forgotten_names
 
 _DESCRIPTIONS: Mapping[str, str] = {
     DRIVE_VIDEOS: "The visit's videos in the source; one listing gives a version for each visit.",
@@ -74,8 +75,9 @@ def changed_versions(state: StudyState, study: str, observation: Observation) ->
         for patient, version in observation.versions.items()
         if reported.get(patient) != version
     }
+    forgotten = forgotten_names(state.paths)
     for patient in reported.keys() - observation.versions.keys():
-        if reported[patient] != ABSENT:
+        if reported[patient] != ABSENT and not forgotten.has_key(patient):
             changed[patient] = ABSENT
     return changed
 

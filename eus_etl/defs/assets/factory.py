@@ -137,10 +137,12 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
             alias = None
             if patient is not None:
                 require_known_visit(paths, patient)
-                alias = alias_of(paths, patient)
-                _name_run(context, alias)
             # held until the event is written, which is before Dagster asks for the next result
             with work_lock(paths, patient or STUDY):
+                if patient is not None:
+                    require_known_visit(paths, patient)  # it may have been forgotten while this waited
+                    alias = alias_of(paths, patient)
+                    _name_run(context, alias)
                 state = state_for_run(context.instance, paths, nodes, patient, context.run.run_id)
                 decision = decide(state, spec, patient, context.run.run_id)
                 if decision.blocked_by:

@@ -7,7 +7,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 _SEPARATORS = (",", ";", "\t", "|")
@@ -59,8 +59,48 @@ def read_cells(raw: bytes, headers: Collection[str]) -> CsvCells:
     return CsvCells(header, numbered, frozenset(surplus))
 
 
+def without_rows(raw: bytes, headers: Collection[str], drop: Callable[[list[str]], bool]) -> bytes:
+    """A CSV file as it is, without the rows that ``drop`` says; the header stays.
+
+    Args:
+        raw: the file.
+        headers: as for ``read_cells``.
+        drop: is given the cells of a row.
+
+    Raises:
+        ValueError: as ``read_cells``.
+    """
+    text, encoding = _decoded(raw), _encoding(raw)
+    lines = list(io.StringIO(text, newline=""))
+    own_line = bool(lines) and re.fullmatch(_FOR_EXCEL, lines[0].rstrip("\r\n"), re.IGNORECASE)
+    separator = lines[0][4] if own_line else _separator(text, {" ".join(h.split()) for h in headers})
+    kept, begin = lines[: 1 if own_line else 0], 1 if own_line else 0
+    # strict, and line by line: a row is what the reader took to give its cells
+    reader = csv.reader(iter(lines[begin:]), delimiter=separator, strict=True)
+    first = begin
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error:
+            raise ValueError(f"line {first + 1} is not valid CSV") from None
+        if row is None:
+            break
+        after = begin + reader.line_num
+        if first == begin or not drop(row):
+            kept += lines[first:after]
+        first = after
+    return raw if len(kept) == len(lines) else "".join(kept).encode(encoding)
+
+
+_FOR_EXCEL = r"sep=."
+
+
+def _encoding(raw: bytes) -> str:
+    return next((name for mark, name in _BYTE_ORDER_MARKS if raw.startswith(mark)), "utf-8")
+
+
 def _decoded(raw: bytes) -> str:
-    encoding = next((name for mark, name in _BYTE_ORDER_MARKS if raw.startswith(mark)), "utf-8")
+    encoding = _encoding(raw)
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
