@@ -128,8 +128,8 @@ class StudyStatus:
     tables: Mapping[str, str]
     unassigned: Mapping[str, int]
     unassigned_uploads: Mapping[str, int]
-    forgotten: int
-    half_forgotten: int
+    forgotten: int = 0
+    half_forgotten: int = 0
 
 
 def study_status(study: StudyConfig, session: StudySession) -> StudyStatus:

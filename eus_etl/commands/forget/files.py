@@ -46,13 +46,13 @@ def remove_files(paths: StudyPaths, found: list[Path]) -> None:
 
 
 def count_files(found: list[Path]) -> tuple[int, int]:
-    """How many files these are, with all below the folders, and their bytes."""
+    """How many files these are, with all below the folders, and their bytes; empty ones are locks."""
     files = size = 0
     for path in found:
         for file in (path, *path.rglob("*")) if path.is_dir() and not path.is_symlink() else (path,):
             with suppress(FileNotFoundError):
                 if file.is_symlink() or file.is_file():
-                    files += 1
+                    files += file.lstat().st_size > 0
                     size += file.lstat().st_size
     return files, size
 

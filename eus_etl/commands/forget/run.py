@@ -202,8 +202,7 @@ def _make_tables(study: StudyConfig, instance: dg.DagsterInstance) -> RunReport:
 
 
 def _require_nothing_left(paths: StudyPaths, instance: dg.DagsterInstance, names: Names) -> None:
-    left = [path for path in find_files(paths, names) if path.parent != paths.state / "locks"]
-    places = [*map(paths.relative, left), *traces_of_visit(instance, names.patient_id)]
+    places = [*map(paths.relative, find_files(paths, names)), *traces_of_visit(instance, names.patient_id)]
     if places:
         raise BlockedError(
             names.patient_id,

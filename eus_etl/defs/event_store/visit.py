@@ -42,10 +42,13 @@ def runs_of_visit(instance: dg.DagsterInstance, study: str, patient_id: str) -> 
 
 def count_visit(instance: dg.DagsterInstance, study: str, patient_id: str) -> Removed:
     """What ``remove_visit`` would remove; changes nothing."""
-    stores, runs = databases(instance), runs_of_visit(instance, study, patient_id)
+    stores = databases(instance)
+    runs = {run.run_id for run in runs_of_visit(instance, study, patient_id)}
+    log = {table.name: table for table in stores.events.tables()}["event_logs"]
     with stores.events.connected() as connection:
-        ids = list(connection.execute(_events_of(stores.events, study, patient_id)).scalars())
-    return Removed(runs=len(runs), events=len(ids), others=0)
+        of_visit = _events_of(stores.events, study, patient_id).with_only_columns(log.c.run_id)
+        events = sum(run_id not in runs for run_id in connection.execute(of_visit).scalars())
+    return Removed(runs=len(runs), events=events, others=0)
 
 
 def remove_visit(instance: dg.DagsterInstance, study: str, patient_id: str) -> Removed:
