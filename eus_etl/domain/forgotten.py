@@ -44,6 +44,10 @@ class ForgottenNames:
         """Whether an id or alias is a forgotten visit's."""
         return bool(self.marks) and self.mark_of_key(key) in self.marks
 
+    def has_compared(self, text: str) -> bool:
+        """Whether a text, in the form in which names are compared, is a forgotten visit's id or alias."""
+        return self._mark("key", text) in self.marks
+
     def has_upload(self, source_id: str) -> bool:
         """Whether an upload, by its id in the source, was a forgotten visit's."""
         return bool(self.marks) and self.mark_of_upload(source_id) in self.marks
@@ -70,7 +74,7 @@ class ForgottenNames:
 @lru_cache(maxsize=1 << 16)
 def _has_name(names: ForgottenNames, name: str, pattern: str) -> bool:
     return any(
-        names.has_key(text) and key_pattern(pattern, re.escape(text)).search(name)
+        names.has_compared(text) and key_pattern(pattern, re.escape(text)).search(name)
         for text in set(_candidates(name, pattern))
     )
 

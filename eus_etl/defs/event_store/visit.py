@@ -44,10 +44,9 @@ def count_visit(instance: dg.DagsterInstance, study: str, patient_id: str) -> Re
     """What ``remove_visit`` would remove; changes nothing."""
     stores = databases(instance)
     runs = {run.run_id for run in runs_of_visit(instance, study, patient_id)}
-    log = {table.name: table for table in stores.events.tables()}["event_logs"]
     with stores.events.connected() as connection:
-        of_visit = _events_of(stores.events, study, patient_id).with_only_columns(log.c.run_id)
-        events = sum(run_id not in runs for run_id in connection.execute(of_visit).scalars())
+        found = connection.execute(_events_of(stores.events, study, patient_id, "run_id")).scalars()
+        events = sum(str(run_id) not in runs for run_id in found)
     return Removed(runs=len(runs), events=events, others=0)
 
 
@@ -126,9 +125,9 @@ def _studies_of(run: dg.DagsterRun) -> set[str]:
     return {key.path[0] for key in run.asset_selection or ()}
 
 
-def _events_of(events: Database, study: str, patient_id: str) -> sa.Select[int]:
+def _events_of(events: Database, study: str, patient_id: str, column: str = "id") -> sa.Select[int]:
     table = {table.name: table for table in events.tables()}["event_logs"]
-    return sa.select(table.c.id).where(
+    return sa.select(table.c[column]).where(
         table.c.partition == patient_id, table.c.asset_key.startswith(f'["{study}"', autoescape=True)
     )
 

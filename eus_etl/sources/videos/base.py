@@ -71,6 +71,14 @@ class Listing:
     waiting: tuple[WaitingFile, ...]
     left_out: tuple[WaitingFile, ...] = ()
 
+    def without(self, leaves_out: LeavesOut) -> "Listing":
+        """The listing without these uploads."""
+        return Listing(
+            tuple(file for file in self.files if not leaves_out(file.source_id, file.parts)),
+            tuple(file for file in self.waiting if not leaves_out(file.source_id, file.parts)),
+            tuple(file for file in self.left_out if not leaves_out(file.source_id, file.parts)),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Missed:

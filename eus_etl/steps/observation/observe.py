@@ -16,8 +16,8 @@ from eus_etl.errors import EusEtlError
 from eus_etl.settings import PatientsConfig, StudyConfig
 from eus_etl.sources.label_items.base import LabelItemSource
 from eus_etl.sources.patient_rows.base import PatientRowSource
-from eus_etl.sources.videos.base import VideoSource
-from eus_etl.steps.observation.connect import Sources
+from eus_etl.sources.videos.base import LeavesOut, VideoSource
+from eus_etl.steps.observation.connect import Sources, leaves_out_of
 from eus_etl.steps.observation.corrections import (
     read_hand_written,
     region_rows,
@@ -62,7 +62,8 @@ def observe(study: StudyConfig, sources: Sources, source: str) -> Observation:
         case "label_items":
             return _observe_items(paths, sources.label_items(), sources.subjects, max_loss)
         case "drive_videos":
-            return _observe_videos(paths, sources.videos(), matcher(study), max_loss)
+            leaves_out = leaves_out_of(paths, study.sources.path_pattern)
+            return _observe_videos(paths, sources.videos(), matcher(study), max_loss, leaves_out)
         case "patient_rows":
             return _observe_rows(paths, sources.patient_rows(), matcher(study), study.patients, max_loss)
         case "sync_rows":
@@ -161,9 +162,13 @@ def _no_subject_ids(error: EusEtlError) -> Rejection:
 
 
 def _observe_videos(
-    paths: StudyPaths, source: VideoSource, match: PatientMatcher, max_loss_share: float
+    paths: StudyPaths,
+    source: VideoSource,
+    match: PatientMatcher,
+    max_loss_share: float,
+    leaves_out: LeavesOut,
 ) -> Observation:
-    listing = source.list_files()
+    listing = source.list_files().without(leaves_out)  # of visits forgotten while it was listed
     before = known_files(paths)
     held = [file for known in before.values() for file in known if not file.gone]
     refuse_loss(

@@ -246,6 +246,8 @@ def resolve_patient(study: StudyConfig, key: str) -> str:
         PatientUnknownError: no visit has it, or several have.
     """
     found = matcher(study).of_key(key)
+    if not found and forgotten_names(StudyPaths(study.root)).has_key(key):
+        raise PatientUnknownError(key, "this visit was forgotten")
     if len(found) != 1:
         cause = (
             "no visit of this study has this id or alias" if not found else "several visits share this alias"

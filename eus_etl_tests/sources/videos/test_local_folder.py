@@ -9,7 +9,7 @@ import pytest
 from eus_etl.errors import SourceUnavailableError
 from eus_etl.sources.videos.base import Listing
 from eus_etl.sources.videos.folder_walk import open_ordinary
-from eus_etl.sources.videos.local_folder import LocalFolder
+from eus_etl.sources.videos.local_folder import LocalFolder, forget_sums
 from eus_etl.storage.files.checksums import md5_of
 
 LONG_AGO = 1_700_000_000
@@ -232,3 +232,34 @@ def test_a_date_far_ahead_is_that_of_a_recorder_and_no_reason_to_wait(tmp_path: 
     listing = source(tmp_path, settle_s=5.0).list_files()
     assert [file.name for file in listing.files] == ["a.mp4"]
     assert [file.reason for file in listing.waiting] == ["still_being_written"]
+
+
+def test_what_is_passed_over_is_neither_listed_nor_hashed(tmp_path: Path) -> None:
+    for name in ("a/1.mp4", "b/2.mp4"):
+        upload(tmp_path / "drive", name, name.encode())
+    upload(tmp_path / "drive", "b/3.mp4.part", b"half")
+    memory = tmp_path / "memory.json"
+    listed = source(tmp_path).list_files()
+    (own,) = (file.source_id for file in listed.files if file.parts[0] == "b")
+    assert own in memory.read_text()
+    passing = LocalFolder(
+        tmp_path / "drive", settle_s=5, memory=memory, leaves_out=lambda _, parts: parts[0] == "b"
+    )
+    listing = passing.list_files()
+    assert [file.parts for file in listing.files] == [("a", "1.mp4")]
+    assert (listing.waiting, listing.left_out) == ((), ())
+    assert own not in memory.read_text()
+
+
+def test_sums_are_dropped_without_hashing_the_rest_again(tmp_path: Path) -> None:
+    upload(tmp_path / "drive", "a.mp4", b"a")
+    upload(tmp_path / "drive", "b.mp4", b"b")
+    first = source(tmp_path).list_files()
+    memory, own = tmp_path / "memory.json", first.files[0]
+    forget_sums(memory, {own.source_id})
+    assert own.md5 not in memory.read_text()
+    assert first.files[1].md5 in memory.read_text()
+    memory.write_bytes(b"rubbish")
+    forget_sums(memory, {own.source_id})
+    assert not memory.exists()
+    forget_sums(memory, {own.source_id})

@@ -52,6 +52,11 @@ class Postgres:
             "initdb", "-D", folder / "data", "-U", USER, f"--pwfile={secret}", "-A", "scram-sha-256", "-N"
         )
 
+    @property
+    def data(self) -> Path:
+        """The folder of its files; those below `pg_wal` are its write-ahead log."""
+        return self._folder / "data"
+
     def start(self) -> None:
         """Start it, at the same port as before."""
         if not self.port:
