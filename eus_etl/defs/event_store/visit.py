@@ -1,13 +1,20 @@
 """Removes one visit from a Dagster instance: its runs, events, checks, backfills, logs, and its partition."""
 
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
-import sqlalchemy as sa
+import sqlalchemy as sql
 
-from eus_etl.defs.event_store.databases import Database, databases
-from eus_etl.defs.event_store.removal import remove_events, remove_runs, replace_text, texts_of
+from eus_etl.defs.event_store.database import (
+    EVENT_TAGS,
+    EVENTS,
+    chunks,
+)
+from eus_etl.defs.event_store.runs import delete_leftovers, delete_run
+from eus_etl.defs.event_store.stores import Database, stores_of
+from eus_etl.defs.event_store.texts import replace_text, texts_of
 from eus_etl.defs.keys import PARTITION_TAG, STUDY_TAG, patients_of
 from eus_etl.errors import BlockedError
 
@@ -42,7 +49,7 @@ def runs_of_visit(instance: dg.DagsterInstance, study: str, patient_id: str) -> 
 
 def count_visit(instance: dg.DagsterInstance, study: str, patient_id: str) -> Removed:
     """What ``remove_visit`` would remove; changes nothing."""
-    stores = databases(instance)
+    stores = stores_of(instance)
     runs = {run.run_id for run in runs_of_visit(instance, study, patient_id)}
     with stores.events.connected() as connection:
         found = connection.execute(_events_of(stores.events, study, patient_id, "run_id")).scalars()
@@ -64,29 +71,32 @@ def remove_visit(instance: dg.DagsterInstance, study: str, patient_id: str) -> R
         BlockedError: another study has a visit of this id, or a backfill of it is in progress.
         DatabaseError: a database is held by another process.
     """
-    stores = databases(instance)
+    stores = stores_of(instance)
     require_own(instance, study, patient_id)
     runs = [run.run_id for run in runs_of_visit(instance, study, patient_id)]
-    remove_runs(instance, stores, runs)
+    for run_id in runs:
+        delete_run(instance, run_id)
     with stores.events.connected() as connection:
         ids = list(connection.execute(_events_of(stores.events, study, patient_id)).scalars())
-        removed = remove_events(connection, ids)
+        removed = _remove_events(connection, ids)
         _remove_checks(connection, stores.events, patient_id)
         _tidy_assets(connection, stores.events, study, patient_id)
-    for shard in stores.shards():  # events of no run are there once more
+    for shard in stores.of_runs(patient_id):  # events of no run are there once more
         with shard.connected() as connection:
-            remove_events(connection, connection.execute(_events_of(shard, study, patient_id)).scalars())
+            _remove_events(connection, connection.execute(_events_of(shard, study, patient_id)).scalars())
+    delete_leftovers(instance, time.time())  # of runs whose deletion was interrupted
     _remove_backfills(stores.runs, patient_id)
     instance.delete_dynamic_partition(str(patients_of(study).name), patient_id)
+    named = stores.of_runs(patient_id)
     others = replace_text(stores, patient_id, ANONYMOUS)
-    for store in (*stores.shared, *stores.shards()):
+    for store in (*stores.shared, *named):
         store.vacuum()
     return Removed(runs=len(runs), events=removed, others=others)
 
 
 def traces_of_visit(instance: dg.DagsterInstance, patient_id: str) -> Collection[str]:
     """Tables and columns of an instance that name a visit."""
-    return sorted(set(texts_of(databases(instance), patient_id)))
+    return sorted(set(texts_of(stores_of(instance), patient_id)))
 
 
 def require_own(instance: dg.DagsterInstance, study: str, patient_id: str) -> None:
@@ -95,10 +105,10 @@ def require_own(instance: dg.DagsterInstance, study: str, patient_id: str) -> No
     Raises:
         BlockedError: something else does.
     """
-    stores = databases(instance)
+    stores = stores_of(instance)
     partitions = {table.name: table for table in stores.events.tables()}["dynamic_partitions"]
     with stores.events.connected() as connection:
-        named = sa.select(partitions.c.partitions_def_name).where(partitions.c.partition == patient_id)
+        named = sql.select(partitions.c.partitions_def_name).where(partitions.c.partition == patient_id)
         owners = set(connection.execute(named).scalars()) - {str(patients_of(study).name)}
     if owners:
         raise BlockedError(
@@ -109,9 +119,9 @@ def require_own(instance: dg.DagsterInstance, study: str, patient_id: str) -> No
     backfills = _backfills(stores.runs)
     with stores.runs.connected() as connection:
         ends = ("COMPLETED", "CANCELED", "FAILED")
-        going = sa.select(backfills.c.key).where(
+        going = sql.select(backfills.c.key).where(
             backfills.c.body.contains(patient_id),
-            sa.not_(sa.or_(*(backfills.c.status.startswith(end) for end in ends))),
+            sql.not_(sql.or_(*(backfills.c.status.startswith(end) for end in ends))),
         )
         if connection.execute(going).first():
             raise BlockedError(
@@ -125,42 +135,53 @@ def _studies_of(run: dg.DagsterRun) -> set[str]:
     return {key.path[0] for key in run.asset_selection or ()}
 
 
-def _events_of(events: Database, study: str, patient_id: str, column: str = "id") -> sa.Select[int]:
+def _events_of(events: Database, study: str, patient_id: str, column: str = "id") -> sql.Select[int]:
     table = {table.name: table for table in events.tables()}["event_logs"]
-    return sa.select(table.c[column]).where(
+    return sql.select(table.c[column]).where(
         table.c.partition == patient_id, table.c.asset_key.startswith(f'["{study}"', autoescape=True)
     )
 
 
-def _remove_checks(connection: sa.Connection, events: Database, patient_id: str) -> None:
+def _remove_events(connection: sql.Connection, event_ids: Iterable[int]) -> int:
+    """Remove events of an index or of a single run, with their tags; returns how many."""
+    has_tags = sql.inspect(connection).has_table(EVENT_TAGS.name)
+    removed = 0
+    for some in chunks(event_ids):
+        if has_tags:
+            connection.execute(EVENT_TAGS.delete().where(EVENT_TAGS.c.event_id.in_(some)))
+        removed += connection.execute(EVENTS.delete().where(EVENTS.c.id.in_(some))).rowcount
+    return removed
+
+
+def _remove_checks(connection: sql.Connection, events: Database, patient_id: str) -> None:
     for table in events.tables():
         if table.name.startswith("asset_check") and "partition" in table.c:
-            connection.execute(sa.delete(table).where(table.c.partition == patient_id))
+            connection.execute(sql.delete(table).where(table.c.partition == patient_id))
 
 
-def _tidy_assets(connection: sa.Connection, events: Database, study: str, patient_id: str) -> None:
+def _tidy_assets(connection: sql.Connection, events: Database, study: str, patient_id: str) -> None:
     """Let what Dagster keeps of each asset follow from the events that are left."""
     tables = {table.name: table for table in events.tables()}
     assets, log = tables["asset_keys"], tables["event_logs"]
     of_study = assets.c.asset_key.startswith(f'["{study}"', autoescape=True)
     caches = {name: None for name in _CACHES if name in assets.c}
     if caches:  # of the status of all partitions; Dagster makes it again
-        connection.execute(sa.update(assets).where(of_study).values(caches))
-    named = sa.select(assets.c.id, assets.c.asset_key).where(
+        connection.execute(sql.update(assets).where(of_study).values(caches))
+    named = sql.select(assets.c.id, assets.c.asset_key).where(
         of_study, assets.c.last_materialization.contains(patient_id)
     )
     for asset_id, asset_key in connection.execute(named).all():
         last = connection.execute(
-            sa.select(log.c.event, log.c.run_id)
+            sql.select(log.c.event, log.c.run_id)
             .where(log.c.asset_key == asset_key, log.c.dagster_event_type.in_(_EVENTS))
             .order_by(log.c.id.desc())
             .limit(1)
         ).first()
         values = dict(zip(_LAST, last or (None, None), strict=True))
-        connection.execute(sa.update(assets).where(assets.c.id == asset_id).values(values))
+        connection.execute(sql.update(assets).where(assets.c.id == asset_id).values(values))
 
 
-def _backfills(runs: Database) -> sa.Table:
+def _backfills(runs: Database) -> sql.Table:
     return {table.name: table for table in runs.tables()}["bulk_actions"]
 
 
@@ -169,8 +190,8 @@ def _remove_backfills(runs: Database, patient_id: str) -> None:
     tables = {table.name: table for table in runs.tables()}
     backfills, tags = tables["bulk_actions"], tables.get("backfill_tags")
     with runs.connected() as connection:
-        named = sa.select(backfills.c.key).where(backfills.c.body.contains(patient_id))
+        named = sql.select(backfills.c.key).where(backfills.c.body.contains(patient_id))
         keys = connection.execute(named).scalars().all()
         if tags is not None:
-            connection.execute(sa.delete(tags).where(tags.c.backfill_id.in_(keys)))
-        connection.execute(sa.delete(backfills).where(backfills.c.key.in_(keys)))
+            connection.execute(sql.delete(tags).where(tags.c.backfill_id.in_(keys)))
+        connection.execute(sql.delete(backfills).where(backfills.c.key.in_(keys)))

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from benchmarks.support.hospitals.tiny_hospital import ALIAS_TWO, ONE, TWO, TinyHospital
 from eus_etl.commands.upkeep.orphans import find_orphans
-from eus_etl.defs.event_store.databases import databases
+from eus_etl.defs.event_store.stores import stores_of
 from eus_etl.defs.event_store.visit import ANONYMOUS
 from eus_etl.defs.instance import HOME_VARIABLE, open_instance
 from eus_etl.defs.reconcile.local_session import RunReport, StudySession
@@ -42,7 +42,7 @@ def plant_traces(hospital: TinyHospital) -> None:
 
 def plant_events(instance: dg.DagsterInstance) -> None:
     """Rows of ticks and backfills that name the first visit."""
-    stores = databases(instance)
+    stores = stores_of(instance)
     ticks, backfills = (
         {table.name: table for table in store.tables()}[name]
         for store, name in ((stores.schedules, "job_ticks"), (stores.runs, "bulk_actions"))
@@ -138,7 +138,7 @@ def test_the_tables_of_the_study_are_made_without_it(after: After) -> None:
 
 def test_ticks_of_others_stay_and_name_it_no_more(after: After) -> None:
     with open_instance(after.hospital.home) as instance:
-        store = databases(instance).schedules
+        store = stores_of(instance).schedules
         with store.connected() as connection:
             bodies = connection.execute(sa.text("SELECT tick_body FROM job_ticks")).scalars().all()
         assert bodies == [f'{{"run_keys": ["{ANONYMOUS}:abc:1", "{TWO}:abc:1"]}}']

@@ -31,7 +31,17 @@ def kill(*_: object, **__: object) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "at", ["remove_rows", "remove_from_records", "remove_files", "remove_visit", "_make_tables"]
+    "at",
+    [
+        "commands.forget.run.remove_rows",
+        "commands.forget.run.remove_from_records",
+        "commands.forget.run.remove_files",
+        "commands.forget.run.remove_visit",
+        "defs.event_store.runs.delete_checks",
+        "defs.event_store.runs.delete_logs",
+        "defs.event_store.visit.replace_text",
+        "commands.forget.run._make_tables",
+    ],
 )
 def test_another_call_finishes_what_was_interrupted(
     made_hospital: TinyHospital, monkeypatch: pytest.MonkeyPatch, at: str
@@ -40,7 +50,7 @@ def test_another_call_finishes_what_was_interrupted(
     with open_instance(made_hospital.home) as instance:
         words = words_of(made_hospital, instance, ONE, "Brisk-Heron-1")
         with monkeypatch.context() as killing:
-            killing.setattr(f"eus_etl.commands.forget.run.{at}", kill)
+            killing.setattr(f"eus_etl.{at}", kill)
             with pytest.raises(Killed):
                 forget_visit(study, instance, study_graph(study), names_of(study, ONE))
         (stone,) = tombstones(made_hospital.paths)

@@ -1,4 +1,4 @@
-"""The databases of a Dagster instance: one with PostgreSQL, several files with SQLite, one for each run."""
+"""The databases of a Dagster instance as wholes: all their tables, and no page left of what was removed."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-import sqlalchemy as sa
+import sqlalchemy as sql
 from sqlalchemy.pool import NullPool
 
 from eus_etl.errors import DatabaseError
@@ -24,7 +24,7 @@ class Database:
         engine: connects to it; holds no connection open.
     """
 
-    engine: sa.Engine
+    engine: sql.Engine
 
     @property
     def file(self) -> Path | None:
@@ -32,14 +32,14 @@ class Database:
         url = self.engine.url
         return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
-    def tables(self) -> list[sa.Table]:
+    def tables(self) -> list[sql.Table]:
         """Its tables as they are, whichever version of Dagster made them."""
-        metadata = sa.MetaData()
+        metadata = sql.MetaData()
         metadata.reflect(self.engine)
         return list(metadata.tables.values())
 
     @contextmanager
-    def connected(self) -> Iterator[sa.Connection]:
+    def connected(self) -> Iterator[sql.Connection]:
         """A connection in a transaction, which is committed at the end of the block."""
         with self.engine.begin() as connection:
             yield connection
@@ -71,7 +71,7 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
-class Databases:
+class Stores:
     """Those of an instance; with PostgreSQL one and the same.
 
     Attributes:
@@ -90,23 +90,20 @@ class Databases:
         found = {str(each.engine.url): each for each in (self.runs, self.events, self.schedules)}
         return list(found.values())
 
-    def shard(self, run_id: str) -> Path | None:
-        """The file of one run's events; None where they are in ``events``."""
-        return self.events.file.with_name(f"{run_id}.db") if self.events.file else None
-
-    def shards(self) -> list[Database]:
-        """The databases of single runs."""
+    def of_runs(self, text: str) -> list[Database]:
+        """With SQLite, those of single runs whose file holds a text; that of no run is always among them."""
         if self.events.file is None:
             return []
         files = sorted(self.events.file.parent.glob("*.db"))
-        return [_database(sa.URL.create("sqlite", database=str(f))) for f in files if f != self.events.file]
+        found = [file for file in files if file.name == ".db" or _holds(file, text)]
+        return [_database(sql.URL.create("sqlite", database=str(f))) for f in found if f != self.events.file]
 
 
-def databases(instance: dg.DagsterInstance) -> Databases:
+def stores_of(instance: dg.DagsterInstance) -> Stores:
     """The databases that an instance keeps its records in."""
     # all of Dagster's SQL storages have these, which its types do not say
     events, runs, schedules = instance.event_log_storage, instance.run_storage, instance.schedule_storage
-    return Databases(
+    return Stores(
         runs=_of(runs.connect),  # type: ignore[attr-defined]
         events=_of(events.index_connection),  # type: ignore[attr-defined]
         schedules=_of(schedules.connect),  # type: ignore[union-attr]
@@ -118,8 +115,14 @@ def _of(connect: object) -> Database:
         return _database(connection.engine.url)
 
 
-def _database(url: sa.URL) -> Database:
+def _database(url: sql.URL) -> Database:
     is_file = url.get_backend_name() == "sqlite"
     return Database(
-        sa.create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_S} if is_file else {})
+        sql.create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_S} if is_file else {})
     )
+
+
+def _holds(file: Path, text: str) -> bool:
+    """Whether a database's file, or what is not yet written back to it, holds a text."""
+    parts = (file, file.with_name(f"{file.name}-wal"))
+    return any(part.is_file() and text.encode() in part.read_bytes() for part in parts)
