@@ -9,9 +9,11 @@ import dagster as dg
 from eus_etl.defs.instance import make_home_ready
 from eus_etl.defs.study import build_study_definitions
 from eus_etl.defs.triggers.not_loaded import not_loaded_sensor
+from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ConfigError, EusEtlError
 from eus_etl.settings import load_study, shipped, study_files
 from eus_etl.storage.files.permissions import keep_from_others
+from eus_etl.storage.root_owner import require_format
 from eus_etl.storage.trouble import silence_libraries
 
 CONFIGS_VARIABLE = "EUS_ETL_CONFIGS"
@@ -34,6 +36,7 @@ def load_definitions() -> dg.Definitions:
                 raise ConfigError(
                     path.name, f"another file describes {study.study} as well", "keep one of them"
                 )
+            require_format(StudyPaths(study.root), study.study)
             keep_from_others(study.readers)
             loaded[study.study] = build_study_definitions(study, path)
         except EusEtlError as error:

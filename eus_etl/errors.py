@@ -43,6 +43,10 @@ class ForeignRootError(PermanentError):
     """The study's root holds data that this package did not make."""
 
 
+class RootFormatError(ForeignRootError):
+    """The study's root was written by an earlier or a later version, in another format."""
+
+
 class SnapshotLostError(TransientError):
     """What a source held at the last look is lost: the next look writes it again; it is not nothing."""
 

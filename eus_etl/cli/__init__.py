@@ -29,6 +29,7 @@ _COMMANDS = (
     upkeep.gc,
     upkeep.clean_up,
     forget.forget,
+    upkeep.upgrade,
     server.watch,
     server.install_service,
 )

@@ -33,11 +33,18 @@ new_root_option = click.option(
 
 
 def study_to_write(config: Path) -> "StudyConfig":
-    """The study of a command that writes: from now on others on the machine may not read what it makes."""
+    """The study of a command that works on its root: from now on others may not read what it makes.
+
+    Raises:
+        RootFormatError: another version of this package wrote the root.
+    """
+    from eus_etl.domain.paths import StudyPaths
     from eus_etl.settings import load_study
     from eus_etl.storage.files.permissions import keep_from_others
+    from eus_etl.storage.root_owner import require_format
 
     study = load_study(config)
+    require_format(StudyPaths(study.root), study.study)
     keep_from_others(study.readers)
     return study
 

@@ -124,3 +124,30 @@ def clean_up(config: Path | None, days: float, dry_run: bool) -> None:
         f"{home}: {done.runs} runs and {done.events} other events deleted, {done.kept} runs kept; "
         f"{bytes_in_units(done.bytes_before)} before, {bytes_in_units(done.bytes_after)} now"
     )
+
+
+@click.command()
+@config_option
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@plain_errors
+def upgrade(config: Path, dry_run: bool) -> None:
+    """Bring root and Dagster home of an earlier version to this one. Back them up first (docs/upgrading.md)."""
+    from eus_etl.commands.upgrade import upgrade_study
+    from eus_etl.defs.instance import dagster_home, open_instance
+    from eus_etl.settings import load_study
+    from eus_etl.storage.files.permissions import keep_from_others
+    from eus_etl.storage.root_owner import FORMAT
+
+    study = load_study(config)
+    keep_from_others(study.readers)
+    with open_instance(dagster_home(study)) as instance:
+        done = upgrade_study(study, instance, dry_run=dry_run)
+    if done.before is None:
+        click.echo(f"{study.study}: there is no root yet; the first run makes it")
+    elif not done.changes:
+        click.echo(f"{study.study}: the root has format {FORMAT}, which is this version's")
+    else:
+        verb = "would be" if dry_run else "was"
+        click.echo(f"{study.study}: the root {verb} brought from format {done.before} to {FORMAT}")
+        for change in done.changes:
+            click.echo(f"  {change}")

@@ -5,13 +5,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.errors import ForeignRootError
+from eus_etl.errors import ForeignRootError, RootFormatError
 from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.files.folders import forget_root, root_unavailable, watch_root
 from eus_etl.storage.files.listing import is_clutter
 
-FORMAT = 2
-"""Increased when the names of outputs change. A run makes what an older root holds again, once."""
+FORMAT = 3
+"""Increased when an earlier version must not work on a root any more. An older root is refused until
+``upgrade_root`` has been asked for: whoever upgrades has a backup to go back to."""
+
+CHANGES: Mapping[int, str] = {
+    2: "ids of videos begin with v: every asset is made again, once",
+    3: "forgotten visits leave tombstones, which earlier versions would not heed",
+}
+"""What came with each format, for people."""
 
 
 def claim_root(
@@ -30,7 +37,7 @@ def claim_root(
 
     Raises:
         ForeignRootError: the root holds tables, frames or videos without our mark, belongs to another
-            study, or was written in another format.
+            study, or another version wrote it.
         RootUnavailableError: the root has no mark, but the study already has a root.
     """
     if not is_ours(paths, study, new=new):
@@ -38,8 +45,6 @@ def claim_root(
             raise root_unavailable(
                 study, "the root has no mark, although the study's visits were processed before"
             )
-        mark_root(paths, study)
-    elif _read_mark(paths) != _mark(study):
         mark_root(paths, study)
     watch_root(paths, study)
 
@@ -53,7 +58,8 @@ def is_ours(paths: StudyPaths, study: str, *, new: bool = False) -> bool:
     if is_claimed(paths):
         owner = _read_mark(paths)
         if owner is not None:
-            _require_own(owner, study)
+            _require_study(owner, study)
+            require_format(paths, study)
             return True
     if (has_pages := paths.pages.is_dir()) and new:
         return False
@@ -72,6 +78,50 @@ def is_ours(paths: StudyPaths, study: str, *, new: bool = False) -> bool:
             "set an empty folder as root in the configuration, or take this one over with `eus-etl adopt`",
         )
     return False
+
+
+def require_format(paths: StudyPaths, study: str) -> None:
+    """Check that a root, if it has a mark, has the format of this version; every command does, and the page.
+
+    Raises:
+        RootFormatError: an earlier or a later version wrote it.
+    """
+    found = root_format(paths)
+    if found is None or found == FORMAT:
+        return
+    if found in range(1, FORMAT):
+        raise RootFormatError(
+            study,
+            f"an earlier version wrote the root: it has format {found}, and this one needs {FORMAT}",
+            "back it up (docs/upgrading.md), then `eus-etl upgrade --config FILE`",
+        )
+    raise RootFormatError(
+        study,
+        f"the root has format {found!r}, and this version knows formats up to {FORMAT}",
+        "use the version of this package that wrote it, or a later one",
+    )
+
+
+def root_format(paths: StudyPaths) -> object:
+    """The format of a root by its mark; None where it has no mark, or one that cannot be read."""
+    owner = _read_mark(paths) if is_claimed(paths) else None
+    return None if owner is None else owner.get("format") or "unknown"
+
+
+def upgrade_root(paths: StudyPaths, study: str) -> None:
+    """Bring the root of an earlier version to this format. What it holds fits: runs make again what does not.
+
+    Raises:
+        ForeignRootError: it is not the study's.
+        RootFormatError: a later version wrote it.
+    """
+    _require_study(_read_mark(paths) or {}, study)
+    try:
+        require_format(paths, study)
+    except RootFormatError:
+        if root_format(paths) not in range(1, FORMAT):
+            raise
+    mark_root(paths, study)
 
 
 def is_claimed(paths: StudyPaths) -> bool:
@@ -94,18 +144,12 @@ def _read_mark(paths: StudyPaths) -> dict[str, object] | None:
     return found if isinstance(found, dict) else None
 
 
-def _require_own(owner: Mapping[str, object], study: str) -> None:
+def _require_study(owner: Mapping[str, object], study: str) -> None:
     if owner.get("study") != study:
         raise ForeignRootError(
             study,
             f"the root belongs to study {owner.get('study')!r}",
             "give each study its own root in its configuration",
-        )
-    if owner.get("format") not in range(1, FORMAT + 1):
-        raise ForeignRootError(
-            study,
-            f"the root has format {owner.get('format')!r}, and this version writes format {FORMAT}",
-            "use the version of this package that wrote it, or a later one",
         )
 
 

@@ -18,7 +18,7 @@ from eus_etl.defs.instance import open_instance
 from eus_etl.defs.reconcile.local_session import RunReport, StudySession
 from eus_etl.defs.triggers.sensors import edits_sensor, videos_sensor
 from eus_etl.errors import ForeignRootError, RootUnavailableError
-from eus_etl.storage.root_owner import claim_root
+from eus_etl.storage.root_owner import claim_root, upgrade_root
 from eus_etl_tests.support.assets import CHAIN
 
 Loss = Callable[[Path], None]
@@ -221,6 +221,7 @@ def test_a_root_with_ids_of_an_earlier_version_is_made_again_once(
         earlier.setattr("eus_etl.steps.observation.snapshot.video_id_of", lambda md5: md5[:12])
         assert run(old).complete
     old.paths.owner_file.write_text('{"study": "eusml", "format": 1}')
+    upgrade_root(old.paths, "eusml")
     bare = next(old.paths.frames_of_patient(ONE).iterdir()).name
     assert len(bare) == 12
     report = run(old)

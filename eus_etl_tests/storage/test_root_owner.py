@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.errors import ForeignRootError
-from eus_etl.storage.root_owner import FORMAT, claim_root
+from eus_etl.errors import ForeignRootError, RootFormatError
+from eus_etl.storage.root_owner import FORMAT, claim_root, upgrade_root
 
 
 def test_empty_root_becomes_ours_and_stays(tmp_path: Path) -> None:
@@ -45,19 +45,31 @@ def test_root_of_another_study_is_refused(tmp_path: Path) -> None:
         claim_root(StudyPaths(tmp_path), "fatty_liver")
 
 
-def test_a_root_of_an_earlier_version_is_taken_and_one_of_a_later_version_is_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("earlier", range(1, FORMAT))
+def test_a_root_of_an_earlier_version_is_refused_until_it_is_upgraded(tmp_path: Path, earlier: int) -> None:
     paths = StudyPaths(tmp_path)
     claim_root(paths, "eusml")
     written = paths.owner_file.read_bytes()
-    paths.owner_file.write_text(json.dumps({"study": "eusml", "format": 1}))
-    claim_root(paths, "eusml")
+    paths.owner_file.write_text(json.dumps({"study": "eusml", "format": earlier}))
+    with pytest.raises(RootFormatError, match=f"format {earlier}.*`eus-etl upgrade"):
+        claim_root(paths, "eusml")
+    with pytest.raises(ForeignRootError, match="belongs to study 'eusml'"):
+        upgrade_root(paths, "fatty_liver")
+    upgrade_root(paths, "eusml")
     assert paths.owner_file.read_bytes() == written
-    for other in (FORMAT + 1, None, "1"):
-        later = json.dumps({"study": "eusml", "format": other})
-        paths.owner_file.write_text(later)
-        with pytest.raises(ForeignRootError, match="use the version of this package that wrote it"):
-            claim_root(paths, "eusml")
-        assert paths.owner_file.read_text() == later
+    claim_root(paths, "eusml")
+
+
+@pytest.mark.parametrize("later", [FORMAT + 1, None, "1", 0])
+def test_a_root_of_a_later_version_is_refused(tmp_path: Path, later: object) -> None:
+    paths = StudyPaths(tmp_path)
+    claim_root(paths, "eusml")
+    mark = json.dumps({"study": "eusml", "format": later})
+    paths.owner_file.write_text(mark)
+    for attempt in (claim_root, upgrade_root):
+        with pytest.raises(RootFormatError, match="use the version of this package that wrote it"):
+            attempt(paths, "eusml")
+    assert paths.owner_file.read_text() == mark
 
 
 @pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "._labels.csv", "desktop.ini"])
