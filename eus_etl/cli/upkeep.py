@@ -131,7 +131,7 @@ def clean_up(config: Path | None, days: float, dry_run: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @plain_errors
 def upgrade(config: Path, dry_run: bool) -> None:
-    """Bring root and Dagster home of an earlier version to this one. Back them up first: docs/upgrading.md."""
+    """Bring root and Dagster home of an earlier version to this one. Back them up first (upgrading.md)."""
     from eus_etl.commands.upgrade import upgrade_study
     from eus_etl.defs.instance import dagster_home, open_instance
     from eus_etl.settings import load_study
