@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 
 from benchmarks.planted_text import FRAMES, INSIDE, OUTSIDE
@@ -9,6 +10,7 @@ from benchmarks.support.screens import tesseract
 from benchmarks.support.screens.judged_visit import judge
 from benchmarks.support.screens.judges import is_read
 from benchmarks.support.screens.known_fields import synthetic_clip
+from benchmarks.support.screens.planted_codes import any_code, reads_code
 from benchmarks.support.screens.planted_strings import Stage
 
 _needs_tesseract = pytest.mark.skipif(not tesseract.installed(), reason="Tesseract is not installed")
@@ -16,7 +18,7 @@ _needs_tesseract = pytest.mark.skipif(not tesseract.installed(), reason="Tessera
 
 @pytest.mark.slow
 @_needs_tesseract
-@pytest.mark.parametrize("scene", ["beside", "bright", "popup"])
+@pytest.mark.parametrize("scene", ["beside", "bright", "popup", "codes"])
 def test_planted_strings_are_gone_or_hold_the_visit_back(scene: str) -> None:
     stage = Stage.of(synthetic_clip("convex", 77), FRAMES, random.Random(scene))
     {**OUTSIDE, **INSIDE}[scene](stage)
@@ -32,7 +34,19 @@ def test_planted_strings_are_gone_or_hold_the_visit_back(scene: str) -> None:
 def test_a_clean_screen_is_not_flagged() -> None:
     stage = Stage.of(synthetic_clip("linear", 77), FRAMES, random.Random(0))
     visit = judge(stage.pictures, [])
-    assert (visit.finds, visit.region_blocks) == (0, False)
+    assert (visit.finds, visit.frames_covered, visit.region_blocks) == (0, 0, False)
+
+
+def test_codes_are_drawn_as_their_readers_read_them() -> None:
+    rng = random.Random(1)
+    drawn = [any_code(rng) for _ in range(8)]
+    assert {len(text) for text, _ in drawn} == {11, 13}, "of both kinds"
+    for text, code in drawn:
+        large = np.repeat(np.repeat(code, 2, axis=0), 2, axis=1)
+        shown = np.full((large.shape[0] + 28, large.shape[1] + 28), 60, np.uint8)
+        shown[14:-14, 14:-14] = large
+        assert reads_code(text, shown)
+        assert not reads_code("something else", shown)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import polars as pl
 
 from benchmarks.support.hospitals.visits_of_videos import PATIENT, lay_out, study_at
 from benchmarks.support.screens.ink import Box
-from benchmarks.support.screens.judges import Piece, is_read, lines_of
+from benchmarks.support.screens.judges import Piece, readers_of
 from benchmarks.support.screens.planted_strings import RATE_HZ, Planted
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.paths import StudyPaths
@@ -68,11 +68,13 @@ class JudgedVisit:
     Attributes:
         strings: what was planted, judged.
         finds: how often the text check found words.
+        frames_covered: in how many frames something was found to have entered.
         region_blocks: whether the visit is blocked whatever the text check finds.
     """
 
     strings: Sequence[Judged]
     finds: int
+    frames_covered: int
     region_blocks: bool
 
 
@@ -108,7 +110,7 @@ def judge_video(root: Path, video: Path, planted: Sequence[Planted]) -> JudgedVi
     study, reading = (_study(root / "data", enabled) for enabled in ("never", "always"))
     lay_out(study, [video])
     extract_patient(study, PATIENT)
-    find_regions(reading, PATIENT, REGIONS.empty())
+    regions = find_regions(reading, PATIENT, REGIONS.empty())
     preprocess_patient(study, PATIENT)
     paths = StudyPaths(study.root)
     frames = load_rows(paths, PATIENT).with_row_index("number")
@@ -118,7 +120,8 @@ def judge_video(root: Path, video: Path, planted: Sequence[Planted]) -> JudgedVi
     images = _images(paths, frames, rows)
     before = _read_before(paths, frames, planted)
     strings = [_judged(one, read, images, finds, blocked) for one, read in zip(planted, before, strict=True)]
-    return JudgedVisit(strings, len(finds), blocked)
+    covered = int(str(regions.metadata["frames_covered"]))
+    return JudgedVisit(strings, len(finds), covered, blocked)
 
 
 def write_video(path: Path, pictures: Sequence[Picture]) -> None:
@@ -185,12 +188,8 @@ def _read_before(paths: StudyPaths, frames: pl.DataFrame, planted: Sequence[Plan
     for one in planted:
         number, box = _best(one)
         picture = read_image(paths, *files[number], grey=False)
-        pieces.append(_piece(picture, box))
-    lines = lines_of(pieces)
-    return [
-        frozenset(reader for reader, of_pieces in lines.items() if is_read(one.text, of_pieces[at]))
-        for at, one in enumerate(planted)
-    ]
+        pieces.append(_piece(one, picture, box))
+    return readers_of(pieces)
 
 
 def _best(planted: Planted) -> tuple[int, Box]:
@@ -200,12 +199,13 @@ def _best(planted: Planted) -> tuple[int, Box]:
     return number, planted.boxes[number]
 
 
-def _piece(picture: Picture, box: Box) -> Piece:
+def _piece(planted: Planted, picture: Picture, box: Box) -> Piece:
     x, y, width, height = box
     rows = slice(max(0, y - _MARGIN_PX), max(1, y + height + _MARGIN_PX))
     cols = slice(max(0, x - _MARGIN_PX), max(1, x + width + _MARGIN_PX))
     piece = picture[rows, cols]
-    return Piece(piece if piece.size else np.zeros((8, 8), np.uint8), height)
+    shown = piece if piece.size else np.zeros((8, 8), np.uint8)
+    return Piece(shown, height, planted.text, planted.code)
 
 
 def _judged(
@@ -229,12 +229,8 @@ def _judged(
     if held and planted.where != "outside":
         return Judged(planted, before, frozenset(), held)
     picked = {visible[len(visible) // 2], visible[-1]}
-    lines = lines_of([_piece(made[number].picture, boxes[number]) for number in sorted(picked)])
-    after = frozenset(
-        reader
-        for reader, of_pieces in lines.items()
-        if any(is_read(planted.text, read) for read in of_pieces)
-    )
+    read = readers_of([_piece(planted, made[number].picture, boxes[number]) for number in sorted(picked)])
+    after = frozenset[str]().union(*read)
     # of a string over the border a part is masked: what is left of it is judged by whether it is read
     gone: Outcome = "masked" if planted.where == "border" else "unreadable"
     return Judged(planted, before, after, held or ("left" if after else gone))

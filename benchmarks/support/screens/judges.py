@@ -1,4 +1,4 @@
-"""Two readers of text that judge what is left to read: RapidOCR as it comes, and Tesseract.
+"""Two readers of text that judge what is left to read, RapidOCR as it comes and Tesseract, and one of codes.
 
 They are given pieces of pictures on a page, at a size at which they read best. The pipeline's own check has
 no part in it.
@@ -15,9 +15,12 @@ import cv2
 import numpy as np
 
 from benchmarks.support.screens import tesseract
+from benchmarks.support.screens.planted_codes import CODE_READER, reads_code
 from eus_etl.domain.images.picture import Picture
 
-READERS = ("RapidOCR", "Tesseract")
+_TEXT_READERS = ("RapidOCR", "Tesseract")
+READERS = (*_TEXT_READERS, CODE_READER)
+"""Codes are judged by the last alone."""
 
 _LETTERS_PX = 32
 _LARGEST, _SMALLEST = 3.0, 0.5
@@ -30,10 +33,36 @@ _TOKEN = re.compile(r"[^\W_]{4,}")
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of a picture, BGR or grey, in which a string may stand, and the height of its line, px."""
+    """A piece of a picture in which a string may stand.
+
+    Attributes:
+        picture: BGR or grey.
+        line_px: the height of its line.
+        text: what it says.
+        code: whether it is drawn as a code.
+    """
 
     picture: Picture
     line_px: float
+    text: str
+    code: bool = False
+
+
+def readers_of(pieces: Sequence[Piece]) -> list[frozenset[str]]:
+    """The readers that read each piece's string."""
+    written = [piece for piece in pieces if not piece.code]
+    lines = _lines_of(written)
+    read = [
+        frozenset(reader for reader in _TEXT_READERS if is_read(piece.text, lines[reader][at]))
+        for at, piece in enumerate(written)
+    ]
+    rest = iter(read)
+    return [
+        (frozenset({CODE_READER}) if reads_code(piece.text, piece.picture) else frozenset())
+        if piece.code
+        else next(rest)
+        for piece in pieces
+    ]
 
 
 def is_read(text: str, lines: Sequence[str]) -> bool:
@@ -46,9 +75,9 @@ def is_read(text: str, lines: Sequence[str]) -> bool:
     )
 
 
-def lines_of(pieces: Sequence[Piece]) -> dict[str, list[list[str]]]:
+def _lines_of(pieces: Sequence[Piece]) -> dict[str, list[list[str]]]:
     """By reader, the lines that it reads on each piece."""
-    found: dict[str, list[list[str]]] = {reader: [] for reader in READERS}
+    found: dict[str, list[list[str]]] = {reader: [] for reader in _TEXT_READERS}
     for start in range(0, len(pieces), _PIECES):
         page, tops = _page(pieces[start : start + _PIECES])
         count = len(pieces[start : start + _PIECES])

@@ -32,6 +32,7 @@ TIMES: tuple[When, ...] = (
 _CLEARANCE_PX = 3
 """How exactly a field is drawn by hand."""
 _TRIES = 80
+_PARTS = 3
 _TICKER_PX = 9
 """A ticker's step from one frame to the next."""
 _READABLE = 0.5
@@ -57,6 +58,7 @@ class Planted:
         when: how long it shows.
         look: its letters.
         boxes: its box on each frame that shows it, by the frame's number.
+        code: whether it is drawn as a code.
     """
 
     text: str
@@ -65,6 +67,7 @@ class Planted:
     when: When
     look: Look
     boxes: Mapping[int, Box]
+    code: bool = False
 
 
 @dataclass
@@ -113,19 +116,29 @@ def frames_of(when: When, first: int, stop: int) -> list[int]:
 
 
 def beside(stage: Stage, count: int) -> None:
-    """Strings outside of the field, wherever there is room, each for its own time."""
-    around = np.ones((2 * _CLEARANCE_PX + 1,) * 2, np.uint8)
-    taken = cv2.dilate(stage.clip.field.astype(np.uint8), around) > 0
+    """Strings outside of the field, half of them near it, wherever there is room, each for its own time."""
+    parts = [room_beside(stage) for _ in range(_PARTS)]  # of the time: what is gone leaves room
+    apart_px = cv2.distanceTransform((~stage.clip.field).astype(np.uint8), cv2.DIST_L2, 3)
     total = len(stage.pictures)
     for _ in range(count):
         text, look = any_text(stage.rng), any_look(stage.rng)
         # half of them stay, as most of what machines write does; a ticker needs the room of the inside
         when = "always" if stage.rng.random() < 0.5 else stage.rng.choice(TIMES[1:-1])
-        if (place := _free_place(taken, extent(text, look), stage.rng)) is None:
-            continue
-        _take(taken, place, extent(text, look))
         first = 0 if when in ("always", "blinking") else stage.rng.randrange(total - 2 * RATE_HZ)
-        stage.put(text, place, look, "outside", "beside", frames_of(when, first, total), when)
+        frames = frames_of(when, first, total)
+        own = [parts[number] for number in sorted({_PARTS * number // total for number in frames})]
+        worth = -apart_px if stage.rng.random() < 0.5 else None
+        place = free_place(np.logical_or.reduce(own), extent(text, look), stage.rng, worth)
+        if place is not None:
+            for taken in own:
+                take(taken, place, extent(text, look))
+            stage.put(text, place, look, "outside", "beside", frames, when)
+
+
+def room_beside(stage: Stage) -> NDArray[np.bool_]:
+    """Where the field is: what lies outside is free."""
+    around = np.ones((2 * _CLEARANCE_PX + 1,) * 2, np.uint8)
+    return np.asarray(cv2.dilate(stage.clip.field.astype(np.uint8), around) > 0, np.bool_)
 
 
 def inside(stage: Stage, count: int, scene: str = "bright") -> None:
@@ -137,9 +150,11 @@ def inside(stage: Stage, count: int, scene: str = "bright") -> None:
         when = stage.rng.choice(TIMES)
         width, height = extent(text, look)
         room = width + (_TICKER_PX * (slot - 2) if when == "ticker" else 0)
-        place = _free_place(~stage.clip.field, (room, height), stage.rng, stage.pictures[turn * slot], scene)
+        # dark letters lie on the brightest of some places
+        worth = stage.pictures[turn * slot].mean(axis=2) if scene == "dark" else None
+        place = free_place(~stage.clip.field, (room, height), stage.rng, worth)
         if place is None:
-            place, when = _free_place(~stage.clip.field, (width, height), stage.rng), "two seconds"
+            place, when = free_place(~stage.clip.field, (width, height), stage.rng), "two seconds"
             if place is None:
                 continue
         elif when == "ticker":
@@ -168,7 +183,7 @@ def over_border(stage: Stage, count: int) -> None:
             x, y = int(xs[at]) - stage.rng.randrange(width), int(ys[at]) - stage.rng.randrange(height)
             fits = 0 <= x <= width_px - width and 0 <= y <= height_px - height
             if fits and not taken[y : y + height, x : x + width].any():
-                _take(taken, (x, y), (width, height))
+                take(taken, (x, y), (width, height))
                 when: When = stage.rng.choice(("always", "two seconds"))
                 first = 0 if when == "always" else stage.rng.randrange(total - 2 * RATE_HZ)
                 stage.put(text, (x, y), look, "border", "over border", frames_of(when, first, total), when)
@@ -198,39 +213,6 @@ def pages(stage: Stage, count: int) -> None:
                     )
 
 
-def filmed(stage: Stage, count: int) -> NDArray[np.bool_]:
-    """A screen with strings beside and inside, filmed by a camera: perspective, blur, a hand that shakes.
-
-    Returns:
-        (height, width) of bool, where the field is on the first frame.
-    """
-    beside(stage, count)
-    inside(stage, 2)
-    height, width = stage.pictures[0].shape[:2]
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    spread = 0.06 * min(width, height)
-    moved = corners + np.array([[stage.rng.uniform(0, spread)] * 2 for _ in corners], np.float32) * np.sign(
-        np.array([width / 2, height / 2], np.float32) - corners
-    )
-    boxes: list[dict[int, Box]] = [{} for _ in stage.planted]
-    first_field = stage.clip.field
-    for number, picture in enumerate(stage.pictures):
-        shake = np.array([stage.rng.uniform(-1.5, 1.5), stage.rng.uniform(-1.5, 1.5)], np.float32)
-        warp = cv2.getPerspectiveTransform(corners, (moved + shake).astype(np.float32))
-        seen = cv2.warpPerspective(picture, warp, (width, height), flags=cv2.INTER_AREA)
-        stage.pictures[number] = np.asarray(cv2.GaussianBlur(seen, (0, 0), 0.8), np.uint8)
-        if number == 0:
-            first_field = cv2.warpPerspective(first_field.astype(np.uint8), warp, (width, height)) > 0
-        for own, planted in zip(boxes, stage.planted, strict=True):
-            if number in planted.boxes:
-                own[number] = _warped(planted.boxes[number], np.asarray(warp))
-    stage.planted = [
-        Planted(one.text, one.where, f"filmed {one.scene}", one.when, one.look, own)
-        for one, own in zip(stage.planted, boxes, strict=True)
-    ]
-    return first_field
-
-
 def _inside_look(rng: random.Random, scene: str) -> Look:
     if scene == "dark":
         look = any_look(rng, plate_share=0, sizes_px=(20, 24, 30, 40))
@@ -253,14 +235,13 @@ def _draw_window(stage: Stage, place: tuple[int, int], size: tuple[int, int], fr
             cv2.rectangle(stage.pictures[number], *corners, color, thickness)
 
 
-def _free_place(
+def free_place(
     taken: NDArray[np.bool_],
     size: tuple[int, int],
     rng: random.Random,
-    picture: Picture | None = None,
-    scene: str = "",
+    worth: NDArray[Any] | None = None,
 ) -> tuple[int, int] | None:
-    """Where a box covers nothing that is taken, dark letters on the brightest of some places."""
+    """Left and top of a box that covers nothing that is taken, where it is worth most; None without room."""
     height, width = taken.shape
     box_w, box_h = size
     if box_w > width or box_h > height:
@@ -269,21 +250,13 @@ def _free_place(
     for _ in range(_TRIES):
         x, y = rng.randint(0, width - box_w), rng.randint(0, height - box_h)
         if not taken[y : y + box_h, x : x + box_w].any():
-            if scene != "dark" or picture is None:
+            if worth is None:
                 return x, y
-            found.append((float(picture[y : y + box_h, x : x + box_w].mean()), (x, y)))
+            found.append((float(worth[y : y + box_h, x : x + box_w].mean()), (x, y)))
     return max(found)[1] if found else None
 
 
-def _take(taken: NDArray[np.bool_], place: tuple[int, int], size: tuple[int, int]) -> None:
+def take(taken: NDArray[np.bool_], place: tuple[int, int], size: tuple[int, int]) -> None:
     (x, y), (width, height) = place, size
+    """Leave a box and some room around it to nothing else, in place."""
     taken[max(0, y - 6) : y + height + 6, max(0, x - 10) : x + width + 10] = True
-
-
-def _warped(box: Box, warp: NDArray[Any]) -> Box:
-    x, y, width, height = box
-    corners = np.array([[[x, y], [x + width, y], [x + width, y + height], [x, y + height]]], np.float32)
-    moved = cv2.perspectiveTransform(corners, warp)[0]
-    left, top = (int(edge) for edge in np.floor(moved.min(axis=0)))
-    right, bottom = (int(edge) for edge in np.ceil(moved.max(axis=0)))
-    return left, top, right - left, bottom - top
