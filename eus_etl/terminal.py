@@ -83,6 +83,10 @@ def show_report(study: str, report: "RunReport") -> None:
         show_error(f"{study}: {failed.asset}{whom} failed", failed.error)
     for said in report.waits:
         say_waiting(study)(said)
+    if report.elsewhere:
+        others = ", ".join(visit or "the tables" for visit in report.elsewhere[:_NAMED])
+        more = f" and {len(report.elsewhere) - _NAMED} more" if len(report.elsewhere) > _NAMED else ""
+        say_waiting(study)(f"queued, or worked on by another process: {others}{more}")
     for patient_id in report.without_upload:
         say_waiting(study)(f"no upload has been given to {patient_id}; see rejected.csv, stage drive_videos")
     if not report.made and not report.failed:
@@ -97,6 +101,7 @@ def show_report(study: str, report: "RunReport") -> None:
 
 
 _COLUMNS = 80
+_NAMED = 5
 _MARKS = {"failed": "FAILED"}
 
 
@@ -143,6 +148,8 @@ def study_lines(study: "StudyStatus", no_text_check: str | None) -> list[str]:
     lines = [f"{table}: {reason}" for table, reason in study.tables.items()]
     if study.unassigned:
         lines.append(f"not given to a visit, or not taken: {reasons(study.unassigned)} (see rejected.csv)")
+    lines += [f"{said}, at the last observation" for said in study.waits]
+    lines += _run_lines(study)
     if study.forgotten:
         lines.append(f"{study.forgotten} forgotten: nothing is fetched or made of them")
     if study.half_forgotten:
@@ -151,6 +158,22 @@ def study_lines(study: "StudyStatus", no_text_check: str | None) -> list[str]:
     if no_text_check:
         lines.append(f"text check: {no_text_check}; a release takes only visits that a person signed off")
     return [part for line in lines for part in wrap(line, _COLUMNS, subsequent_indent="  ")]
+
+
+def _run_lines(study: "StudyStatus") -> list[str]:
+    """Which visits are worked on, and which are queued and why."""
+    lines = []
+    for state in ("in progress", "queued"):
+        if named := [name for name, own in study.runs.items() if own == state]:
+            more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+            lines.append(f"{state}: {', '.join(named[:_NAMED])}{more}")
+    if "queued" in study.runs.values():
+        lines[-1] += (
+            "; no daemon runs that would start them. What to do: start it"
+            if study.is_idle
+            else "; each starts once a place is free"
+        )
+    return lines
 
 
 def _cut(text: str, width: int = _COLUMNS) -> str:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING
 
 import click
@@ -20,10 +21,15 @@ from eus_etl.cli.options import (
     study_to_write,
     with_session,
 )
+from eus_etl.errors import ConfigError
 
 if TYPE_CHECKING:
     from eus_etl.defs.reconcile.local_session import StudySession
     from eus_etl.settings import StudyConfig
+
+
+LOOK_AGAIN_S = 5.0
+"""How often `run --wait` looks again."""
 
 
 @click.command()
@@ -53,6 +59,7 @@ def init_home(config: Path | None) -> None:
 @patients_option
 @new_root_option
 @click.option("--no-wait", is_flag=True, help="Do not wait for files that were copied a moment ago.")
+@click.option("--wait", "to_the_end", is_flag=True, help="Stay until nothing waits: uploads, queued visits.")
 @click.option("--remake", metavar="ASSET", help="Make this asset again, whatever is recorded of it.")
 def run(
     study: "StudyConfig",
@@ -61,19 +68,30 @@ def run(
     new_root: bool,
     remake: str | None,
     no_wait: bool,
+    to_the_end: bool,
 ) -> None:
-    """Observe the sources, then process what is missing or stale."""
+    """Observe the sources, then process what is missing or stale.
+
+    It says what waits and why. With `--wait` it looks again until nothing does; Ctrl-C ends it.
+    """
     from eus_etl import terminal
 
-    with terminal.visits_progress(study.study) as tell:
-        report = session.run(
-            patients or None,
-            tell,
-            new_root=new_root,
-            remake=remake,
-            wait=None if no_wait else terminal.say_waiting(study.study),
-        )
-    terminal.show_report(study.study, report)
+    if no_wait and to_the_end:
+        raise ConfigError("--wait", "it contradicts `--no-wait`", "give one of them")
+    while True:
+        with terminal.visits_progress(study.study) as tell:
+            report = session.run(
+                patients or None,
+                tell,
+                new_root=new_root,
+                remake=remake,
+                wait=None if no_wait else terminal.say_waiting(study.study),
+            )
+        terminal.show_report(study.study, report)
+        if not (to_the_end and (report.is_waiting or report.elsewhere)):
+            break
+        remake = None
+        sleep(LOOK_AGAIN_S)
     sys.exit(0 if report.complete else 1)
 
 

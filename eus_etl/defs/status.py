@@ -1,21 +1,30 @@
 """The status of each visit: what is done, stale, missing or failed, and what was rejected."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import polars as pl
 from dagster import DagsterEventType
 
+from eus_etl.defs.keys import PARTITION_TAG, SCOPE_TAG, TABLES
 from eus_etl.defs.reconcile.local_session import StudySession, failure_text
 from eus_etl.defs.reconcile.plan import wanted
 from eus_etl.defs.reconcile.retry import failed_asset
+from eus_etl.defs.reconcile.run_health import unfinished_runs
 from eus_etl.defs.reconcile.staleness import WAITS_FOR, Why
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
+from eus_etl.steps.observation.not_taken import TAKEN_LATER, waiting_said
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, aliases
 from eus_etl.storage.tables.parts import all_rejected
 from eus_etl.storage.tombstones import tombstones
+
+_SILENT_S = 90.0
+"""A daemon's heart beats every 30 s."""
+
+_OF_THE_STUDY = {TABLES: "the tables"}
 
 Standing = Literal["done", "stale", "missing", "failed", "no video"]
 
@@ -120,6 +129,9 @@ class StudyStatus:
         unassigned: reasons to how many files, items and rows could be given to no visit.
         unassigned_uploads: of these, those of files.
         forgotten: how many visits were forgotten.
+        waits: in words, how many uploads wait to be taken, and why.
+        runs: what is queued or worked on (visits by alias or id, ``the tables``), to which of the two.
+        is_idle: whether no daemon was seen lately: then nothing takes up what is queued.
         half_forgotten: of these, those of which something may be left: it was interrupted.
     """
 
@@ -130,6 +142,9 @@ class StudyStatus:
     unassigned_uploads: Mapping[str, int]
     forgotten: int = 0
     half_forgotten: int = 0
+    waits: Sequence[str] = ()
+    runs: Mapping[str, str] = field(default_factory=dict)
+    is_idle: bool = False
 
 
 def study_status(study: StudyConfig, session: StudySession) -> StudyStatus:
@@ -137,6 +152,8 @@ def study_status(study: StudyConfig, session: StudySession) -> StudyStatus:
     paths = StudyPaths(study.root)
     recorded = all_rejected(paths).filter(pl.col("patient_id").is_null())
     forgotten = tombstones(paths)
+    beats = session.state.instance.get_daemon_heartbeats().values()
+    last_beat = max((beat.timestamp for beat in beats), default=0.0)
     return StudyStatus(
         study=study.study,
         home=session.state.instance.root_directory,
@@ -145,7 +162,30 @@ def study_status(study: StudyConfig, session: StudySession) -> StudyStatus:
         unassigned_uploads=_counts(recorded.filter(stage=DRIVE_VIDEOS)).get(None, {}),
         forgotten=len(forgotten),
         half_forgotten=sum(not stone.finished for stone in forgotten),
+        waits=waiting_said(_waiting(paths), None),
+        runs=_runs(study, session),
+        is_idle=time.time() - last_beat > _SILENT_S,
     )
+
+
+def _waiting(paths: StudyPaths) -> Mapping[str, int]:
+    """Reasons why uploads wait that end by themselves, to how many wait, at the last observation."""
+    rows = all_rejected(paths).filter(pl.col("stage") == DRIVE_VIDEOS, pl.col("reason").is_in(TAKEN_LATER))
+    return dict(rows.group_by("reason").len().sort("reason").iter_rows())
+
+
+def _runs(study: StudyConfig, session: StudySession) -> Mapping[str, str]:
+    names, found = aliases(study), {}
+    for record in unfinished_runs(session.graph, session.state.instance):
+        run = record.dagster_run
+        visit = run.tags.get(PARTITION_TAG)
+        what = (
+            (names.get(visit) or visit)
+            if visit
+            else _OF_THE_STUDY.get(run.tags.get(SCOPE_TAG, ""), run.job_name)
+        )
+        found[what] = "in progress" if run.status.value in ("STARTED", "CANCELING") else "queued"
+    return found
 
 
 def _counts(rows: pl.DataFrame) -> Mapping[str | None, Mapping[str, int]]:

@@ -26,7 +26,7 @@ from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.defs.root import take_root
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
-from eus_etl.steps.observation.not_taken import waiting_said
+from eus_etl.steps.observation.not_taken import TAKEN_LATER, waiting_said
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, known_visits, resolve_patient
 from eus_etl.steps.observation.stored import Failure
 from eus_etl.storage.files.folders import require_root
@@ -75,6 +75,9 @@ class RunReport:
         unobserved: sources that could not be read.
         missed: changes of videos that the change feed had missed and a full listing found.
         waits: in words, how many files wait to be taken, and why.
+        is_waiting: whether some of these files are taken by themselves once their upload is complete.
+        elsewhere: visits that are not current, and that a daemon or another command has queued or works on;
+            None for the tables.
         without_upload: of the visits that were asked for, those to which no upload has been given.
     """
 
@@ -83,6 +86,8 @@ class RunReport:
     unobserved: list[Failure] = field(default_factory=list)
     missed: int = 0
     waits: list[str] = field(default_factory=list)
+    is_waiting: bool = False
+    elsewhere: list[str | None] = field(default_factory=list)
     without_upload: list[str] = field(default_factory=list)
 
     @property
@@ -168,6 +173,7 @@ class StudySession:
             seen = replace(self.observe(), missed=seen.missed)
         waits = waiting_said(seen.waits, seen.ready_in_s)
         report = RunReport(unobserved=seen.failures, missed=seen.missed, waits=waits)
+        report.is_waiting = not TAKEN_LATER.isdisjoint(seen.waits)
         chosen = (
             self.patients()
             if patients is None
@@ -181,6 +187,9 @@ class StudySession:
             for partition in (*chosen, None):
                 self.state.refresh(partition)
         make_all(self.graph, self.state, chosen, visits_in(others), report, progress)
+        left = visits_in(runs_under_way(self.graph, self._instance))
+        unfinished = [visit for visit in left if self.plan(visit)]  # others have nothing left to do
+        report.elsewhere += sorted(unfinished, key=lambda visit: visit or "")
         return report
 
 

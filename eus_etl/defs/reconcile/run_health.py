@@ -31,8 +31,7 @@ def runs_under_way(graph: StudyGraph, instance: dg.DagsterInstance) -> list[dg.D
     Those whose process died are marked as failed along the way: otherwise they would count as started
     forever, and block the queue.
     """
-    records = instance.get_run_records(dg.RunsFilter(statuses=list(UNDER_WAY)))
-    ours = [record for record in records if _is_ours(graph, record.dagster_run)]
+    ours = unfinished_runs(graph, instance)
     dead = {record.dagster_run.run_id for record in ours if _is_dead(instance, record)}
     for run_id in dead:
         run = instance.get_run_by_id(run_id)
@@ -40,6 +39,12 @@ def runs_under_way(graph: StudyGraph, instance: dg.DagsterInstance) -> list[dg.D
             instance.report_run_failed(run, "The process that worked on it died. It will be tried again.")
     sweep(run_locks(instance))
     return [record.dagster_run for record in ours if record.dagster_run.run_id not in dead]
+
+
+def unfinished_runs(graph: StudyGraph, instance: dg.DagsterInstance) -> list[dg.RunRecord]:
+    """Runs of this study that have not ended as far as Dagster knows; changes nothing."""
+    records = instance.get_run_records(dg.RunsFilter(statuses=list(UNDER_WAY)))
+    return [record for record in records if _is_ours(graph, record.dagster_run)]
 
 
 def _is_ours(graph: StudyGraph, run: dg.DagsterRun) -> bool:

@@ -51,6 +51,10 @@ REMEDIES: Mapping[str, str] = {
 """Reasons to what a person can do; none where nothing needs to be done."""
 
 
+TAKEN_LATER = frozenset({"still_being_written", "not_hashed_yet", "still_uploading", "temporary_name"})
+"""Reasons that end by themselves once an upload is complete: it is worth waiting for."""
+
+
 def waiting_said(waits: Mapping[str, int], ready_in_s: float | None) -> list[str]:
     """In words, how many files wait and why: ``3 files wait: copied a moment ago, taken in 5 s``."""
     said = []
