@@ -51,8 +51,8 @@ def delete_leftovers(instance: dg.DagsterInstance, before: float) -> int:
         instance: the Dagster instance.
         before: seconds since 1970.
     """
-    latest = sql.select(EVENTS.c.run_id).where(EVENTS.c.id.in_(latest_ids()))
-    young = sql.select(EVENTS.c.run_id).where(sql.not_(before_moment(before)))
+    latest = sql.select(EVENTS.c.run_id).where(EVENTS.c.id.in_(latest_ids())).distinct()
+    young = sql.select(EVENTS.c.run_id).where(sql.not_(before_moment(before))).distinct()
     last_checks = sql.select(sql.func.max(CHECKS.c.id)).group_by(
         CHECKS.c.asset_key, CHECKS.c.check_name, CHECKS.c.partition
     )

@@ -119,11 +119,13 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
         except EusEtlError as error:
             return in_trouble(error)
         state = StudyState(context.instance, StudyPaths(present.study.root), present.nodes)
-        busy = visits_in(runs_under_way(present, context.instance))
+        under_way = runs_under_way(present, context.instance)
         records = _look_at_records(present, state, looks, cursor.looked_at, now)
-        # changes with every event of the instance and with the study's configuration
+        # changes with every event of the instance, with the study's configuration, and with the runs that
+        # hold plans back: of one that ends during this tick the last event may be among those seen
         last_event = context.instance.event_log_storage.get_maximum_record_id()
-        seen = version_of(last_event, [spec.code_version for spec in present.specs])
+        held_back_by = sorted(run.run_id for run in under_way)
+        seen = version_of(last_event, held_back_by, [spec.code_version for spec in present.specs])
         after = cursor.model_copy(update={"looked_at": records.looked_at})
         if not records.events and seen == cursor.seen and _is_before(now, cursor.again_at):
             return dg.SensorResult(
@@ -132,7 +134,7 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
             )
         keys = context.instance.get_dynamic_partitions(str(patients_of(study.study).name))
         known = known_visits(state.paths, keys)
-        due = due_plans(present, state, sorted(known | records.patients), busy, now)
+        due = due_plans(present, state, sorted(known | records.patients), visits_in(under_way), now)
         requests = [plan.request(cursor.number + 1) for plan in due.plans]
         said = [*records.failures, f"{len(records.events)} changes reported"]
         return dg.SensorResult(

@@ -2,10 +2,12 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 
 from benchmarks.support.hospitals.tiny_hospital import ALIAS_TWO, ONE, TinyHospital
+from eus_etl.defs.triggers import sensors
 from eus_etl.storage.outputs import describe
 from eus_etl.storage.provenance import STUDY, write_entry
 from eus_etl_tests.support.assets import CHAIN
@@ -20,6 +22,23 @@ from eus_etl_tests.support.daemon import (
     plans,
     remember,
 )
+
+
+def test_a_run_that_ends_while_the_sensor_looks_holds_nothing_back_afterwards(
+    hospital: TinyHospital, busy_daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(hospital, "00:00:02")
+    busy_daemon.tick(EDITS)
+    (run, *_), look = busy_daemon.runs(ONE), sensors._look_at_records
+
+    def end_meanwhile(*arguments: Any) -> Any:
+        busy_daemon.end(run, DONE)
+        return look(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sensors, "_look_at_records", end_meanwhile)
+        assert asked(busy_daemon.tick(EDITS)) == {}  # it was under way when the tick began
+    assert set(asked(busy_daemon.tick(EDITS))) == {None}
 
 
 def test_an_edit_that_comes_while_its_asset_is_made_is_found_afterwards(
