@@ -26,8 +26,8 @@ _OUTLIER_PX = (8.0, 4.0, 3.0, 2.0, 1.0)
 _FAR_COSTS = 0.25
 # logarithm of the ratio of levels: from here a step may be an edge, from there it certainly is
 _FAINT_STEP, _SHARP_STEP = 0.35, 0.8
-# an edge is beyond the centre of the last pixel inside
-_HALF_PX = 0.3
+# an edge is beyond the centre of the last pixel inside; less so on a copy, where that may be lit in part
+_BEYOND_LAST_PX, _BEYOND_LAST_OF_COPY_PX = 0.3, 0.1
 _SUPPORT_PX = 2
 _WITHIN_PX, _BEYOND_PX = np.arange(-2 * _SIDE_PX, 1), np.arange(6, 17)
 _DARKEST, _DIM_SIDE = 0.25, 0.3
@@ -55,14 +55,21 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """What is ever lit, as logarithms of levels, (h, w)."""
+    """What is ever lit.
+
+    Attributes:
+        levels: their logarithms, (h, w).
+        beyond_px: how far an edge lies beyond the centre of the last pixel inside.
+    """
 
     levels: Floats
+    beyond_px: float
 
     @classmethod
-    def of(cls, bright: Picture) -> Self:
-        """Of the brightest that each pixel becomes, uint8 (h, w)."""
-        return cls(np.log(bright.astype(np.float32) + _DARK_LEVELS))
+    def of(cls, bright: Picture, *, shrunk: bool) -> Self:
+        """Of the brightest that each pixel becomes, uint8 (h, w), of pictures or of smaller copies."""
+        beyond_px = _BEYOND_LAST_OF_COPY_PX if shrunk else _BEYOND_LAST_PX
+        return cls(np.log(bright.astype(np.float32) + _DARK_LEVELS), beyond_px)
 
     @property
     def dark(self) -> Mask:
@@ -81,7 +88,7 @@ class Edges:
             found = (steps - far).argmax(axis=1)
             step = np.take_along_axis(steps, found[:, np.newaxis], axis=1)[:, 0]
             known = np.clip((step - _FAINT_STEP) / (_SHARP_STEP - _FAINT_STEP), 0, 1)
-            edge = points + (found - reach + _HALF_PX)[:, np.newaxis] * normals
+            edge = points + (found - reach + self.beyond_px)[:, np.newaxis] * normals
             moved = geometry
 
             def distances(values: Floats, moved: Geometry = moved, edge: Floats = edge) -> Floats:

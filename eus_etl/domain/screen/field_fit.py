@@ -28,6 +28,7 @@ _CONTOUR_POINTS, _MIN_POINTS = 250, 16
 _MIN_GROWING = 0.1
 _MIN_SPREAD_RAD = np.deg2rad(15)
 _MIN_SLOPE = 0.04
+_LEANS_RAD = np.deg2rad(2)
 
 
 def fit_field(inside: Mask) -> list[Geometry]:
@@ -56,6 +57,44 @@ def fit_field(inside: Mask) -> list[Geometry]:
     fits = [_fitted(points, start) for start in starts]
     fits += [tangent for fit in fits if isinstance(fit, Trapezoid) for tangent in _tangents(fit, points)]
     return [fit for fit in fits if not isinstance(fit, Sector) or fit.spread_rad > _MIN_SPREAD_RAD]
+
+
+def symmetric(fit: Geometry, shape: tuple[int, ...]) -> list[Geometry]:
+    """Of a sector that leans to one side, those that do not: a dark wing may be missing."""
+    if not isinstance(fit, Sector) or fit.full:
+        return []
+    half = max(-fit.first_rad, fit.last_rad)
+    whole = (0.0, 0.0, shape[1] - 1.0, shape[0] - 1.0)
+    left, top, right, bottom = fit.clip
+    reach = max(fit.apex_x - left, right - fit.apex_x)
+    boxes = {fit.clip, whole, (max(0.0, fit.apex_x - reach), top, min(whole[2], fit.apex_x + reach), bottom)}
+    leans = half - min(-fit.first_rad, fit.last_rad) > _LEANS_RAD
+    first, last = (-half, half) if leans else (fit.first_rad, fit.last_rad)
+    return [
+        replace(fit, first_rad=first, last_rad=last, clip=box)
+        for box in sorted(boxes)
+        if leans or box != fit.clip
+    ]
+
+
+def like_one_side(fit: Geometry, inside: Mask) -> list[Geometry]:
+    """Of a trapezoid, those that keep one side, and have as the other its parallel or mirrored tangent.
+
+    What is drawn beside a field, or a corner that is cut off, may have spoilt one of its sides.
+    """
+    points = _contour(inside)
+    if not isinstance(fit, Trapezoid) or len(points) < _MIN_POINTS:
+        return []
+    x, y = points[:, 0], points[:, 1]
+    left, right = fit.left_slope, fit.right_slope
+    box = (0.0, fit.box[1], inside.shape[1] - 1.0, fit.box[3])
+    keep_left = [
+        replace(fit, right=(x - slope * y).max(), right_slope=slope, box=box) for slope in (left, -left)
+    ]
+    keep_right = [
+        replace(fit, left=(x - slope * y).min(), left_slope=slope, box=box) for slope in (right, -right)
+    ]
+    return [*keep_left, *keep_right]
 
 
 def _fitted(points: Floats, start: Geometry) -> Geometry:

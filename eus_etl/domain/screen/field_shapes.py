@@ -56,9 +56,9 @@ class Rectangle:
         return 0.0
 
     @property
-    def outward(self) -> tuple[tuple[str, int, int], ...]:
-        """Each side, with the number that moves it and the sign that widens the field."""
-        return ("left", 0, -1), ("top", 1, -1), ("right", 2, 1), ("bottom", 3, 1)
+    def outward(self) -> tuple[tuple[str, tuple[int, ...], int], ...]:
+        """Each side, with the numbers that move it and the sign that widens the field."""
+        return ("left", (0,), -1), ("top", (1,), -1), ("right", (2,), 1), ("bottom", (3,), 1)
 
     def outline(self) -> Floats:
         """Corners (4, 2), x y."""
@@ -111,9 +111,9 @@ class Trapezoid:
         return 0.0
 
     @property
-    def outward(self) -> tuple[tuple[str, int, int], ...]:
-        """Each side, with the number that moves it and the sign that widens the field."""
-        return ("left", 0, -1), ("right", 2, 1), ("top", 5, -1), ("bottom", 7, 1)
+    def outward(self) -> tuple[tuple[str, tuple[int, ...], int], ...]:
+        """Each side, with the numbers that move it and the sign that widens the field."""
+        return ("left", (0, 4), -1), ("right", (2, 6), 1), ("top", (5,), -1), ("bottom", (7,), 1)
 
     def outline(self) -> Floats:
         """Corners (n, 2), x y."""
@@ -200,14 +200,10 @@ class Sector:
         return float(np.clip(1 - min(-self.first_rad, self.last_rad) / half, 0, 1)) if half > 0 else 1.0
 
     @property
-    def outward(self) -> tuple[tuple[str, int, int], ...]:
-        """Each side, with the number that moves it and the sign that widens the field; arcs are in px."""
-        cut = ("left", 3, -1), ("right", 5, 1), ("bottom", 6, 1)
-        return (
-            (*cut, ("bottom", 2, 1))
-            if self.full
-            else (*cut, ("bottom", 2, 1), ("left", 8, -1), ("right", 9, 1))
-        )
+    def outward(self) -> tuple[tuple[str, tuple[int, ...], int], ...]:
+        """Each side, with the numbers that move it and the sign that widens the field; arcs are in px."""
+        cut = ("left", (3,), -1), ("right", (5,), 1), ("bottom", (6,), 1), ("bottom", (2,), 1)
+        return cut if self.full else (*cut, ("left", (8,), -1), ("right", (9,), 1))
 
     def outline(self) -> Floats:
         """Corners (n, 2), x y, within ``clip``; arcs in steps of two degrees at most."""

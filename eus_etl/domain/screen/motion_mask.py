@@ -174,6 +174,18 @@ def work_copy(picture: Picture) -> Picture:
     return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def boxes_on_copy(
+    boxes: Sequence[tuple[int, int, int, int]], shape: tuple[int, ...], copy_shape: tuple[int, ...]
+) -> Mask:
+    """Where boxes x, y, width, height of a picture (h, w) lie on its copy."""
+    drawn = np.zeros(copy_shape, np.bool_)
+    scale = copy_shape[1] / shape[1]
+    for x, y, width, height in boxes:
+        left, top = round(x * scale), round(y * scale)
+        drawn[max(0, top) : round((y + height) * scale), max(0, left) : round((x + width) * scale)] = True
+    return drawn
+
+
 def _smooth(evidence: Picture) -> Picture:
     return np.asarray(cv2.medianBlur(evidence, _SPECKLE_PX), np.uint8)
 

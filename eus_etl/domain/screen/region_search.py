@@ -14,7 +14,7 @@ import numpy as np
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.screen.camera_shake import is_filmed
 from eus_etl.domain.screen.edge_fit import Edges, Support
-from eus_etl.domain.screen.field_fit import fit_field
+from eus_etl.domain.screen.field_fit import fit_field, like_one_side, symmetric
 from eus_etl.domain.screen.field_shapes import (
     Floats,
     Geometry,
@@ -24,7 +24,7 @@ from eus_etl.domain.screen.field_shapes import (
     hull,
     overlap,
 )
-from eus_etl.domain.screen.motion_mask import Evidence, Seen
+from eus_etl.domain.screen.motion_mask import Evidence, Seen, boxes_on_copy
 from eus_etl.domain.screen.region import Polygon, Region, area_fraction
 from eus_etl.domain.screen.region_border import Box, without_drawings
 from eus_etl.settings import RegionConfig
@@ -33,8 +33,7 @@ _SETTLED = 5
 """So many proposed shapes, the likeliest ones, are moved onto the edges."""
 
 _ALIKE = 0.985
-_WIDER, _BEYOND_STEP_PX = 0.35, 4.0
-_LEANS_RAD = np.deg2rad(2)
+_WIDER, _BEYOND_PX, _BEYOND_STEP_PX = 0.35, 12.0, 4.0
 # what a shape loses of its judgement, as a multiple of the share: what is seen and left out, what is taken in
 # and was never seen, bright things taken in that lie apart from what was seen
 _LOST_COSTS, _EXTRA_COSTS, _STRANGE_COSTS = 2.0, 0.3, 8.0
@@ -42,6 +41,14 @@ _DARK_COUNTS, _DIM_COSTS, _LEAN_COSTS, _RAW_COSTS = 0.4, 0.25, 0.15, 0.03
 _SIMPLER = {"linear": 0.02, "sector": 0.01, "trapezoid": 0.0}
 _CUT_COSTS = 0.05
 _MIN_EDGE, _MAX_LOST, _MIN_SCORE = 0.55, 0.06, 0.6
+_SURE_EDGE = 0.735
+_FEW_EDGES = "part of its outline lies on no edge"
+# of a shape that may be right instead: how much worse it is, how much less of its outline has something faint
+# beyond, how much larger it is, and how much of that moves
+_RIVAL_SCORE, _RIVAL_DIM, _RIVAL_AREA, _RIVAL_MOVES = 0.12, 0.1, 0.04, 0.1
+_WIDER_RIVAL = (
+    "it may be wider: something faint that moves lies beyond a side, and ends at an edge of its own"
+)
 _WIDE_ASPECT, _STRIP_ASPECT, _SCROLLING = 2.2, 4.0, 0.3
 _STRIP = "it is as wide and even as a strip that scrolls, which is no picture"
 _WHOLE = 0.95
@@ -125,8 +132,8 @@ def find_region(pictures: Sequence[Picture], config: RegionConfig, words: Sequen
         return Region()
     shape = pictures[0].shape
     evidence = Evidence.of(pictures)
-    edges = Edges.of(evidence.bright)
-    written = _on_copy(words, shape, evidence.bright.shape)
+    edges = Edges.of(evidence.bright, shrunk=evidence.bright.shape != shape)
+    written = boxes_on_copy(words, shape, evidence.bright.shape)
     pixels = config.min_area_fraction * evidence.bright.size
     moving = [area for area in evidence.moving_areas() if np.count_nonzero(area.area) >= pixels]
     for found_by, areas in (("auto_motion", moving), ("auto_structure", evidence.lit_areas())):
@@ -156,12 +163,17 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask) -> _Foun
     solidity = pixels / max(1, int(np.count_nonzero(within)))
     near = cv2.dilate(within.astype(np.uint8), np.ones((_NEAR_PX, _NEAR_PX), np.uint8)) > 0
     strange = foreign & ~near
-    best = max(_judged_shapes(seen, strange, evidence, edges), key=lambda one: one.score, default=None)
+    judged = list(_judged_shapes(seen, strange, evidence, edges))
+    best = max(judged, key=lambda one: one.score, default=None)
     wide = _is_wide(within)
     doubt = _STRIP if wide and _scrolls(within, evidence.typical) else None
     if best is not None and _believed(best):
         support = best.support
         confidence = min(1.0, support.on_edge + support.dark / 2) * (1 - best.lost)
+        if support.on_edge < _SURE_EDGE:
+            doubt = doubt or _FEW_EDGES
+        elif _may_be_wider(best, judged, evidence.moving()):
+            doubt = doubt or _WIDER_RIVAL
         return _Found(best.outline, best.geometry.kind, seen.area, solidity, confidence, wide, doubt)
     sides = best.support.sides if best is not None else ()
     missing = f": no edge was found {' and '.join(sides)}" if sides else ""
@@ -174,6 +186,22 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask) -> _Foun
         wide,
         doubt or f"no field's shape fits what was seen{missing}",
     )
+
+
+def _may_be_wider(best: _Judged, judged: Sequence[_Judged], moving: Mask) -> bool:
+    """Whether a shape that takes in more that moves, and ends in the dark, is nearly as likely."""
+    pixels = np.count_nonzero(best.inside)
+    for one in judged:
+        beyond = one.inside & ~best.inside
+        if (
+            one.score > best.score - _RIVAL_SCORE
+            and one.support.dim < best.support.dim - _RIVAL_DIM
+            and np.count_nonzero(beyond) > _RIVAL_AREA * pixels
+            and np.count_nonzero(best.inside & ~one.inside) < _RIVAL_AREA / 2 * pixels
+            and np.count_nonzero(beyond & moving) > _RIVAL_MOVES * np.count_nonzero(beyond)
+        ):
+            return True
+    return False
 
 
 def _is_wide(within: Mask) -> bool:
@@ -190,16 +218,6 @@ def _scrolls(within: Mask, typical: Picture) -> bool:
     return bool(along < _SCROLLING * down or width > _STRIP_ASPECT * height)
 
 
-def _on_copy(words: Sequence[Box], shape: tuple[int, ...], copy_shape: tuple[int, ...]) -> Mask:
-    """Where words stand, on the copy."""
-    drawn = np.zeros(copy_shape, np.bool_)
-    scale = copy_shape[1] / shape[1]
-    for x, y, width, height in words:
-        left, top = round(x * scale), round(y * scale)
-        drawn[max(0, top) : round((y + height) * scale), max(0, left) : round((x + width) * scale)] = True
-    return drawn
-
-
 def _believed(best: _Judged) -> bool:
     return best.support.on_edge >= _MIN_EDGE and best.lost <= _MAX_LOST and best.score >= _MIN_SCORE
 
@@ -207,7 +225,9 @@ def _believed(best: _Judged) -> bool:
 def _judged_shapes(seen: Seen, strange: Mask, evidence: Evidence, edges: Edges) -> Iterator[_Judged]:
     """Shapes that the area, and what is lit, propose, before and after they are moved onto edges."""
     masks = [seen.area, *evidence.lit_around()]
-    started = [shape for mask in masks for fit in fit_field(mask) for shape in _variants(fit, mask.shape)]
+    started = [
+        shape for mask in masks for fit in fit_field(mask) for shape in (fit, *symmetric(fit, mask.shape))
+    ]
     different = {tuple(np.rint(shape.outline().ravel()[:40:3] / 2).tolist()): shape for shape in started}
     judged = (_judged(shape, seen, strange, edges) for shape in different.values())
     ranked = sorted(judged, key=lambda one: -one.score)
@@ -215,51 +235,35 @@ def _judged_shapes(seen: Seen, strange: Mask, evidence: Evidence, edges: Edges) 
     for one in ranked:
         if len(taken) < _SETTLED and all(overlap(one.inside, other.inside) < _ALIKE for other in taken):
             taken.append(one)
-    settled = [_judged(edges.settled(one.geometry), seen, strange, edges) for one in taken]
-    yield from (replace(one, score=one.score - _RAW_COSTS) for one in taken)
-    yield from settled
-    best = max(settled, key=lambda one: one.score, default=None)
-    if best is not None:
-        for wider in _widened(best, seen, strange, edges):
-            yield _judged(edges.settled(wider.geometry), seen, strange, edges)
-    for variant in list(_variants(best.geometry, strange.shape))[1:] if best is not None else ():
-        yield _judged(edges.settled(variant), seen, strange, edges)
-
-
-def _variants(fit: Geometry, shape: tuple[int, ...]) -> Iterator[Geometry]:
-    """A fit, and of a sector that leans to one side those that are symmetric: a dark wing may be missing."""
-    yield fit
-    if not isinstance(fit, Sector) or fit.full:
+    if not taken:
         return
-    half = max(-fit.first_rad, fit.last_rad)
-    whole = (0.0, 0.0, shape[1] - 1.0, shape[0] - 1.0)
-    left, top, right, bottom = fit.clip
-    reach = max(fit.apex_x - left, right - fit.apex_x)
-    boxes = {fit.clip, whole, (max(0.0, fit.apex_x - reach), top, min(whole[2], fit.apex_x + reach), bottom)}
-    leans = half - min(-fit.first_rad, fit.last_rad) > _LEANS_RAD
-    for box in sorted(boxes):
-        if leans or box != fit.clip:
-            yield replace(
-                fit,
-                first_rad=-half if leans else fit.first_rad,
-                last_rad=half if leans else fit.last_rad,
-                clip=box,
-            )
+
+    def settled(geometry: Geometry) -> _Judged:
+        return _judged(edges.settled(geometry), seen, strange, edges)
+
+    found = [settled(one.geometry) for one in taken]
+    best = max(found, key=lambda one: one.score)
+    found += [settled(geometry) for geometry in like_one_side(best.geometry, seen.area)]
+    best = max(found, key=lambda one: one.score)
+    found += [settled(wider.geometry) for wider in _widened(best, seen, strange, edges)]
+    found += [settled(geometry) for geometry in symmetric(best.geometry, strange.shape)]
+    yield from (replace(one, score=one.score - _RAW_COSTS) for one in taken)
+    yield from found
 
 
 def _widened(one: _Judged, seen: Seen, strange: Mask, edges: Edges) -> Iterator[_Judged]:
     """The shape with each side that has something faint beyond it moved out to where most speaks for it."""
     values = one.geometry.values
     reach = _WIDER * float(np.sqrt(np.count_nonzero(one.inside)))
-    for side, number, sign in one.geometry.outward:
+    for side, numbers, sign in one.geometry.outward:
         if side not in one.support.dim_sides:
             continue
-        unit = 1 / values[2] if isinstance(one.geometry, Sector) and number >= 8 else 1.0
-        moves = np.arange(_BEYOND_STEP_PX, reach, _BEYOND_STEP_PX)
+        unit = 1 / values[2] if isinstance(one.geometry, Sector) and numbers[0] >= 8 else 1.0
+        moves = np.arange(_BEYOND_PX, reach, _BEYOND_STEP_PX)
         wider = []
         for move in moves:
             moved = values.copy()
-            moved[number] += sign * move * unit
+            moved[list(numbers)] += sign * move * unit
             wider.append(_judged(one.geometry.with_values(moved), seen, strange, edges))
         if wider:
             yield max(wider, key=lambda other: other.score)

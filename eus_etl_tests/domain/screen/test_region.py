@@ -259,6 +259,28 @@ def test_fields_of_all_kinds_are_found_among_bars_and_marks(kind: VariedKind) ->
     assert np.count_nonzero(found & made.beside) < 0.002 * np.count_nonzero(made.field)
 
 
+@pytest.mark.parametrize(("kind", "seed"), [("steered", 5005), ("steered", 5006), ("trapezoid", 5002)])
+def test_a_side_that_is_spoilt_is_found_by_the_other_one(kind: VariedKind, seed: int) -> None:
+    """A bar lies over one side, or a wing without contact hides it."""
+    made = varied_screen(kind, seed)
+    region = find_region(made.shown, CONFIG)
+    assert overlap(inside(region, made.field.shape), made.field) > 0.985
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("steered", 5002), ("linear", 5009), ("cut_off", 5009)])
+def test_a_field_whose_edges_are_not_seen_is_found_or_in_doubt(kind: VariedKind, seed: int) -> None:
+    made = varied_screen(kind, seed)
+    region = find_region(made.shown, CONFIG)
+    assert region.doubt is not None or overlap(inside(region, made.field.shape), made.field) > 0.97
+
+
+def test_a_region_found_on_a_smaller_copy_is_no_larger_than_the_field() -> None:
+    box = np.array([[60, 50], [259, 50], [259, 189], [60, 189]], np.int32)
+    large = [np.kron(picture, np.ones((2, 2), np.uint8)) for picture in moving_screens(12, polygon=box)]
+    truth = np.kron(field_mask(box), np.ones((2, 2))) > 0
+    assert overlap(inside(find_region(large, CONFIG), truth.shape), truth) > 0.99
+
+
 def test_the_picture_is_the_region_and_a_strip_that_scrolls_is_not() -> None:
     box = np.array([[110, 30], [210, 30], [210, 130], [110, 130]], np.int32)
     rng = np.random.default_rng(3)
