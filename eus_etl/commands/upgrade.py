@@ -56,7 +56,8 @@ def upgrade_study(study: StudyConfig, instance: dg.DagsterInstance, *, dry_run: 
             "stop the daemon, and wait for them or cancel them in the page; then call again",
         )
     if not dry_run:
-        with contextlib.redirect_stdout(io.StringIO()):  # Dagster counts what it looks at
+        counted = io.StringIO()  # Dagster shows what it looks at
+        with contextlib.redirect_stdout(counted), contextlib.redirect_stderr(counted):
             instance.upgrade()
         upgrade_root(paths, study.study)
     return Upgrade(before, changes)
