@@ -228,7 +228,7 @@ def test_real_clips_give_the_field_drawn_by_hand(shared: Path, clip: str, rate_h
     assert overlap(found, field) >= (0.9 if covered else 0.97)
     lit = field & (cv2.medianBlur(bright, 3) > 8)
     assert np.count_nonzero(lit & ~found) <= (0.1 if covered else 0.01) * np.count_nonzero(lit)
-    assert region.doubt is None or len(pictures) == 1
+    assert region.doubt is None or len(pictures) == 1 or covered
     # a unit in dim letters on the field, which no reader reads
     written = real.beside_mask(shape) & (bright > 100) & found
     assert np.count_nonzero(written) <= (300 if "emo" in clip else 8)
