@@ -17,6 +17,8 @@ from eus_etl.settings import AlertsConfig, SmtpConfig, WebhookConfig
 
 MAIL, WEBHOOK = "alerts.smtp", "alerts.webhook"
 
+_TRUST = "if the hospital signs its own certificates, name theirs in SSL_CERT_FILE for the watchdog's service"
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -89,12 +91,17 @@ def _mail_server(config: SmtpConfig) -> Iterator[smtplib.SMTP]:
             server = smtplib.SMTP(config.host, config.port, timeout=config.timeout_s)
         with server:
             if config.security == "starttls":
+                server.ehlo()
+                if not server.has_extn("starttls"):
+                    raise _unavailable(MAIL, "the mail server offers no encryption by STARTTLS")
                 server.starttls(context=encrypted)
             if config.user and password:
                 server.login(config.user, password)
             yield server
     except smtplib.SMTPResponseException as error:
         raise _unavailable(MAIL, f"the mail server refuses ({error.smtp_code})") from None
+    except ssl.SSLCertVerificationError:
+        raise SourceUnavailableError(MAIL, "the mail server's certificate is not trusted", _TRUST) from None
     except (OSError, smtplib.SMTPException) as error:
         raise _unavailable(MAIL, f"the mail server does not answer ({type(error).__name__})") from None
 

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ class Mails:
         texts: their whole texts, with headers.
         refuses: the answer to every mail; empty to take them.
         password: what a login must give; empty for none.
+        encrypted: of each mail, whether it came encrypted.
     """
 
     port: int
@@ -31,6 +33,7 @@ class Mails:
     texts: list[str] = field(default_factory=list)
     refuses: str = ""
     password: str = ""
+    encrypted: list[bool] = field(default_factory=list)
 
     def login(self, *given: object) -> AuthResult:
         """Let in whoever gives the password."""
@@ -42,18 +45,32 @@ class Mails:
         content = envelope.content
         assert isinstance(content, bytes)
         mail = message_from_bytes(content, policy=default)
+        transport = server.transport
+        self.encrypted.append(transport is not None and transport.get_extra_info("sslcontext") is not None)
         self.subjects.append(str(mail["Subject"]))
         self.texts.append(f"{content.decode()}\n{mail.get_content()}")
         return "250 OK"
 
 
 @contextmanager
-def mail_server() -> Iterator[Mails]:
-    """A mail server, until the block ends."""
+def mail_server(security: str = "none", context: ssl.SSLContext | None = None) -> Iterator[Mails]:
+    """A mail server, until the block ends.
+
+    Args:
+        security: as in ``SmtpConfig``; one that wants encryption takes neither password nor mail without it.
+        context: its certificate and key.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:  # the controller cannot choose one itself
         mails = Mails(port=free.getsockname()[1])
     controller = Controller(
-        mails, hostname="127.0.0.1", port=mails.port, authenticator=mails.login, auth_require_tls=False
+        mails,
+        hostname="127.0.0.1",
+        port=mails.port,
+        authenticator=mails.login,
+        auth_require_tls=security == "starttls",
+        tls_context=context if security == "starttls" else None,
+        require_starttls=security == "starttls",
+        ssl_context=context if security == "tls" else None,
     )
     controller.start()
     try:
