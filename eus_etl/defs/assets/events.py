@@ -5,19 +5,31 @@ one are stored with the step's output and with the asset as well.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 
 from eus_etl.domain.numbers import bytes_in_units
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.domain.tables.rejection import REJECTED
 from eus_etl.steps.result import StepResult
+from eus_etl.storage.tables.table_files import read_csv, read_part
 
 NO_VIDEO = "none yet: no upload fits this visit, so its videos, frames and pictures are missing"
 """Shown with what is made of a visit without a video."""
 
-Shown = int | float | str | bool | dg.PathMetadataValue
+REJECTIONS = "rejected or in doubt"
+"""Name of the table of what an asset could not use, and why."""
+
+_REJECTIONS_SHOWN = 50
+"""All are in ``rejected.csv``; an event is no place for thousands."""
+
+_OF_UNKNOWN_LABELS = "unknown_label"
+"""The item of such a rejection is text that came from outside, which no event may hold."""
+
+Shown = int | float | str | bool | dg.PathMetadataValue | dg.TableMetadataValue
 
 
 def facts_of(
@@ -43,6 +55,39 @@ def facts_of(
     if any(isinstance(value, Path) for value in facts.values()):
         shown["below the root"] = dg.MetadataValue.path(str(paths.root))
     return shown
+
+
+def rejections_of(
+    paths: StudyPaths, outputs: Sequence[Path], patient: str | None
+) -> dict[str, dg.TableMetadataValue]:
+    """What an asset records as rejected or in doubt: ids, reasons and what to do, but no uploaded name.
+
+    Args:
+        paths: the study's paths.
+        outputs: what its step made: parts of ``rejected.csv`` among it, or the file itself.
+        patient: the visit, which its own rows need not name; None for a table of the whole study.
+
+    Raises:
+        OutputLostError: what was recorded cannot be read.
+    """
+    parts, whole = paths.parts(REJECTED.name), paths.table(REJECTED.name)
+    found = [read_part(path, REJECTED) for path in outputs if parts in path.parents]
+    found += [read_csv(path, REJECTED) for path in outputs if path == whole]
+    rows = pl.concat([REJECTED.empty(), *found])
+    if rows.is_empty():
+        return {}
+    is_foreign = pl.col("reason").str.contains(_OF_UNKNOWN_LABELS, literal=True)
+    shown = rows.head(_REJECTIONS_SHOWN).select(
+        *([] if patient else ["patient_id", "stage"]),
+        pl.when(is_foreign).then(pl.lit("an unknown label")).otherwise("item").alias("item"),
+        "reason",
+        "detail",
+        "remedy",
+    )
+    more = rows.height - shown.height
+    name = f"{REJECTIONS} ({more} more in rejected.csv)" if more else REJECTIONS
+    records = [dg.TableRecord({key: value or "" for key, value in row.items()}) for row in shown.to_dicts()]
+    return {name: dg.MetadataValue.table(records)}
 
 
 def picture_event(

@@ -8,7 +8,7 @@ import dagster as dg
 
 from eus_etl.defs.assets.checks import DeclaredCheck
 from eus_etl.defs.assets.columns import COLUMN_SCHEMA, column_schema
-from eus_etl.defs.assets.events import NO_VIDEO, facts_of, picture_event
+from eus_etl.defs.assets.events import NO_VIDEO, facts_of, picture_event, rejections_of
 from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import (
     ALIAS_TAG,
@@ -157,6 +157,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
                 elif decision.entry is None or _by_hand(context.run):
                     result, entry = _made(context, patient, state)
                     facts = facts_of(paths, result.metadata, alias)
+                    facts |= rejections_of(paths, result.outputs, patient)
                     if patient and state.version(asset_key(study.study, DRIVE_VIDEOS), patient) is None:
                         # the other assets of the visit stay missing in the page, which needs a reason
                         facts["videos"] = NO_VIDEO

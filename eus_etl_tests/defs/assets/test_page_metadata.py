@@ -8,15 +8,18 @@ import pytest
 from pydantic import ValidationError
 
 from benchmarks.support.places import CONFIGS
-from eus_etl.defs.assets.events import facts_of, picture_event
+from eus_etl.defs.assets.events import REJECTIONS, facts_of, picture_event, rejections_of
 from eus_etl.defs.assets.names import Asset
 from eus_etl.defs.graph import StudyGraph, study_graph
 from eus_etl.defs.keys import patients_of
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import LABELS
+from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import StudyConfig, load_study
 from eus_etl.steps.observation.snapshot import OF_THE_STUDY, SOURCES
 from eus_etl.steps.result import StepResult
+from eus_etl.steps.study_tables import assemble_rejected
+from eus_etl.storage.tables.parts import part_outputs, write_rejected
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 SEVERITIES = {
@@ -148,3 +151,42 @@ def test_the_study_is_in_the_key_and_in_the_partition(specs: dict[str, dg.AssetS
     assert {spec.key.path[0] for spec in specs.values()} == {"eusml"}
     partitioned = [spec.partitions_def for spec in specs.values() if spec.partitions_def]
     assert set(partitioned) == {patients_of("eusml")}
+
+
+def records(shown: dict[str, dg.TableMetadataValue], name: str = REJECTIONS) -> list[dict[str, object]]:
+    return [dict(record.data) for record in shown[name].records]
+
+
+def test_the_page_says_why_something_was_rejected_and_shows_no_text_from_outside(tmp_path: Path) -> None:
+    study = load_study(CONFIGS / "eus_config.yaml").model_copy(update={"root": tmp_path})
+    paths = StudyPaths(tmp_path)
+    assert rejections_of(paths, part_outputs(paths, "raw_videos", "one"), "one") == {}
+    broken = Rejection(
+        item="local-1",
+        reason="unreadable",
+        detail="cannot be opened as a video file",
+        remedy="remove the file",
+        file_name="Jane Roe.mp4",
+    )
+    foreign = Rejection(item="Jane Roe 1", reason="no_stop|unknown_label", detail="not used")
+    write_rejected(paths, "raw_videos", "one", [broken])
+    write_rejected(paths, "labels", "one", [foreign])
+    why = {
+        "item": "local-1",
+        "reason": "unreadable",
+        "detail": "cannot be opened as a video file",
+        "remedy": "remove the file",
+    }
+    assert records(rejections_of(paths, part_outputs(paths, "raw_videos", "one"), "one")) == [why]
+    of_study = rejections_of(paths, assemble_rejected(study).outputs, None)
+    assert records(of_study)[1] == {"patient_id": "one", "stage": "raw_videos", **why}
+    assert records(of_study)[0]["item"] == "an unknown label"
+    assert "Roe" not in str(of_study)
+
+
+def test_an_event_holds_no_thousand_rejections(tmp_path: Path) -> None:
+    paths = StudyPaths(tmp_path)
+    many = (Rejection(item=f"local-{n}", reason="unreadable", detail="broken") for n in range(1000))
+    write_rejected(paths, "raw_videos", "one", many)
+    shown = rejections_of(paths, part_outputs(paths, "raw_videos", "one"), "one")
+    assert len(records(shown, f"{REJECTIONS} (950 more in rejected.csv)")) == 50
