@@ -18,7 +18,7 @@ help:
 	@echo "make test-slow  run the tests that take many seconds each: daemon, browser, sources, clips end to end"
 	@echo "make readers    make the environment that the examples for PyTorch and CVAT are tested in"
 	@echo "make format  format the code, fix what the linter can, regenerate docs"
-	@echo "make pictures  take the README's picture of the asset graph again (needs Chromium and a demo)"
+	@echo "make pictures  take the docs' pictures of Dagster's page again (needs Chromium)"
 	@echo "make lock    pin the newest allowed versions of all dependencies, with hashes"
 
 demo: $(VENV)/runtime
@@ -49,7 +49,7 @@ format: $(VENV)/dev
 	$(BIN)/python -m eus_etl.docgen
 
 pictures: $(VENV)/runtime
-	$(BIN)/python docs/pictures/make.py $(DEMO)
+	$(BIN)/python docs/pictures/make.py
 
 # uv comes first, from its own lock; then everything else in one go. Packages are compiled to bytecode here, once:
 # each run is a process of its own, and may not be able to write bytecode
