@@ -1,14 +1,17 @@
 """Commands that look after what is stored."""
 
+import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from eus_etl.cli.options import (
+    FILE,
     config_option,
     home_config_option,
     home_of,
@@ -17,13 +20,16 @@ from eus_etl.cli.options import (
     study_to_write,
 )
 from eus_etl.domain.numbers import bytes_in_units
-from eus_etl.errors import ConfigError
+from eus_etl.errors import ConfigError, EusEtlError
+
+if TYPE_CHECKING:
+    from eus_etl.settings import StudyConfig
 
 _DAY_S = 24 * 3600.0
 
 
 @click.command()
-@config_option
+@click.option("--config", type=FILE, help="The study's YAML file. Default: each study in EUS_ETL_CONFIGS.")
 @patients_option
 @click.option(
     "--max-mb-s",
@@ -33,12 +39,39 @@ _DAY_S = 24 * 3600.0
     help="Read at most so fast.",
 )
 @plain_errors
-def verify(config: Path, patients: Sequence[str], max_mb_s: float) -> None:
+def verify(config: Path | None, patients: Sequence[str], max_mb_s: float) -> None:
     """Read everything that is stored, and compare it with the checksums taken when it was made.
 
     Damaged derived data is marked, and the next run makes it again. Raw data is never changed. A verification
     that was interrupted goes on where it stopped. Exits with 1 if anything is damaged or missing.
     """
+    if config is None and patients:
+        raise ConfigError("--patient", "names a visit, and no study is named", "give --config")
+    failed = lost = 0
+    for file in [config] if config else _all_studies():
+        try:
+            lost += _verify(study_to_write(file), patients, max_mb_s)
+        except EusEtlError as error:
+            if config:
+                raise
+            click.echo(f"eus-etl: {error}", err=True)  # the other studies are verified all the same
+            failed += 1
+    sys.exit(1 if lost or failed else 0)
+
+
+def _all_studies() -> list[Path]:
+    from eus_etl.settings import study_files
+
+    folder = os.environ.get("EUS_ETL_CONFIGS")
+    if not folder:
+        raise ConfigError(
+            "EUS_ETL_CONFIGS", "is not set, and no study is named", "give --config, or set EUS_ETL_CONFIGS"
+        )
+    return study_files(Path(folder))
+
+
+def _verify(study: "StudyConfig", patients: Sequence[str], max_mb_s: float) -> int:
+    """Verify one study, or some of its visits; returns how much is damaged or missing."""
     from eus_etl import terminal
     from eus_etl.commands.upkeep.hashing import BoundedHasher
     from eus_etl.commands.upkeep.orphans import find_orphans
@@ -46,7 +79,6 @@ def verify(config: Path, patients: Sequence[str], max_mb_s: float) -> None:
     from eus_etl.domain.paths import StudyPaths
     from eus_etl.steps.observation.snapshot import resolve_patient
 
-    study = study_to_write(config)
     paths = StudyPaths(study.root)
     chosen = [resolve_patient(study, patient) for patient in patients]
     with terminal.steps_progress("verifying", "visits") as tell:
@@ -62,7 +94,7 @@ def verify(config: Path, patients: Sequence[str], max_mb_s: float) -> None:
     )
     if not chosen and (orphans := find_orphans(paths)):
         click.echo(f"{len(orphans)} files that nothing refers to: `eus-etl gc --dry-run` lists them")
-    sys.exit(1 if lost else 0)
+    return lost
 
 
 @click.command()

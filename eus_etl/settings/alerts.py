@@ -27,6 +27,7 @@ Kind = Literal[
     "label_problem",
     "text_check",
     "clock_drift",
+    "damaged_data",
     "nothing_new",
     "sensor_off",
 ]

@@ -76,7 +76,7 @@ def test_two_services_on_one_port_are_refused(tmp_path: Path) -> None:
 def test_everything_listens_on_loopback_and_is_hardened(tmp_path: Path) -> None:
     files = rendered(server(tmp_path, guest_port=3001))
     services = {path.name: text for path, text in files.items() if path.suffix == ".service"}
-    assert len(services) == 6
+    assert len(services) == 7
     for name, text in services.items():
         assert "UMask=0027\n" in text
         assert "ProtectSystem=strict\n" in text

@@ -94,6 +94,11 @@ def verify_study(
     return Verification(progress.findings, len(visits), len(releases), progress.bytes_read, len(before.done))
 
 
+def last_findings(paths: StudyPaths) -> Sequence[Finding]:
+    """What the last verification of the whole study found; of one that was interrupted, what it had found."""
+    return _recorded(paths).findings
+
+
 def _visits(paths: StudyPaths) -> list[str]:
     return [page.stem for page in listed(paths.pages, "*.json") if page.stem != STUDY]
 
@@ -108,12 +113,17 @@ def _damaged_pages(paths: StudyPaths, visits: Iterable[str]) -> list[Finding]:
 
 
 def _unfinished(paths: StudyPaths) -> _Progress:
-    """Where an interrupted verification stopped; the beginning if there is none, or its file is damaged."""
+    """Where an interrupted verification stopped; the beginning if there is none."""
+    progress = _recorded(paths)
+    return _Progress() if progress.finished else progress
+
+
+def _recorded(paths: StudyPaths) -> _Progress:
+    """What is recorded; nothing if there is no record, or it is damaged."""
     try:
-        progress = _PROGRESS.validate_python(read_checked(paths.verification))
+        return _PROGRESS.validate_python(read_checked(paths.verification))
     except (FileNotFoundError, ValueError, ValidationError):
         return _Progress()
-    return _Progress() if progress.finished else progress
 
 
 def _save(paths: StudyPaths, progress: _Progress) -> None:

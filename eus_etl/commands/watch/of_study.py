@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from eus_etl.commands.doctor.access import servers
 from eus_etl.commands.doctor.machine import clock_against
+from eus_etl.commands.upkeep.verification import last_findings
 from eus_etl.domain.alerts.problem import Problem
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
@@ -81,6 +82,20 @@ def clock_drifts(study: StudyConfig) -> Iterator[Problem]:
                 detail=f"against {server}: {finding.found}",
                 apart=server,
                 look=finding.remedy,
+            )
+
+
+def damages(study: StudyConfig) -> Iterator[Problem]:
+    """What the last verification found damaged or missing and no run makes again: raw videos and releases."""
+    for finding in last_findings(StudyPaths(study.root)):
+        if finding.is_loss and finding.remedy:
+            yield Problem(
+                kind="damaged_data",
+                study=study.study,
+                word=finding.kind,
+                detail=f"{finding.subject}: {finding.cause}",
+                apart=finding.subject,
+                look="`eus-etl verify` says of each what to do; once it finds all of it whole, this ends",
             )
 
 

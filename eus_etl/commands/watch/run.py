@@ -134,6 +134,7 @@ def look_at(configs: Path, config: AlertsConfig, wanted: set[Kind], now: float) 
                 partial(of_study.rejections, study),
             ),
             (("clock_drift",), partial(of_study.clock_drifts, study)),
+            (("damaged_data",), partial(of_study.damages, study)),
             (("nothing_new",), partial(of_study.lull, study, config, now)),
         )
         for kinds, see in of_kinds:

@@ -31,6 +31,7 @@ TITLES: Mapping[Kind, str] = {
     "label_problem": "label problems",
     "text_check": "preprocessed frames in which text was found",
     "clock_drift": "clocks that differ",
+    "damaged_data": "stored data that is damaged or missing",
     "nothing_new": "nothing new",
     "sensor_off": "sensors that are switched off",
 }

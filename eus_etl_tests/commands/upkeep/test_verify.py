@@ -63,6 +63,19 @@ def test_a_whole_study_has_no_findings_and_no_orphans(made_hospital: TinyHospita
     assert "nothing refers to" not in result.output
 
 
+def test_without_a_study_each_is_verified_and_one_that_cannot_be_keeps_none_back(
+    made_hospital: TinyHospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "EUS_ETL_CONFIGS" in call("verify").output
+    monkeypatch.setenv("EUS_ETL_CONFIGS", str(made_hospital.configs))
+    assert call("verify").exit_code == 0
+    (made_hospital.configs / "a_first_study.yaml").write_text("study: [")
+    result = call("verify")
+    assert result.exit_code == 1
+    assert "2 visits, 0 releases" in result.output
+    assert "--config" in call("verify", "--patient", ONE).output
+
+
 def test_bits_that_turned_are_found_and_mended(made_hospital: TinyHospital) -> None:
     whole = contents(made_hospital.paths.master)
     for pattern, _ in DERIVED.values():

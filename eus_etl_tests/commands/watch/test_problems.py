@@ -28,6 +28,7 @@ from eus_etl.steps.raw_videos.step import fetch_videos
 from eus_etl.storage.provenance import CheckOutcome, read_page, write_entry
 from eus_etl.storage.tables.parts import NOBODY, write_rejected
 from eus_etl_tests.commands.watch.conftest import NOW, Watch
+from eus_etl_tests.support.commands import call
 from eus_etl_tests.support.servers.alert_servers import Hook, Mails
 
 PLANTED = "Erika Mustermann"
@@ -182,6 +183,28 @@ def test_what_can_wait_comes_in_one_message_in_the_morning(watch: Watch, mails: 
         assert f"eusml: {title}" in text
     assert f"- visit {ONE} (Brisk-Heron-1): 1 no_stop" in text
     assert "no upload has come or changed for 20 days" in text
+
+
+def test_what_a_verification_found_is_told_until_another_finds_it_whole(
+    watch: Watch, mails: Mails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EUS_ETL_CONFIGS", str(watch.hospital.configs))
+    raw = next(watch.hospital.paths.raw_data.rglob("*.mp4"))
+    image = next((watch.hospital.paths.master / "Frames").rglob("*.jpg"))
+    whole = raw.read_bytes()
+    raw.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    image.unlink()
+    assert call("verify").exit_code == 1
+    for minute in range(3):
+        watch.at(minute, ("damaged_data",))
+    (text,) = mails.texts
+    told = [line for line in text.splitlines() if line.startswith("- damaged") and "another MD5" in line]
+    assert len(told) == 1
+    assert raw.name not in text
+    assert "image" not in text, "the next run makes that again"
+    raw.write_bytes(whole)
+    call("verify")
+    assert "damaged_data" not in kinds(watch.at(4, ("damaged_data",)))
 
 
 def test_nothing_that_is_told_or_kept_holds_a_planted_name(
