@@ -17,7 +17,7 @@ def test_frames_and_table_of_each_file(tmp_path: Path) -> None:
     report = extract_files([video], out, FIVE_HZ)
     (video_id,) = report["video_id"]
     assert report.select("position", "outcome", "frames", "frames_decoded", "frames_skipped").rows() == [
-        (1, "extracted", 8, 25, 15)
+        (1, "extracted", 8, 28, 12)
     ]
     table = pl.read_csv(out / f"{video_id}.csv")
     assert table["frame_id"][1] == f"{video_id}/000000000200"

@@ -26,7 +26,6 @@ from eus_etl.sources.patient_rows.base import PatientRowSource
 from eus_etl.sources.patient_rows.csv_file import CsvRows
 from eus_etl.sources.videos.base import LeavesOut, VideoSource
 from eus_etl.sources.videos.local_folder import LocalFolder
-from eus_etl.steps.observation.snapshot import matcher_of
 from eus_etl.storage.tombstones import forgotten_names
 
 
@@ -87,6 +86,7 @@ def leaves_out_of(paths: StudyPaths, pattern: str) -> LeavesOut:
         paths: the study's paths.
         pattern: ``sources.path_pattern``.
     """
+    from eus_etl.steps.observation.snapshot import matcher_of  # it imports what draws, and few list videos
 
     def leaves_out(source_id: str, parts: tuple[str, ...]) -> bool:
         names = forgotten_names(paths)

@@ -16,7 +16,7 @@ def work_lock(paths: StudyPaths, name: str) -> Iterator[None]:
     """Hold the lock of a visit (or of the study's tables) for the block; waits while another holds it."""
     file = paths.state / "locks" / name
     make_folder(file.parent)
-    with file.open("w") as handle:
+    with file.open("a") as handle:  # it is not truncated: that would change the time of a file in the root
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
@@ -24,7 +24,7 @@ def work_lock(paths: StudyPaths, name: str) -> Iterator[None]:
 @contextmanager
 def file_lock(file: Path) -> Iterator[None]:
     """Hold a file's lock for the block; creates the file, but not its folder."""
-    with file.open("w") as handle:
+    with file.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
