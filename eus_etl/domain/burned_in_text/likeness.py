@@ -26,6 +26,14 @@ _LETTERS = (6, 2)
 _USUAL = 1 / 6
 _MANY, _EVERY = 32, 3
 _EXCUSED = 1.5
+# pictures apart whose difference is a cell's change: no blinking is out of step with all of them
+_APART = (4, 5, 6)
+_USUAL_CHANGE = 0.6
+# of cells: what moves in one place soon moves in the next
+_BESIDE = 9
+_LEAST_CHANGE = 2.0
+_LASTING = 3
+_FOR_A_MOMENT = 1.5
 _LIT_SHARE = 0.5
 
 
@@ -49,10 +57,53 @@ def novelty(maps: Likeness) -> Likeness:
     Args:
         maps: (pictures, rows, cols) of pictures in a row, some dozens.
     """
-    some = maps[::_EVERY] if len(maps) >= _MANY else maps
-    rank = int((len(some) - 1) * _USUAL)
-    usual = np.partition(some, rank, axis=0)[rank]
-    return np.asarray(maps - np.float32(_EXCUSED) * usual, np.float32)
+    return np.asarray(maps - np.float32(_EXCUSED) * _usual(maps), np.float32)
+
+
+def surprise(maps: Likeness) -> Likeness:
+    """How much more like text each place is than usual, as a multiple of how much it changes anyway.
+
+    ``novelty`` asks which place is most new, and where bright tissue moves that is always the tissue. Here
+    small letters in a calm corner stand out more. A place changes as much as it and what lies beside it do
+    within about a second, most of the time: text that comes and goes changes it once or twice, or blinks in
+    step with one of the intervals, and so does not excuse itself. What lasts for three pictures counts more
+    than what shows on one: faint text lasts, speckle does not.
+
+    Args:
+        maps: (pictures, rows, cols) of pictures in a row, some dozens; of one picture, nothing surprises.
+    """
+    count = len(maps)
+    if count < 2:
+        return np.zeros_like(maps)
+    changes = [
+        _ranked(np.abs(maps[apart:] - maps[:-apart]), _USUAL_CHANGE)
+        for apart in {min(apart, max(1, count // 6)) for apart in _APART}
+    ]
+    change = cv2.dilate(np.min(changes, axis=0), np.ones((_BESIDE, _BESIDE), np.uint8))
+    above = np.asarray((maps - _usual(maps)) / np.maximum(change, _LEAST_CHANGE), np.float32)
+    return np.asarray(np.maximum(_lasting(above), above / np.float32(_FOR_A_MOMENT)), np.float32)
+
+
+def _lasting(maps: Likeness) -> Likeness:
+    """The least of each three pictures in a row, and of these the largest that a picture is one of."""
+    found = np.zeros_like(maps)
+    windows = max(0, len(maps) - _LASTING + 1)
+    if windows:
+        least = np.min([maps[step : step + windows] for step in range(_LASTING)], axis=0)
+        for step in range(_LASTING):
+            of_window = found[step : step + windows]
+            np.maximum(of_window, least, out=of_window)
+    return found
+
+
+def _usual(maps: Likeness) -> Likeness:
+    return _ranked(maps[::_EVERY] if len(maps) >= _MANY else maps, _USUAL)
+
+
+def _ranked(maps: Likeness, share: float) -> Likeness:
+    """Of each cell the value that this share of the pictures stays below, (rows, cols)."""
+    rank = int((len(maps) - 1) * share)
+    return np.asarray(np.partition(maps, rank, axis=0)[rank], np.float32)
 
 
 def darkest_and_brightest(pictures: Sequence[Picture]) -> Picture:

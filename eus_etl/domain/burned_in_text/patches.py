@@ -1,9 +1,10 @@
 """Chooses from pictures in a row the patches that a reader of text should see.
 
 From each picture the place that most newly looks like text, at the scale of its letters, and more places
-where that is unusual: so what shows for a single picture is read, wherever it is. From each few seconds the
-places that most look like text among what stays put. A patch is a fiftieth of a picture, which is what makes
-it possible to look at every picture.
+where that is unusual: so what shows for a single picture is read, wherever it is. Where bright tissue moves,
+small letters in a calm corner are not the newest: a place that surprises, for how little it changes
+otherwise, is read too. From each few seconds the places that most look like text among what stays put. A
+patch is a fiftieth of a picture, which is what makes it possible to look at every picture.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ from eus_etl.domain.burned_in_text.likeness import (
     darkest_and_brightest,
     likeness,
     novelty,
+    surprise,
 )
 from eus_etl.domain.images.picture import Picture
 
@@ -34,6 +36,9 @@ _LEAST_USUAL = 4.0
 # twice what is usual is rare without text: then more than one place of a picture is read
 _UNUSUAL = 2.0
 _NEW_PATCHES = 4
+# times what a picture's most surprising place usually has, within bounds: one in thirty without text has more
+_SURPRISING = 1.25
+_LEAST_SURPRISING, _MOST_SURPRISING = 5.0, 8.0
 # grey levels over which a patch is spread at most; more would make letters of speckle
 _LEAST_CONTRAST = 48
 
@@ -88,19 +93,44 @@ def _stretches(pictures: Iterator[Picture]) -> Iterator[list[Picture]]:
 def _new_patches(pictures: Sequence[Picture], first: int) -> Iterator[Patch]:
     """A patch of each picture, at full size, or halved where strokes are thick; more where it is unusual."""
     scaled = [pictures, [_halved(picture) for picture in pictures]]
-    new = [novelty(np.stack([likeness(picture) for picture in of_scale])) for of_scale in scaled]
+    like = [np.stack([likeness(picture) for picture in of_scale]) for of_scale in scaled]
+    new, surprising = [novelty(maps) for maps in like], [_surprising(maps) for maps in like]
     usual = [max(_LEAST_USUAL, float(np.median(maps.max(axis=(1, 2))))) for maps in new]
     for number in range(len(pictures)):
         left = [maps[number] / level for maps, level in zip(new, usual, strict=True)]
+        span = first + number, first + number + 1
         for turn in range(_NEW_PATCHES):
-            which = int(left[1].max() > left[0].max())
-            top = float(left[which].max())
+            which, top = _most(left)
             if turn and top < _UNUSUAL:
                 break
-            span = first + number, first + number + 1
             patch = _cut(scaled[which][number], _peak(left[which]), span=span, scale=1 + which, new=top)
             yield patch
             _take(left[which], patch)
+            _take(surprising[which][number], patch)
+        which, top = _most([maps[number] for maps in surprising])
+        if top >= 1:
+            cell = _peak(surprising[which][number])
+            value = max(0.0, float(left[which][cell]))
+            patch = _cut(scaled[which][number], cell, span=span, scale=1 + which, new=value)
+            yield patch
+            # where it goes on, every other picture is enough
+            for following in surprising[which][number + 1 : number + 2]:
+                _take(following, patch)
+
+
+def _most(of_scales: Sequence[Likeness]) -> tuple[int, float]:
+    """The scale at which a value is largest, full size before half, and the value."""
+    tops = [float(values.max()) for values in of_scales]
+    which = int(tops[1] > tops[0])
+    return which, tops[which]
+
+
+def _surprising(maps: Likeness) -> Likeness:
+    """How surprising each place is; from 1 on, the picture's most surprising one is read."""
+    values = surprise(maps)
+    usual = float(np.median(values.max(axis=(1, 2))))
+    enough = np.clip(_SURPRISING * usual, _LEAST_SURPRISING, _MOST_SURPRISING)
+    return np.asarray(values / np.float32(enough), np.float32)
 
 
 def _still_patches(pictures: Sequence[Picture], first: int) -> Iterator[Patch]:

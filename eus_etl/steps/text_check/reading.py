@@ -21,7 +21,7 @@ from eus_etl.domain.sampling import spread
 from eus_etl.domain.scanner_text import may_name_someone
 from eus_etl.steps.text_reader.words import TextReader, Word
 
-FORMAT = 3
+FORMAT = 4
 """Increased when equal pictures have to be read again."""
 
 _FEW = 150

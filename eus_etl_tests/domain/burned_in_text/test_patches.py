@@ -10,6 +10,7 @@ from eus_etl.domain.burned_in_text.likeness import darkest_and_brightest
 from eus_etl.domain.burned_in_text.patches import PATCH_H, PATCH_W, Patch, patches
 from eus_etl.domain.burned_in_text.sheets import PATCHES, sheets
 from eus_etl.domain.images.picture import Picture
+from eus_etl_tests.support import calm_corner
 
 SIDE = 256
 BOX = 60, 130, 130, 20
@@ -38,8 +39,8 @@ def named(pictures: list[Picture], where: Collection[int], grey: int = 255) -> l
     return pictures
 
 
-def shows_it(patch: Patch) -> bool:
-    x, y, width, height = BOX
+def shows_it(patch: Patch, box: tuple[int, int, int, int] = BOX) -> bool:
+    x, y, width, height = box
     seen = min(patch.x + PATCH_W * patch.scale, x + width) - max(patch.x, x)
     return seen > 0.6 * width and patch.y <= y and y + height <= patch.y + PATCH_H * patch.scale
 
@@ -62,6 +63,27 @@ def test_text_is_chosen_in_short_layouts_too(count: int) -> None:
     for shown in range(1, count + 1):
         found = list(patches(named(speckle(count), range(shown))))
         assert any(shows_it(patch) for patch in found), shown
+
+
+@pytest.mark.parametrize("grey", [110, 200])
+@pytest.mark.parametrize(
+    "where",
+    [[25], range(20, 23), range(10, 36), range(4, 44, 2), [n for n in range(48) if n % 5 < 2]],
+    ids=str,
+)
+def test_small_letters_in_a_calm_corner_are_chosen_beside_bright_tissue(
+    where: Collection[int], grey: int
+) -> None:
+    pictures = calm_corner.calm_corner(48)
+    for position in where:
+        calm_corner.write_name(pictures[position], grey)
+    found = [patch for patch in patches(pictures) if shows_it(patch, calm_corner.BOX)]
+    assert {patch.first for patch in found if patch.stop == patch.first + 1} & set(where)
+
+
+def test_calm_corners_without_text_are_rarely_read() -> None:
+    found = list(patches(calm_corner.calm_corner(48)))
+    assert len([patch for patch in found if patch.stop == patch.first + 1]) <= 1.05 * 48
 
 
 def test_every_picture_has_a_patch_of_its_own() -> None:

@@ -25,9 +25,11 @@ from eus_etl.steps.result import StepResult
 from eus_etl.steps.study_tables import assemble_preprocess_metadata
 from eus_etl.steps.text_check import check
 from eus_etl.steps.text_check.check import why_no_text_check
+from eus_etl.steps.text_check.reading import read_pictures
 from eus_etl.steps.text_reader.processes import SeparateReader
 from eus_etl.steps.text_reader.rapid import models
 from eus_etl.storage.tables.parts import load_part, rejected_part
+from eus_etl_tests.support import calm_corner
 from eus_etl_tests.support.made_once import MadeOnce
 
 CLEAN, NAMED = "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
@@ -109,6 +111,18 @@ def test_a_name_in_the_field_blocks_the_visit_and_is_not_repeated(visit: StudyCo
     for file in visit.root.rglob("*"):
         text = pl.read_parquet(file).write_csv() if file.suffix == ".parquet" else ""
         assert NAME.casefold() not in text.casefold(), file.name
+
+
+def test_small_letters_in_a_calm_corner_are_read_beside_bright_tissue() -> None:
+    """Shown for three pictures, they are never the newest place of one."""
+    reader = SeparateReader()
+    pictures = calm_corner.calm_corner(24)
+    assert not read_pictures(reader, "clean", len(pictures), pictures.__getitem__, whole=0)
+    for position in range(9, 12):
+        calm_corner.write_name(pictures[position], 200)
+    finds = read_pictures(reader, "named", len(pictures), pictures.__getitem__, whole=0)
+    assert {find.first for find in finds} <= {9, 10, 11}
+    assert sum(find.words for find in finds) > 0
 
 
 @pytest.mark.slow
