@@ -36,9 +36,10 @@ _LEAST_USUAL = 4.0
 # twice what is usual is rare without text: then more than one place of a picture is read
 _UNUSUAL = 2.0
 _NEW_PATCHES = 4
-# times what a picture's most surprising place usually has, within bounds: one in thirty without text has more
-_SURPRISING = 1.25
-_LEAST_SURPRISING, _MOST_SURPRISING = 5.0, 8.0
+# times what the most surprising place has in the calmer pictures (a text may show on half of them), within
+# bounds: of pictures without text, one in thirty has more
+_SURPRISING, _CALMER = 1.3, 0.25
+_LEAST_SURPRISING, _MOST_SURPRISING = 5.5, 7.0
 # grey levels over which a patch is spread at most; more would make letters of speckle
 _LEAST_CONTRAST = 48
 
@@ -128,7 +129,7 @@ def _most(of_scales: Sequence[Likeness]) -> tuple[int, float]:
 def _surprising(maps: Likeness) -> Likeness:
     """How surprising each place is; from 1 on, the picture's most surprising one is read."""
     values = surprise(maps)
-    usual = float(np.median(values.max(axis=(1, 2))))
+    usual = float(np.quantile(values.max(axis=(1, 2)), _CALMER))
     enough = np.clip(_SURPRISING * usual, _LEAST_SURPRISING, _MOST_SURPRISING)
     return np.asarray(values / np.float32(enough), np.float32)
 
