@@ -86,6 +86,12 @@ def _encode(target: Path, pictures: Iterable[Picture]) -> None:
         container.mux(stream.encode())
 
 
+def repeat(clip: Path, video: Path, times: int) -> None:
+    """Play a clip so many times over, without encoding it again."""
+    loop = ["ffmpeg", "-v", "error", "-stream_loop", str(max(0, times - 1)), "-i", str(clip), "-c", "copy"]
+    subprocess.run([*loop, str(video)], check=True)
+
+
 def measure(short: Path, video: Path, folder: Path) -> None:
     """Print the costs; in a process of its own, whose memory is that of the steps alone."""
     reader = SeparateReader()
@@ -195,20 +201,7 @@ def main() -> None:
             write_recording(chosen.clip, clip)
         else:
             write_clip(clip)
-        turns = max(0, round(chosen.minutes * 60 / CLIP_S) - 1)
-        loop = [
-            "ffmpeg",
-            "-v",
-            "error",
-            "-stream_loop",
-            str(turns),
-            "-i",
-            str(clip),
-            "-c",
-            "copy",
-            str(video),
-        ]
-        subprocess.run(loop, check=True)
+        repeat(clip, video, round(chosen.minutes * 60 / CLIP_S))
         folder = Path(name) / "measured"
         folder.mkdir()
         subprocess.run(
