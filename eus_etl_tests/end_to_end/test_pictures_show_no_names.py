@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 NAME = "SCHMIDT"
 WIDTH, HEIGHT = 640, 480
-FIELD = np.array([[250, 150], [390, 150], [560, 380], [320, 470], [80, 380]], np.int32)
+APEX, NEAR_PX, FAR_PX, HALF_ANGLE = (320, 80), 60, 380, 40
 SECONDS = 6
 RATE_HZ = 10
 SCALES = (1, 2, 4)
@@ -44,7 +44,8 @@ _PICTURES = re.compile(r"data:image/[a-z]+;base64,([A-Za-z0-9+/=]+)")
 def named_screen(number: int, width: int, height: int) -> NDArray[np.uint8]:
     """RGB: the name over the whole width, and below it a field that moves."""
     field = np.zeros((height, width), np.uint8)
-    cv2.fillConvexPoly(field, FIELD, 1)
+    cv2.ellipse(field, APEX, (FAR_PX, FAR_PX), 90, -HALF_ANGLE, HALF_ANGLE, 1, -1)
+    cv2.circle(field, APEX, NEAR_PX, 0, -1)
     moving = cv2.resize(speckle(np.random.default_rng(number)), (width, height))
     picture = np.where(field, moving, 0).astype(np.uint8)
     cv2.putText(picture, NAME, (14, 110), cv2.FONT_HERSHEY_DUPLEX, 4.3, 240, 9, cv2.LINE_AA)
