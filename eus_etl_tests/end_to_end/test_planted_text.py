@@ -12,15 +12,18 @@ from benchmarks.support.screens.judges import is_read
 from benchmarks.support.screens.known_fields import synthetic_clip
 from benchmarks.support.screens.planted_codes import any_code, reads_code
 from benchmarks.support.screens.planted_strings import Stage
+from eus_etl.sample.fields import FieldKind
 
 _needs_tesseract = pytest.mark.skipif(not tesseract.installed(), reason="Tesseract is not installed")
 
 
 @pytest.mark.slow
 @_needs_tesseract
-@pytest.mark.parametrize("scene", ["beside", "bright", "popup", "codes"])
-def test_planted_strings_are_gone_or_hold_the_visit_back(scene: str) -> None:
-    stage = Stage.of(synthetic_clip("convex", 77), FRAMES, random.Random(scene))
+@pytest.mark.parametrize(
+    ("field", "scene"), [("convex", "beside"), ("convex", "bright"), ("convex", "popup"), ("linear", "codes")]
+)
+def test_planted_strings_are_gone_or_hold_the_visit_back(field: FieldKind, scene: str) -> None:
+    stage = Stage.of(synthetic_clip(field, 77), FRAMES, random.Random(scene))
     {**OUTSIDE, **INSIDE}[scene](stage)
     visit = judge(stage.pictures, stage.planted)
     read = [one for one in visit.strings if one.before]
