@@ -99,7 +99,7 @@ def test_files_copied_a_moment_ago_are_waited_for(hospital: TinyHospital) -> Non
     (hospital.videos / ONE / "empty.mp4").touch()
     hasty = call("run", "--config", hospital.config, "--no-wait")
     assert "eusml: 1 file waits: copied a moment ago, taken in" in hasty.output
-    assert "1 file waits: is empty" in hasty.output
+    assert "1 file waits: it is empty" in hasty.output
     assert "1 videos decoded" in hasty.output
     os.utime(hospital.videos / ONE / "first.mp4")
     patient = call("run", "--config", hospital.config)

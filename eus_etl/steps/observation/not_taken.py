@@ -59,7 +59,7 @@ def waiting_said(waits: Mapping[str, int], ready_in_s: float | None) -> list[str
     """In words, how many files wait and why: ``3 files wait: copied a moment ago, taken in 5 s``."""
     said = []
     for reason, count in waits.items():
-        why = WHY[reason].removeprefix("it ") if count == 1 else WHY[reason]
+        why = WHY[reason]
         if reason == "still_being_written" and ready_in_s is not None:
             why = f"copied a moment ago, taken in {max(1, round(ready_in_s))} s"
         said.append(f"{count} {'file waits' if count == 1 else 'files wait'}: {why}")
