@@ -45,6 +45,7 @@ def listing(root: Path) -> dict[str, tuple[int, int]]:
     }
 
 
+@pytest.mark.slow
 def test_one_visit_by_its_alias(hospital: TinyHospital) -> None:
     done = call("run", "--config", hospital.config, "--patient", ALIAS_TWO)
     assert "1 videos decoded" in done.output

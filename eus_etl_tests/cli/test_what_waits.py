@@ -30,6 +30,7 @@ def said(*arguments: str | Path) -> str:
     return " ".join(call(*arguments).output.split())
 
 
+@pytest.mark.slow
 def test_status_names_uploads_that_wait_and_visits_in_the_queue(hospital: TinyHospital) -> None:
     half_uploaded(hospital)
     with open_instance(hospital.home) as instance:

@@ -63,6 +63,7 @@ def row_of(done: Calibration, key: str) -> dict[str, object]:
     return done.table.row(by_predicate=pl.col("key") == f"quality.{key}", named=True)
 
 
+@pytest.mark.slow
 def test_every_threshold_of_the_configuration_has_a_row_and_a_sheet(done: Calibration) -> None:
     keys = [threshold.key for threshold in THRESHOLDS]
     assert sorted(keys) == sorted(QualityConfig.model_fields)
@@ -142,6 +143,7 @@ def test_beyond_is_as_the_relation_says(score: float | None, beyond: bool | None
     assert frame.select(threshold.beyond(QualityConfig())).item() is beyond
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_table_and_where_the_pictures_are(tmp_path: Path) -> None:
     config = CONFIGS / "eus_config.yaml"
     study_file = tmp_path / "eus_config.yaml"

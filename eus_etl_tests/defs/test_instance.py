@@ -38,6 +38,7 @@ sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempt", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 def test_many_first_uses_at_once_make_one_home(tmp_path: Path, attempt: int) -> None:
     home = tmp_path / "new" / "dagster_home"
