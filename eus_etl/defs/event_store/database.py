@@ -78,6 +78,13 @@ def runs_of(instance: dg.DagsterInstance) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def ticks_of(instance: dg.DagsterInstance) -> Iterator[Connection]:
+    """A connection to the tables of sensors, schedules and their ticks."""
+    with cast(_OtherStorage, instance.schedule_storage).connect() as connection:
+        yield connection
+
+
 def has_file_per_run(instance: dg.DagsterInstance) -> bool:
     """Whether each run has a database of its own beside the index: with SQLite."""
     return _events(instance).is_run_sharded
@@ -87,12 +94,11 @@ def database_files(instance: dg.DagsterInstance) -> dict[str, Path]:
     """SQLite's files that grow with time: ``index``, ``no run``, ``runs`` and ``ticks``; none with others."""
     if not has_file_per_run(instance):
         return {}
-    storage = _events(instance)
-    others = {"runs": instance.run_storage, "ticks": instance.schedule_storage}
     connections = {
-        "index": storage.index_connection(),
-        "no run": storage.run_connection(NO_RUN),
-        **{name: cast(_OtherStorage, other).connect() for name, other in others.items()},
+        "index": index_outside_transactions(instance),
+        "no run": _events(instance).run_connection(NO_RUN),
+        "runs": runs_of(instance),
+        "ticks": ticks_of(instance),
     }
     found = {}
     for name, opening in connections.items():

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import dagster as dg
 import sqlalchemy as sql
 from sqlalchemy.pool import NullPool
 
+from eus_etl.defs.event_store.database import index_outside_transactions, runs_of, ticks_of
 from eus_etl.errors import DatabaseError
 
 BUSY_S = 60.0
@@ -101,17 +102,15 @@ class Stores:
 
 def stores_of(instance: dg.DagsterInstance) -> Stores:
     """The databases that an instance keeps its records in."""
-    # all of Dagster's SQL storages have these, which its types do not say
-    events, runs, schedules = instance.event_log_storage, instance.run_storage, instance.schedule_storage
     return Stores(
-        runs=_of(runs.connect),  # type: ignore[attr-defined]
-        events=_of(events.index_connection),  # type: ignore[attr-defined]
-        schedules=_of(schedules.connect),  # type: ignore[union-attr]
+        runs=_of(runs_of(instance)),
+        events=_of(index_outside_transactions(instance)),
+        schedules=_of(ticks_of(instance)),
     )
 
 
-def _of(connect: object) -> Database:
-    with connect() as connection:  # type: ignore[operator]
+def _of(opening: AbstractContextManager[sql.Connection]) -> Database:
+    with opening as connection:
         return _database(connection.engine.url)
 
 
