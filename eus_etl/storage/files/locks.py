@@ -16,15 +16,14 @@ def work_lock(paths: StudyPaths, name: str) -> Iterator[None]:
     """Hold the lock of a visit (or of the study's tables) for the block; waits while another holds it."""
     file = paths.state / "locks" / name
     make_folder(file.parent)
-    with file.open("a") as handle:  # it is not truncated: that would change the time of a file in the root
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with file_lock(file):
         yield
 
 
 @contextmanager
 def file_lock(file: Path) -> Iterator[None]:
     """Hold a file's lock for the block; creates the file, but not its folder."""
-    with file.open("a") as handle:
+    with file.open("a") as handle:  # it is not truncated: that would change the time of a file in a root
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
