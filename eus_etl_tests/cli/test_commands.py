@@ -81,6 +81,7 @@ def test_an_unknown_visit_is_refused_with_a_remedy(hospital: TinyHospital) -> No
     assert "eus-etl status" in refused.output
 
 
+@pytest.mark.slow
 def test_a_source_that_is_away_is_said_and_the_others_are_seen(hospital: TinyHospital) -> None:
     (hospital.folder / "incoming" / "patients.csv").unlink()
     done = call("run", "--config", hospital.config)

@@ -237,6 +237,7 @@ def test_a_study_whose_sources_were_never_there_makes_nothing(tmp_path: Path) ->
     assert not hospital.paths.data.exists()
 
 
+@pytest.mark.slow
 def test_a_disk_error_is_reported_without_the_uploaded_name(hospital: TinyHospital) -> None:
     hospital.add_video(f"{ONE}/Quillfeather.mp4", first=200)
     assert run(hospital).complete

@@ -50,6 +50,7 @@ def instance(hospital: TinyHospital) -> Iterator[dg.DagsterInstance]:
         yield opened
 
 
+@pytest.mark.slow
 def test_nothing_is_made_again_and_everything_that_is_read_is_as_before(
     hospital: TinyHospital, instance: dg.DagsterInstance
 ) -> None:

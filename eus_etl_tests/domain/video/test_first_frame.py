@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -34,25 +35,38 @@ KINDS: list[tuple[str, LIKE, dict[str, str]]] = [
 ]
 
 
-def write(path: Path, codec: LIKE, options: dict[str, str]) -> Path:
-    return write_video(path, evenly(1, FRAMES), BASE, codec, options=options, painter=paint_noise)
+Made = Callable[[str, LIKE, dict[str, str]], Path]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Whole videos of numbered pictures by name, each encoded once."""
+    folder = tmp_path_factory.mktemp("whole")
+
+    def write(name: str, codec: LIKE, options: dict[str, str]) -> Path:
+        path = folder / name
+        if not path.exists():
+            write_video(path, evenly(1, FRAMES), BASE, codec, options=options, painter=paint_noise)
+        return path
+
+    return write
 
 
 def write_cut(
-    folder: Path, name: str, codec: LIKE, options: dict[str, str], count: int
+    made: Made, folder: Path, name: str, codec: LIKE, options: dict[str, str], count: int
 ) -> tuple[Path, list[int]]:
     """A video of numbered pictures without its first packets, and the numbers that it holds, sorted."""
-    whole = write(folder / f"whole_{name}", codec, options)
-    shown = coded_numbers(folder / "numbers.mkv", codec, options)
+    whole = made(name, codec, options)
+    # a container that states every time tells the order of coding
+    shown = coded_numbers(made(f"{Path(name).stem}.mkv", codec, options))
     cut = without_first_packets(whole, folder / name, count)
     with av.open(str(cut)) as container:
         held = sum(bool(packet.size) for packet in container.demux(video=0))
     return cut, sorted(shown[FRAMES - held :])
 
 
-def coded_numbers(path: Path, codec: LIKE, options: dict[str, str]) -> list[int]:
-    """The numbers of the pictures in the order of coding, from a container that states every time."""
-    write(path, codec, options)
+def coded_numbers(path: Path) -> list[int]:
+    """The numbers of the pictures in the order of coding."""
     with av.open(str(path)) as container:
         pts = [packet.pts for packet in container.demux(video=0) if packet.pts is not None]
     return [sorted(pts).index(time) for time in pts]
@@ -65,9 +79,9 @@ def read(path: Path, options: DecodeOptions | None = None) -> list[DecodedFrame]
 @pytest.mark.parametrize("count", [1, 5, 6])
 @pytest.mark.parametrize(("name", "codec", "options"), KINDS, ids=[kind[0] for kind in KINDS])
 def test_time_begins_with_the_first_frame_that_the_packets_hold(
-    tmp_path: Path, name: str, codec: LIKE, options: dict[str, str], count: int
+    made: Made, tmp_path: Path, name: str, codec: LIKE, options: dict[str, str], count: int
 ) -> None:
-    cut, held = write_cut(tmp_path, name, codec, options, count)
+    cut, held = write_cut(made, tmp_path, name, codec, options, count)
     frames = read(cut)
     numbers = [read_number(frame.picture()) for frame in frames]
     assert numbers == list(range(numbers[0], FRAMES))
@@ -85,9 +99,9 @@ def test_time_begins_with_the_first_frame_that_the_packets_hold(
 
 @pytest.mark.parametrize(("name", "codec", "options"), KINDS, ids=[kind[0] for kind in KINDS])
 def test_whole_streams_begin_at_zero_and_deinterlacing_changes_no_time(
-    tmp_path: Path, name: str, codec: LIKE, options: dict[str, str]
+    made: Made, tmp_path: Path, name: str, codec: LIKE, options: dict[str, str]
 ) -> None:
-    path = write(tmp_path / name, codec, options)
+    path = made(name, codec, options)
     for frames in (
         read(path),
         read(path, DecodeOptions(deinterlace=True)),
@@ -98,8 +112,8 @@ def test_whole_streams_begin_at_zero_and_deinterlacing_changes_no_time(
         assert [frame.frame_index for frame in frames] == list(range(FRAMES))
 
 
-def test_the_rate_keeps_the_frames_that_its_grid_on_that_time_asks_for(tmp_path: Path) -> None:
-    cut, (first, *_) = write_cut(tmp_path, *KINDS[0], count=5)
+def test_the_rate_keeps_the_frames_that_its_grid_on_that_time_asks_for(made: Made, tmp_path: Path) -> None:
+    cut, (first, *_) = write_cut(made, tmp_path, *KINDS[0], count=5)
     kept = read(cut, DecodeOptions(rate_hz=5, skip=False))
     numbers = [read_number(frame.picture()) - first for frame in kept]
     first_given = numbers[0]
@@ -110,9 +124,9 @@ def test_the_rate_keeps_the_frames_that_its_grid_on_that_time_asks_for(tmp_path:
 @pytest.mark.skipif(not shutil.which("ffprobe"), reason="ffprobe is not installed")
 @pytest.mark.parametrize(("name", "codec", "options"), KINDS[:4] + KINDS[7:10], ids=lambda v: str(v)[:12])
 def test_times_are_those_of_ffprobe_from_its_first_packet(
-    tmp_path: Path, name: str, codec: LIKE, options: dict[str, str]
+    made: Made, tmp_path: Path, name: str, codec: LIKE, options: dict[str, str]
 ) -> None:
-    cut, _ = write_cut(tmp_path, name, codec, options, 5)
+    cut, _ = write_cut(made, tmp_path, name, codec, options, 5)
     command = [
         "ffprobe",
         "-v",

@@ -66,7 +66,7 @@ def test_values_of_every_type(put: Put, scan: Scan) -> None:
     }
 
 
-@pytest.mark.parametrize("segments", [1, 4])
+@pytest.mark.parametrize("segments", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_all_pages_of_all_segments(
     put: Put, scan: Scan, segments: int, caplog: pytest.LogCaptureFixture
 ) -> None:
