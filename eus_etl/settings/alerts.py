@@ -28,6 +28,7 @@ Kind = Literal[
     "text_check",
     "clock_drift",
     "damaged_data",
+    "upkeep",
     "nothing_new",
     "sensor_off",
 ]

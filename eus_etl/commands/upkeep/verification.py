@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -11,6 +12,7 @@ from eus_etl.commands.upkeep.hashing import BoundedHasher
 from eus_etl.commands.upkeep.releases import stored_releases, verify_release
 from eus_etl.commands.upkeep.visit import verify_visit
 from eus_etl.domain.paths import StudyPaths
+from eus_etl.storage.files.begun import begun
 from eus_etl.storage.files.checked_json import read_checked, write_checked
 from eus_etl.storage.files.listing import listed
 from eus_etl.storage.provenance import STUDY, damaged_pages
@@ -68,6 +70,18 @@ def verify_study(
         patients: ids of visits; None for everything.
         tell: called with the current id, how many are done and how many there are.
     """
+    with begun(paths.verification_begun) if patients is None else nullcontext():
+        return _verify(paths, hasher, patients, tell)
+
+
+def last_findings(paths: StudyPaths) -> Sequence[Finding]:
+    """What the last verification of the whole study found; of one that was interrupted, what it had found."""
+    return _recorded(paths).findings
+
+
+def _verify(
+    paths: StudyPaths, hasher: BoundedHasher, patients: Sequence[str] | None, tell: Tell | None
+) -> Verification:
     resumable = patients is None
     before = _unfinished(paths) if resumable else _Progress()
     releases = {folder.name: folder for folder in stored_releases(paths)} if resumable else {}
@@ -92,11 +106,6 @@ def verify_study(
     if resumable:
         _save(paths, progress)
     return Verification(progress.findings, len(visits), len(releases), progress.bytes_read, len(before.done))
-
-
-def last_findings(paths: StudyPaths) -> Sequence[Finding]:
-    """What the last verification of the whole study found; of one that was interrupted, what it had found."""
-    return _recorded(paths).findings
 
 
 def _visits(paths: StudyPaths) -> list[str]:

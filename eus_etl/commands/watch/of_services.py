@@ -12,8 +12,10 @@ from eus_etl.commands.doctor.filesystem import nearest_folder
 from eus_etl.domain.alerts.problem import Problem
 from eus_etl.domain.numbers import bytes_in_units
 from eus_etl.settings.alerts import AlertsConfig
+from eus_etl.storage.files.begun import begun_at
 
 _TIMEOUT_S = 10.0
+_UPKEEP_S = 24 * 3600.0
 _CODE_SERVICE = "DagsterApi"
 _GB = 10**9
 _SERVER_ERROR = 500  # RFC 9110: from here on the server itself has failed
@@ -38,6 +40,26 @@ def full_disks(places: Iterable[tuple[str, str, Path]], config: AlertsConfig) ->
                 word=word,
                 detail=f"{bytes_in_units(free)} free on its disk",
                 look="free space or enlarge the disk: work stops when it is full, and nothing is lost",
+            )
+
+
+def unfinished_upkeep(places: Iterable[tuple[str, str, Path]], now: float) -> Iterator[Problem]:
+    """Upkeep that began a day ago or more, and since then no try has come to its end.
+
+    Args:
+        places: study (empty for what all use), what it is, and the mark of one that has begun.
+        now: seconds since 1970.
+    """
+    for study, word, mark in places:
+        since = begun_at(mark)
+        if since is not None and now - since > _UPKEEP_S:
+            yield Problem(
+                kind="upkeep",
+                study=study,
+                word=word,
+                detail=f"began {(now - since) / 3600:.0f} hours ago, and no try since then came to its end",
+                apart=f"{since:.0f}",
+                look="the journal of its service says why; if it was started by hand, start it again",
             )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from eus_etl.commands.watch import of_services, of_study
 from eus_etl.commands.watch.send import channels, deliver, require_mail_server
 from eus_etl.defs import health
+from eus_etl.defs.event_store.clean_up import BEGUN
 from eus_etl.defs.instance import dagster_home, is_ready, opened
 from eus_etl.domain.alerts.message import Message, compose
 from eus_etl.domain.alerts.problem import Problem
@@ -124,6 +125,9 @@ def look_at(configs: Path, config: AlertsConfig, wanted: set[Kind], now: float) 
     places = [(study.study, "root", study.root) for study in studies]
     places += [("", "dagster_home", home) for home in homes] + [("", "record", config.record)]
     _gather(look, ("disk",), "disks", partial(of_services.full_disks, places, config))
+    upkeep = [(study.study, "verification", StudyPaths(study.root).verification_begun) for study in studies]
+    upkeep += [("", "clean_up", home / BEGUN) for home in homes]
+    _gather(look, ("upkeep",), "upkeep", partial(of_services.unfinished_upkeep, upkeep, now))
     for home in homes:
         _look_at_home(look, home, studies, now)
     for study in studies:

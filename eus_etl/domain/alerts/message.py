@@ -32,6 +32,7 @@ TITLES: Mapping[Kind, str] = {
     "text_check": "preprocessed frames in which text was found",
     "clock_drift": "clocks that differ",
     "damaged_data": "stored data that is damaged or missing",
+    "upkeep": "clean-ups and verifications that do not come to their end",
     "nothing_new": "nothing new",
     "sensor_off": "sensors that are switched off",
 }

@@ -14,7 +14,10 @@ from dagster._daemon.types import DaemonHeartbeat
 
 from benchmarks.support.hospitals.tiny_hospital import LONG_AGO, ONE, TinyHospital
 from eus_etl.cli import main
+from eus_etl.commands.upkeep import verification
 from eus_etl.commands.watch.run import Outcome
+from eus_etl.defs.event_store import clean_up
+from eus_etl.defs.event_store.clean_up import BEGUN
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.keys import STUDY_TAG
 from eus_etl.defs.reconcile.local_session import StudySession
@@ -205,6 +208,34 @@ def test_what_a_verification_found_is_told_until_another_finds_it_whole(
     raw.write_bytes(whole)
     call("verify")
     assert "damaged_data" not in kinds(watch.at(4, ("damaged_data",)))
+
+
+def test_upkeep_that_keeps_failing_is_told_until_it_comes_to_its_end(
+    watch: Watch, mails: Mails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hospital, days = watch.hospital, DAY_MIN
+    marks = [hospital.paths.verification_begun, hospital.home / BEGUN]
+
+    def breaks(*_: object) -> None:
+        raise OSError("cut off")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(verification, "_verify", breaks)
+        broken.setattr(clean_up, "sort_runs", breaks)
+        for of_first in (marks, []):  # the second try keeps the time of the first one
+            assert call("verify", "--config", hospital.config).exit_code == 1
+            assert call("clean-up", "--config", hospital.config).exit_code == 1
+            for mark in of_first:
+                os.utime(mark, (NOW, NOW))
+    assert "upkeep" not in kinds(watch.at(0.9 * days, ("upkeep",)))
+    for day in (1.1, 1.2):
+        watch.at(day * days, ("upkeep",))
+    (text,) = mails.texts
+    assert "- clean_up: began 26 hours ago" in text
+    assert "- verification: began 26 hours ago" in text
+    assert call("verify", "--config", hospital.config).exit_code == 0
+    assert call("clean-up", "--config", hospital.config).exit_code == 0
+    assert "upkeep" not in kinds(watch.at(1.3 * days, ("upkeep",)))
 
 
 def test_nothing_that_is_told_or_kept_holds_a_planted_name(
