@@ -32,6 +32,7 @@ _COMMANDS = (
     upkeep.upgrade,
     server.watch,
     server.install_service,
+    server.worker,
 )
 
 

@@ -12,6 +12,11 @@ from eus_etl.errors import EusEtlError
 
 _INTERVAL_S = 60.0
 _PORT = click.IntRange(1, 65535)
+_PLACES = click.option(
+    "--places",
+    type=click.IntRange(1, 256),
+    help="How many runs a worker works on at once. Default: as many as the machine has cores.",
+)
 
 
 @click.command()
@@ -69,6 +74,14 @@ def watch(once: bool, is_test: bool, configs: Path | None, alerts: Path | None) 
 @click.option("--port", type=_PORT, default=3000, show_default=True, help="Port of the page, on loopback.")
 @click.option("--code-port", type=_PORT, default=4266, show_default=True, help="Port of the code server.")
 @click.option("--guest-port", type=_PORT, help="Port of a second page that starts nothing. Default: none.")
+@click.option(
+    "--role",
+    type=click.Choice(["server", "worker"]),
+    default="server",
+    show_default=True,
+    help="What this machine does: a worker only works on runs that a server asks for.",
+)
+@_PLACES
 @click.option("--dry-run", is_flag=True, help="Only show the files.")
 @plain_errors
 def install_service(
@@ -78,10 +91,12 @@ def install_service(
     port: int,
     code_port: int,
     guest_port: int | None,
+    role: str,
+    places: int | None,
     dry_run: bool,
 ) -> None:
-    """Write the systemd units of a server that starts with the machine. Starts nothing."""
-    from eus_etl.commands.install_service import Server, install, rendered
+    """Write the systemd units of a server, or a worker, that starts with the machine. Starts nothing."""
+    from eus_etl.commands.install_service import WORKER_UNIT, Server, install, rendered
 
     server = Server(
         root=root.absolute(),
@@ -90,6 +105,8 @@ def install_service(
         port=port,
         code_port=code_port,
         guest_port=guest_port,
+        role="worker" if role == "worker" else "server",
+        places=places,
     )
     if dry_run:
         for path, text in rendered(server).items():
@@ -97,10 +114,37 @@ def install_service(
         return
     for path in install(server):
         click.echo(path)
+    unit = WORKER_UNIT if role == "worker" else "eus-etl.target"
     click.echo(
         "to start all of it, now and at each boot: "
-        "`systemctl daemon-reload && systemctl enable --now eus-etl.target`"
+        f"`systemctl daemon-reload && systemctl enable --now {unit}`"
     )
+
+
+@click.command()
+@click.option("--name", default="worker", show_default=True, help="Of this worker on this machine.")
+@_PLACES
+@plain_errors
+def worker(name: str, places: int | None) -> None:
+    """Work on runs that a server asks for, over the broker that dagster.yaml names (docs/cluster.md).
+
+    Told to stop, it takes no more runs, and ends once those under way have ended.
+    """
+    import re
+
+    from eus_etl.cli.options import home_of
+    from eus_etl.errors import ConfigError
+
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name):
+        raise ConfigError("--name", "is no name of a worker", "use letters, digits, - and _")
+    home = home_of(None)
+    try:
+        from eus_etl.defs.cluster.worker import work
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "worker", f"{error.name} is not installed", "install this package with its extra `celery`"
+        ) from None
+    work(home, name, places or len(os.sched_getaffinity(0)))
 
 
 def _test(file: Path) -> None:

@@ -1,10 +1,11 @@
-"""``eus-etl install-service``: the systemd units of ``deploy/systemd``, filled in for one server."""
+"""``eus-etl install-service``: the systemd units of ``deploy``, filled in for one server or worker."""
 
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from eus_etl.errors import ConfigError, EusEtlError
 from eus_etl.settings import load_study, shipped, study_files
@@ -13,7 +14,10 @@ from eus_etl.storage.files.atomic import write_atomically
 UNITS = Path("/etc/systemd/system")
 WORKSPACE = "workspace.server.yaml"
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
+WORKER_UNIT = "eus-etl-worker.service"
 _GUESTS = "eus-etl-guests.service"
+
+Role = Literal["server", "worker"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,8 @@ class Server:
         port: of the page, on loopback.
         code_port: of the code server, on loopback.
         guest_port: of a page for guests, on loopback; None for no such page.
+        role: what the machine does: code server, daemon and page, or work on runs for such a server.
+        places: how many runs a worker works on at once; None for as many as it has cores.
         programs: folder of the installed programs.
     """
 
@@ -36,6 +42,8 @@ class Server:
     port: int = 3000
     code_port: int = 4266
     guest_port: int | None = None
+    role: Role = "server"
+    places: int | None = None
     programs: Path = Path(sys.executable).parent
 
     @property
@@ -45,7 +53,7 @@ class Server:
 
 
 def rendered(server: Server) -> dict[Path, str]:
-    """Paths of all files to their content: units below ``UNITS``, and the workspace.
+    """Paths of all files to their content: units below ``UNITS``, and a server's workspace.
 
     Raises:
         ConfigError: a user or a path that a unit cannot hold, or two services on one port.
@@ -56,6 +64,8 @@ def rendered(server: Server) -> dict[Path, str]:
     if len(set(ports)) < len(ports):
         raise ConfigError("--port", "two services would share a port", "give each its own")
     values = _values(server)
+    if server.role == "worker":
+        return {UNITS / WORKER_UNIT: _filled(shipped(f"deploy/celery/{WORKER_UNIT}"), values)}
     found = {
         UNITS / file.name: _filled(file, values)
         for file in sorted(shipped("deploy/systemd").iterdir())
@@ -117,6 +127,7 @@ def _values(server: Server) -> Mapping[str, str]:
         "MOUNTS": " ".join(word(root, "--root") for root in [*roots, server.configs]),
         "WRITABLE": " ".join(word(root, "--root") for root in roots),
         "WRITABLE_IF_THERE": " ".join(word(f"-{root}", "--root") for root in roots),
+        "PLACES_OPTION": "" if server.places is None else f" --places {server.places}",
         "GUESTS": _GUESTS if server.guest_port is not None else "",
         "EUS_ETL": word(server.programs / "eus-etl", "programs"),
         "DAGSTER": word(server.programs / "dagster", "programs"),

@@ -68,14 +68,16 @@ def open_instance(home: Path) -> dg.DagsterInstance:
 def _size_pool(instance: dg.DagsterInstance) -> None:
     """Give decoding as many places as there are cores, unless somebody has given it others.
 
-    One run stays free for what decodes nothing: an edit of a label does not wait for videos.
+    One run stays free for what decodes nothing: an edit of a label does not wait for videos. Where runs are
+    launched on other machines, this one's cores say nothing: their number is limited by the queue.
     """
     storage = instance.event_log_storage
     if DECODING not in storage.get_concurrency_keys():
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         runs = instance.get_concurrency_config().run_queue_config
         most = max(1, runs.max_concurrent_runs - 1) if runs and runs.max_concurrent_runs > 0 else cores
-        storage.set_concurrency_slots(DECODING, min(cores, most))
+        here = isinstance(instance.run_launcher, dg.DefaultRunLauncher)
+        storage.set_concurrency_slots(DECODING, min(cores, most) if here else most)
 
 
 def opened(home: Path) -> dg.DagsterInstance:
@@ -126,6 +128,19 @@ def is_ready(home: Path) -> bool:
     """
     if not (home / _SETTINGS).is_file():
         return False
+    return "storage" in _settings(home) or all(_is_marked(home / name) for name in _DATABASES)
+
+
+def launches_elsewhere(home: Path) -> bool:
+    """Whether runs of the instance in a home are launched on other machines; opens nothing.
+
+    Raises:
+        ConfigError: its settings are not valid YAML.
+    """
+    return (home / _SETTINGS).is_file() and "run_launcher" in _settings(home)
+
+
+def _settings(home: Path) -> dict[str, object]:
     try:
         settings = yaml.safe_load((home / _SETTINGS).read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError):
@@ -136,7 +151,7 @@ def is_ready(home: Path) -> bool:
             f"{home / _SETTINGS} is not valid YAML",
             "correct it, or remove it: a run makes it again",
         )
-    return "storage" in settings or all(_is_marked(home / name) for name in _DATABASES)
+    return settings
 
 
 def _is_marked(database: Path) -> bool:

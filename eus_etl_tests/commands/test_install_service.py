@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.support.hospitals.tiny_hospital import TinyHospital
-from eus_etl.commands.install_service import UNITS, Server, install, rendered, word
+from eus_etl.commands.install_service import UNITS, WORKER_UNIT, Server, install, rendered, word
 from eus_etl.errors import ConfigError
 from eus_etl_tests.support.commands import call
 
@@ -27,13 +27,14 @@ def words(text: str, key: str) -> list[str]:
     return [found.replace("%%", "%") for found in shlex.split(line.partition("=")[2])]
 
 
+@pytest.mark.parametrize("role", ["server", "worker"])
 @pytest.mark.parametrize("name", ["data", STRANGE])
 @pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="needs systemd-analyze: apt-get install systemd"
 )
-def test_systemd_takes_the_units(tmp_path: Path, name: str) -> None:
+def test_systemd_takes_the_units(tmp_path: Path, name: str, role: str) -> None:
     units = tmp_path / "units"
-    install(server(tmp_path / name, guest_port=3001), units)
+    install(server(tmp_path / name, guest_port=3001, role=role), units)
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *units.iterdir()],
         capture_output=True,
@@ -87,6 +88,23 @@ def test_everything_listens_on_loopback_and_is_hardened(tmp_path: Path) -> None:
     assert "--read-only" in services["eus-etl-guests.service"]
     assert "eus-etl-guests.service" in files[UNITS / "eus-etl.target"]
     assert "eus-etl-guests.service" not in rendered(server(tmp_path))[UNITS / "eus-etl.target"]
+
+
+def test_a_worker_has_one_unit_that_lets_runs_end(tmp_path: Path) -> None:
+    ((path, text),) = rendered(server(tmp_path, role="worker", places=3)).items()
+    assert path == UNITS / WORKER_UNIT
+    assert words(text, "ExecStart")[1:] == ["worker", "--places", "3"]
+    assert "KillMode=mixed\n" in text  # the signal to stop reaches no run
+    assert "OOMPolicy=continue\n" in text
+    ((_, text),) = rendered(server(tmp_path, role="worker")).items()
+    assert words(text, "ExecStart")[1:] == ["worker"]
+    # confined as the code server is, whose runs it does
+    code = rendered(server(tmp_path))[UNITS / "eus-etl-code.service"]
+    assert confinement(text) == confinement(code)
+
+
+def confinement(unit: str) -> str:
+    return unit.partition("ReadWritePaths=")[2].partition("\n[Install]")[0].strip()
 
 
 def test_a_root_on_another_disk_is_waited_for_and_may_be_written(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Dagster's settings as shipped, for SQLite and for PostgreSQL: what they limit, keep and retry."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -12,15 +14,7 @@ from dagster._core.storage.dagster_run import RunOpConcurrency
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 
 from benchmarks.support.hospitals.tiny_hospital import ONE, TWO, TinyHospital
-from eus_etl.commands.watch.run import look_at
-from eus_etl.defs.instance import open_instance
-from eus_etl.defs.keys import DECODING, PARTITION_TAG
-from eus_etl.defs.reconcile.local_session import StudySession
-from eus_etl.defs.study import build_study_definitions
-from eus_etl.errors import DatabaseError
-from eus_etl.settings import AlertsConfig, shipped
-from eus_etl.settings.alerts import BLOCKING
-from eus_etl_tests.support.servers.postgres import (
+from benchmarks.support.servers.postgres import (
     PASSWORD,
     PASSWORD_VARIABLE,
     SETTINGS,
@@ -28,9 +22,20 @@ from eus_etl_tests.support.servers.postgres import (
     on_postgres,
     postgres,
 )
+from eus_etl.commands.watch.run import look_at
+from eus_etl.defs.cluster.broker import celery_of
+from eus_etl.defs.instance import open_instance
+from eus_etl.defs.keys import DECODING, PARTITION_TAG
+from eus_etl.defs.reconcile.local_session import StudySession
+from eus_etl.defs.study import build_study_definitions
+from eus_etl.errors import ConfigError, DatabaseError
+from eus_etl.settings import AlertsConfig, shipped
+from eus_etl.settings.alerts import BLOCKING
+
+CLUSTER_SETTINGS = "deploy/celery/dagster.celery.yaml"
 
 
-def settings(name: str) -> dict[str, object]:
+def settings(name: str) -> dict[str, Any]:
     found = yaml.safe_load(shipped(name).read_text(encoding="utf-8"))
     assert isinstance(found, dict)
     return found
@@ -47,6 +52,56 @@ def test_both_say_the_same_but_for_the_storage() -> None:
     for_postgres = settings(SETTINGS)
     assert for_postgres.pop("storage")
     assert for_postgres == settings("dagster.yaml")
+
+
+def test_those_of_many_machines_differ_in_what_many_machines_need() -> None:
+    for_many, for_one = settings(CLUSTER_SETTINGS), settings(SETTINGS)
+    assert for_many.pop("run_launcher")
+    for_many["storage"]["postgres"]["postgres_db"]["hostname"] = "127.0.0.1"
+    for_one["run_monitoring"]["start_timeout_seconds"] = 3600
+    for_one["concurrency"]["runs"]["max_concurrent_runs"] = 8
+    assert for_many == for_one
+
+
+def test_no_task_comes_twice_while_a_run_may_be_at_work(tmp_path: Path) -> None:
+    """A result or a task that Redis forgets earlier would end or double a run that works."""
+    raw = settings(CLUSTER_SETTINGS)["run_launcher"]["config"]["config_source"]
+    assert raw["broker_transport_options"]["visibility_timeout"] == raw["result_expires"] >= 24 * 3600
+    with opened_cluster(tmp_path, "redis://:secret@127.0.0.1:1/0") as instance:
+        app = celery_of(instance)
+        assert (app.conf.broker_url, app.conf.result_backend) == ("redis://:secret@127.0.0.1:1/0",) * 2
+        assert app.conf.task_acks_late
+        assert app.conf.worker_prefetch_multiplier == 1
+        assert app.conf.worker_max_tasks_per_child == 1
+        assert app.conf.broker_transport_options["visibility_timeout"] == 48 * 3600
+        # otherwise Dagster would fail a run whose task comes a second time
+        assert instance.run_monitoring_enabled
+        # all of the queue, not this machine's cores
+        assert instance.event_log_storage.get_concurrency_info(DECODING).slot_count == 7
+
+
+def test_a_broker_that_is_not_redis_is_refused(tmp_path: Path) -> None:
+    with (
+        opened_cluster(tmp_path, "pyamqp://guest@localhost//") as instance,
+        pytest.raises(ConfigError, match="not a Redis"),
+    ):
+        celery_of(instance)
+    with open_instance(tmp_path / "other") as instance, pytest.raises(ConfigError, match="CeleryRunLauncher"):
+        celery_of(instance)
+
+
+@contextmanager
+def opened_cluster(folder: Path, broker: str) -> Iterator[dg.DagsterInstance]:
+    """The shipped settings for many machines, on SQLite."""
+    raw = settings(CLUSTER_SETTINGS)
+    del raw["storage"]
+    home = folder / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text(yaml.safe_dump(raw))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("EUS_ETL_BROKER", broker)
+        with open_instance(home) as instance:
+            yield instance
 
 
 def test_they_hold_on_sqlite(tmp_path: Path) -> None:

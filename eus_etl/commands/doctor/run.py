@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from eus_etl.commands.doctor.access import examine_credentials, examine_tables, examine_videos, servers
+from eus_etl.commands.doctor.cluster import examine_cluster
 from eus_etl.commands.doctor.disk_space import examine_room
 from eus_etl.commands.doctor.filesystem import examine_places
 from eus_etl.commands.doctor.finding import Finding, of_error, ok, warning
@@ -59,6 +60,7 @@ def _findings(
         "all of the root", lambda: [examine_ownership("all of the root", paths.root, paths, home)]
     )
     yield from guarded("all of the home", lambda: [examine_ownership("all of the home", home, paths, home)])
+    yield from guarded("cluster", lambda: examine_cluster(study, home))
     yield from guarded("provenance", lambda: [examine_pages(paths)])
     yield from guarded("credentials", lambda: examine_credentials(study))
     yield from guarded("sources.videos", lambda: _videos_and_room(study, paths))

@@ -57,6 +57,10 @@ class _OtherStorage(Protocol):
     def connect(self) -> AbstractContextManager[Connection]: ...
 
 
+class _RunStorage(Protocol):
+    def get_run_storage_id(self) -> str: ...
+
+
 @contextmanager
 def index_of(instance: dg.DagsterInstance) -> Iterator[Connection]:
     """A transaction on the index of events."""
@@ -83,6 +87,11 @@ def ticks_of(instance: dg.DagsterInstance) -> Iterator[Connection]:
     """A connection to the tables of sensors, schedules and their ticks."""
     with cast(_OtherStorage, instance.schedule_storage).connect() as connection:
         yield connection
+
+
+def database_id(instance: dg.DagsterInstance) -> str:
+    """Which database an instance records its runs in: the same from every machine and home."""
+    return cast(_RunStorage, instance.run_storage).get_run_storage_id()
 
 
 def has_file_per_run(instance: dg.DagsterInstance) -> bool:

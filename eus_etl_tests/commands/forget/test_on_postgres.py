@@ -7,19 +7,19 @@ import pytest
 import sqlalchemy as sql
 
 from benchmarks.support.hospitals.tiny_hospital import ONE, TWO, TinyHospital
-from eus_etl.commands.forget.names import names_of
-from eus_etl.commands.forget.run import forget_visit
-from eus_etl.defs.event_store.stores import stores_of
-from eus_etl.defs.graph import study_graph
-from eus_etl.defs.reconcile.local_session import StudySession
-from eus_etl_tests.commands.forget.traces import places_of, words_of
-from eus_etl_tests.support.servers.postgres import (
+from benchmarks.support.servers.postgres import (
     PASSWORD,
     PASSWORD_VARIABLE,
     Postgres,
     on_postgres,
     postgres,
 )
+from eus_etl.commands.forget.names import names_of
+from eus_etl.commands.forget.run import forget_visit
+from eus_etl.defs.event_store.stores import stores_of
+from eus_etl.defs.graph import study_graph
+from eus_etl.defs.reconcile.local_session import StudySession
+from eus_etl_tests.commands.forget.traces import places_of, words_of
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from benchmarks.support.hospitals.tiny_hospital import ONE, TinyHospital
+from benchmarks.support.servers.postgres import PASSWORD, PASSWORD_VARIABLE, on_postgres, postgres
 from eus_etl.defs.event_store import runs as deletion
 from eus_etl.defs.event_store.clean_up import CleanUp, clean_up
 from eus_etl.defs.event_store.database import database_files
@@ -20,7 +21,6 @@ from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl_tests.support.commands import call
 from eus_etl_tests.support.hospitals.history import LATER, all_read, asked_by_a_new_daemon, make_history
 from eus_etl_tests.support.made_once import MadeOnce
-from eus_etl_tests.support.servers.postgres import PASSWORD, PASSWORD_VARIABLE, on_postgres, postgres
 
 
 @pytest.fixture(scope="session")
