@@ -76,8 +76,8 @@ def _size_pool(instance: dg.DagsterInstance) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         runs = instance.get_concurrency_config().run_queue_config
         most = max(1, runs.max_concurrent_runs - 1) if runs and runs.max_concurrent_runs > 0 else cores
-        here = isinstance(instance.run_launcher, dg.DefaultRunLauncher)
-        storage.set_concurrency_slots(DECODING, min(cores, most) if here else most)
+        elsewhere = launches_elsewhere(Path(instance.root_directory))
+        storage.set_concurrency_slots(DECODING, most if elsewhere else min(cores, most))
 
 
 def opened(home: Path) -> dg.DagsterInstance:

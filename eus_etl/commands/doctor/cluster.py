@@ -46,8 +46,9 @@ def examine_cluster(study: StudyConfig, home: Path) -> Iterator[Finding]:
 
     Leaves a note in the root's state folder while it asks, for the workers to read, and removes it.
     """
-    if not (is_ready(home) and launches_elsewhere(home)):
-        return  # opening the instance might create its databases
+    # opening the instance might create its databases
+    if not (launches_elsewhere(home) and is_ready(home)):
+        return
     try:
         with opened(home) as instance:
             yield from _findings(study, instance)
