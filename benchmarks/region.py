@@ -27,7 +27,7 @@ from benchmarks.support.screens.sample_screens import sample_screen
 from benchmarks.support.screens.varied_screens import KINDS as VARIED
 from benchmarks.support.screens.varied_screens import varied_screen
 from eus_etl.domain.images.picture import Picture
-from eus_etl.domain.screen.field_shapes import Mask, filled, overlap
+from eus_etl.domain.screen.field.shapes import Mask, filled, overlap
 from eus_etl.domain.screen.region import Region
 from eus_etl.domain.screen.region_search import find_region
 from eus_etl.sample.fields import FieldKind

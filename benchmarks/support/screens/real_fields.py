@@ -17,7 +17,7 @@ from benchmarks.support.places import DATA
 from eus_etl.domain.images.codec import encode_image
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.sampling import Sampler, spread
-from eus_etl.domain.screen.field_shapes import Mask, filled
+from eus_etl.domain.screen.field.shapes import Mask, filled
 from eus_etl.domain.screen.region import Polygon
 from eus_etl.domain.video.reader import decode
 from eus_etl.settings import ImageConfig

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.sampling import spread
-from eus_etl.domain.screen.edge_fit import resampled
-from eus_etl.domain.screen.field_shapes import Floats, Mask, filled
+from eus_etl.domain.screen.field.edges import resampled
+from eus_etl.domain.screen.field.shapes import Floats, Mask, filled
 from eus_etl.domain.screen.region import Polygon
 
 _PICTURES = 24

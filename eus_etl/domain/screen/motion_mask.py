@@ -1,7 +1,7 @@
 """Where ultrasound was seen on a screen: the area that moves, or, of a still screen, the area that is lit.
 
 Everything here is on small copies of the pictures. Which outline is drawn around the area belongs to
-``region``, its shape to ``field_shapes`` and ``field_fit``.
+``region_search``, its shape to ``field``.
 """
 
 from collections.abc import Sequence
@@ -44,6 +44,9 @@ _CLOSE_PX = 9
 _OPEN_PX = 17
 _NARROW_PX = 5
 _DARK_LINE_SHARE = 0.02
+# what comes and goes: by how much, as a share of all that happens to the pixel, in how many pictures at least
+# it is there and is not, and how wide it is at most
+_BLINK_LEVELS, _BLINK_SHARE, _BLINK_PICTURES, _BLINK_PX = 40, 0.7, 2, 49
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,15 @@ class Evidence:
         deviation: range between the first and the ninth decile over the pictures, without specks: a mark
             that blinks rarely does not move it.
         glaring: so bright, in more than a tenth of the pictures, that it may be text.
+        blinking: what is written on the black screen for some of the time; ``bright`` and ``deviation`` are
+            those of the rest of the time.
     """
 
     typical: Picture
     bright: Picture
     deviation: Picture
     glaring: Mask
+    blinking: Mask
 
     @classmethod
     def of(cls, pictures: Sequence[Picture]) -> Self:
@@ -90,8 +96,10 @@ class Evidence:
         chosen = [pictures[place] for place in spread(len(pictures), _PICTURES)]
         ranked = np.sort(np.stack([work_copy(picture) for picture in chosen]), axis=0)
         last = len(ranked) - 1
-        typical, bright = ranked[last // 2], ranked[round(0.9 * last)]
-        return cls(typical, bright, _smooth(bright - ranked[round(0.1 * last)]), bright > _GLARING_LEVELS)
+        typical, bright, low = ranked[last // 2], ranked[round(0.9 * last)], ranked[round(0.1 * last)]
+        glaring, blinking = bright > _GLARING_LEVELS, _blinking(ranked)
+        bright = np.where(blinking, low, bright)
+        return cls(typical, bright, _smooth(bright - low), glaring, blinking)
 
     def moving(self) -> Mask:
         """Pixels that change by more than compression makes static text flicker."""
@@ -113,8 +121,8 @@ class Evidence:
         return [Seen(_largest(_closed(sharp & _grown(area, _CLOSE_PX))), area) for area in areas]
 
     def still(self) -> Mask:
-        """What is lit, and does not move: no ultrasound, where ultrasound moves."""
-        return np.asarray((self.bright > _LIT_LEVELS[0]) & ~self.moving())
+        """What is lit, and does not move, or only comes and goes: no ultrasound, where ultrasound moves."""
+        return np.asarray(self.blinking | (self.bright > _LIT_LEVELS[0]) & ~self.moving())
 
     def lively_to_its_border(self) -> bool:
         """Whether nearly all of the picture's border moves as its middle does: ultrasound that fills it.
@@ -184,6 +192,26 @@ def boxes_on_copy(
         left, top = round(x * scale), round(y * scale)
         drawn[max(0, top) : round((y + height) * scale), max(0, left) : round((x + width) * scale)] = True
     return drawn
+
+
+def _blinking(ranked: NDArray[np.uint8]) -> Mask:
+    """Where pictures, sorted per pixel (n, h, w), show now black and now one bright level: (h, w).
+
+    A word that comes and goes has two levels and none between; speckle has many, also where it moves over
+    black blood. An area wider than letters counts for none: a field that loses its contact for a while.
+    """
+    count = len(ranked)
+    if count < 2 * _BLINK_PICTURES + 2:
+        return np.zeros(ranked.shape[1:], np.bool_)
+    first = _BLINK_PICTURES - 1
+    gaps = np.diff(ranked, axis=0)[first : count - _BLINK_PICTURES]
+    gap = gaps.max(axis=0)
+    black = np.take_along_axis(ranked, gaps.argmax(axis=0)[np.newaxis] + first, axis=0)[0]
+    two_levels = (gap > _BLINK_LEVELS) & (gap > _BLINK_SHARE * (ranked[-1] - ranked[0]))
+    found = (black <= _LIT_LEVELS[0]) & two_levels
+    wide = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, _disc(_BLINK_PX, found.shape)) > 0
+    # the soft ends of letters, and what compression leaves around them
+    return _grown(found & ~wide, _NARROW_PX)
 
 
 def _smooth(evidence: Picture) -> Picture:

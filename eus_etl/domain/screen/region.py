@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.numbers import finite_number
-from eus_etl.domain.screen.field_shapes import filled
+from eus_etl.domain.screen.field.shapes import filled
 
 Polygon = NDArray[np.int32]
 

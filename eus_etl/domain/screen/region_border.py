@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from eus_etl.domain.images.picture import Picture
-from eus_etl.domain.screen.field_shapes import Mask
+from eus_etl.domain.screen.field.shapes import Mask
 from eus_etl.domain.screen.overlays import find_marks
 from eus_etl.domain.screen.region import Polygon, Region, area_fraction, mask
 

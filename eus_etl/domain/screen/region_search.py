@@ -1,11 +1,11 @@
 """Finds the ultrasound region of a display layout in pictures spread over it.
 
-Shapes are proposed by what moves and by what is lit at several levels (``motion_mask``, ``field_fit``), moved
-onto the edges that the pictures show (``edge_fit``), and judged by all of it at once. What is read or drawn
-across the outline of the one that is believed is cut out by ``region_border``.
+Shapes are proposed by what moves and by what is lit at several levels (``motion_mask``, ``field.fit``), moved
+onto the edges that the pictures show (``field.edges``), and judged by all of it at once (``field.choice``).
+What is read or drawn across the outline of the one that is believed is cut out by ``region_border``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -13,39 +13,17 @@ import numpy as np
 
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.screen.camera_shake import is_filmed
-from eus_etl.domain.screen.edge_fit import Edges, Support
-from eus_etl.domain.screen.field_fit import fit_field, like_one_side, symmetric
-from eus_etl.domain.screen.field_shapes import (
-    Floats,
-    Geometry,
-    Mask,
-    Sector,
-    filled,
-    hull,
-    overlap,
-)
+from eus_etl.domain.screen.field.choice import Judged, judged_shapes, may_be_wider
+from eus_etl.domain.screen.field.edges import Edges
+from eus_etl.domain.screen.field.shapes import Floats, Mask, filled, hull
 from eus_etl.domain.screen.motion_mask import Evidence, Seen, boxes_on_copy
 from eus_etl.domain.screen.region import Polygon, Region, area_fraction
 from eus_etl.domain.screen.region_border import Box, without_drawings
 from eus_etl.settings import RegionConfig
 
-_SETTLED = 5
-"""So many proposed shapes, the likeliest ones, are moved onto the edges."""
-
-_ALIKE = 0.985
-_WIDER, _BEYOND_PX, _BEYOND_STEP_PX = 0.35, 12.0, 4.0
-# what a shape loses of its judgement, as a multiple of the share: what is seen and left out, what is taken in
-# and was never seen, bright things taken in that lie apart from what was seen
-_LOST_COSTS, _EXTRA_COSTS, _STRANGE_COSTS = 2.0, 0.3, 8.0
-_DARK_COUNTS, _DIM_COSTS, _LEAN_COSTS, _RAW_COSTS = 0.4, 0.25, 0.15, 0.03
-_SIMPLER = {"linear": 0.02, "sector": 0.01, "trapezoid": 0.0}
-_CUT_COSTS = 0.05
 _MIN_EDGE, _MAX_LOST, _MIN_SCORE = 0.55, 0.06, 0.6
 _SURE_EDGE = 0.735
 _FEW_EDGES = "part of its outline lies on no edge"
-# of a shape that may be right instead: how much worse it is, how much less of its outline has something faint
-# beyond, how much larger it is, and how much of that moves
-_RIVAL_SCORE, _RIVAL_DIM, _RIVAL_AREA, _RIVAL_MOVES = 0.12, 0.1, 0.04, 0.1
 _WIDER_RIVAL = (
     "it may be wider: something faint that moves lies beyond a side, and ends at an edge of its own"
 )
@@ -101,18 +79,6 @@ class _Found:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """A shape and what speaks for it."""
-
-    geometry: Geometry
-    outline: Floats
-    inside: Mask
-    support: Support
-    lost: float
-    score: float
-
-
 def find_region(pictures: Sequence[Picture], config: RegionConfig, words: Sequence[Box] = ()) -> Region:
     """Find the region in pictures spread over one layout.
 
@@ -163,7 +129,7 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask) -> _Foun
     solidity = pixels / max(1, int(np.count_nonzero(within)))
     near = cv2.dilate(within.astype(np.uint8), np.ones((_NEAR_PX, _NEAR_PX), np.uint8)) > 0
     strange = foreign & ~near
-    judged = list(_judged_shapes(seen, strange, evidence, edges))
+    judged = list(judged_shapes(seen, strange, evidence, edges))
     best = max(judged, key=lambda one: one.score, default=None)
     wide = _is_wide(within)
     doubt = _STRIP if wide and _scrolls(within, evidence.typical) else None
@@ -172,7 +138,7 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask) -> _Foun
         confidence = min(1.0, support.on_edge + support.dark / 2) * (1 - best.lost)
         if support.on_edge < _SURE_EDGE:
             doubt = doubt or _FEW_EDGES
-        elif _may_be_wider(best, judged, evidence.moving()):
+        elif may_be_wider(best, judged, evidence.moving()):
             doubt = doubt or _WIDER_RIVAL
         return _Found(best.outline, best.geometry.kind, seen.area, solidity, confidence, wide, doubt)
     sides = best.support.sides if best is not None else ()
@@ -186,22 +152,6 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask) -> _Foun
         wide,
         doubt or f"no field's shape fits what was seen{missing}",
     )
-
-
-def _may_be_wider(best: _Judged, judged: Sequence[_Judged], moving: Mask) -> bool:
-    """Whether a shape that takes in more that moves, and ends in the dark, is nearly as likely."""
-    pixels = np.count_nonzero(best.inside)
-    for one in judged:
-        beyond = one.inside & ~best.inside
-        if (
-            one.score > best.score - _RIVAL_SCORE
-            and one.support.dim < best.support.dim - _RIVAL_DIM
-            and np.count_nonzero(beyond) > _RIVAL_AREA * pixels
-            and np.count_nonzero(best.inside & ~one.inside) < _RIVAL_AREA / 2 * pixels
-            and np.count_nonzero(beyond & moving) > _RIVAL_MOVES * np.count_nonzero(beyond)
-        ):
-            return True
-    return False
 
 
 def _is_wide(within: Mask) -> bool:
@@ -218,79 +168,8 @@ def _scrolls(within: Mask, typical: Picture) -> bool:
     return bool(along < _SCROLLING * down or width > _STRIP_ASPECT * height)
 
 
-def _believed(best: _Judged) -> bool:
+def _believed(best: Judged) -> bool:
     return best.support.on_edge >= _MIN_EDGE and best.lost <= _MAX_LOST and best.score >= _MIN_SCORE
-
-
-def _judged_shapes(seen: Seen, strange: Mask, evidence: Evidence, edges: Edges) -> Iterator[_Judged]:
-    """Shapes that the area, and what is lit, propose, before and after they are moved onto edges."""
-    masks = [seen.area, *evidence.lit_around()]
-    started = [
-        shape for mask in masks for fit in fit_field(mask) for shape in (fit, *symmetric(fit, mask.shape))
-    ]
-    different = {tuple(np.rint(shape.outline().ravel()[:40:3] / 2).tolist()): shape for shape in started}
-    judged = (_judged(shape, seen, strange, edges) for shape in different.values())
-    ranked = sorted(judged, key=lambda one: -one.score)
-    taken: list[_Judged] = []
-    for one in ranked:
-        if len(taken) < _SETTLED and all(overlap(one.inside, other.inside) < _ALIKE for other in taken):
-            taken.append(one)
-    if not taken:
-        return
-
-    def settled(geometry: Geometry) -> _Judged:
-        return _judged(edges.settled(geometry), seen, strange, edges)
-
-    found = [settled(one.geometry) for one in taken]
-    best = max(found, key=lambda one: one.score)
-    found += [settled(geometry) for geometry in like_one_side(best.geometry, seen.area)]
-    best = max(found, key=lambda one: one.score)
-    found += [settled(wider.geometry) for wider in _widened(best, seen, strange, edges)]
-    found += [settled(geometry) for geometry in symmetric(best.geometry, strange.shape)]
-    yield from (replace(one, score=one.score - _RAW_COSTS) for one in taken)
-    yield from found
-
-
-def _widened(one: _Judged, seen: Seen, strange: Mask, edges: Edges) -> Iterator[_Judged]:
-    """The shape with each side that has something faint beyond it moved out to where most speaks for it."""
-    values = one.geometry.values
-    reach = _WIDER * float(np.sqrt(np.count_nonzero(one.inside)))
-    for side, numbers, sign in one.geometry.outward:
-        if side not in one.support.dim_sides:
-            continue
-        unit = 1 / values[2] if isinstance(one.geometry, Sector) and numbers[0] >= 8 else 1.0
-        moves = np.arange(_BEYOND_PX, reach, _BEYOND_STEP_PX)
-        wider = []
-        for move in moves:
-            moved = values.copy()
-            moved[list(numbers)] += sign * move * unit
-            wider.append(_judged(one.geometry.with_values(moved), seen, strange, edges))
-        if wider:
-            yield max(wider, key=lambda other: other.score)
-
-
-def _judged(geometry: Geometry, seen: Seen, strange: Mask, edges: Edges) -> _Judged:
-    outline = geometry.outline()
-    inside = filled(outline, strange.shape)
-    support = edges.support(outline, seen.area)
-    area = max(1, int(np.count_nonzero(inside)))
-    known = max(1, int(np.count_nonzero(seen.area)))
-    lost, faint = (pixels / known for pixels in seen.left_out(inside))
-    extra = np.count_nonzero(inside & ~seen.area) / area
-    dark = np.count_nonzero(inside & ~seen.area & edges.dark) / area
-    odd = np.count_nonzero(inside & strange) / area
-    score = (
-        support.on_edge
-        - _DIM_COSTS * support.dim
-        + _DARK_COUNTS * support.dark
-        + _SIMPLER[geometry.kind]
-        - _CUT_COSTS * (isinstance(geometry, Sector) and geometry.cut_within(inside.shape))
-        - _LOST_COSTS * (lost + faint)
-        - _EXTRA_COSTS * (extra - dark / 2)
-        - _STRANGE_COSTS * odd
-        - _LEAN_COSTS * geometry.lean
-    )
-    return _Judged(geometry, outline, inside, support, lost, score)
 
 
 def _scaled(outline: Floats, copy_shape: tuple[int, ...], shape: tuple[int, ...]) -> Polygon:

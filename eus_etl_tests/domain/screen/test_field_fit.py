@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -5,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from eus_etl.domain.screen.field_fit import fit_field
-from eus_etl.domain.screen.field_shapes import Geometry, Rectangle, Sector, Trapezoid, filled, hull, overlap
+from eus_etl.domain.screen.field.edges import Edges
+from eus_etl.domain.screen.field.fit import fit_field
+from eus_etl.domain.screen.field.shapes import Geometry, Rectangle, Sector, Trapezoid, filled, hull, overlap
 
 SHAPE = (360, 480)
 WHOLE = (0.0, 0.0, SHAPE[1] - 1.0, SHAPE[0] - 1.0)
@@ -159,3 +162,21 @@ def test_an_outline_stays_within_its_clip(field: Sector, left: float, right: flo
         low, high = outline.min(axis=0), outline.max(axis=0)
         assert (low >= np.array(clip[:2]) - 1e-6).all()
         assert (high <= np.array(clip[2:]) + 1e-6).all()
+
+
+def test_a_side_that_starts_far_from_its_edge_is_moved_there_past_letters_beside_it() -> None:
+    field = Sector(240.0, -10.0, 60.0, 280.0, -0.55, 0.55, WHOLE)
+    bright = np.where(filled(field.outline(), SHAPE), 90, 0).astype(np.uint8)
+    start = replace(field, outer_px=302.0)
+    for x in (180, 235, 290):
+        # as bright as the letters that kept the arc of a real search too far out
+        bright[285:291, x : x + 14] = 200
+    edges = Edges.of(bright, shrunk=True)
+    tried = [start, *edges.with_a_side_moved(start)]
+    best = max(
+        (edges.settled(one) for one in tried),
+        key=lambda one: edges.support(one.outline(), bright > 0).on_edge,
+    )
+    assert isinstance(best, Sector)
+    assert abs(best.outer_px - field.outer_px) < 1
+    assert edges.with_a_side_moved(field) == []

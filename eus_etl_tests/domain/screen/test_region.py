@@ -23,7 +23,7 @@ from benchmarks.support.screens.screens import (
 from benchmarks.support.screens.varied_screens import KINDS as VARIED
 from benchmarks.support.screens.varied_screens import VariedKind, varied_screen
 from eus_etl.domain.images.picture import Picture
-from eus_etl.domain.screen.field_shapes import overlap
+from eus_etl.domain.screen.field.shapes import overlap
 from eus_etl.domain.screen.overlays import boxes_mask, find_marks
 from eus_etl.domain.screen.region import (
     Region,
@@ -333,6 +333,32 @@ def test_words_across_the_outline_are_cut_out_and_words_within_the_field_are_not
     assert not shown[60:72, 264:294].any()
     assert shown[100:112, 140:180].all()
     assert overlap(shown, field_mask(box)) > 0.95
+
+
+@pytest.mark.parametrize(
+    "place", [(202, 60, 60, 16), (202, 50, 60, 16), (80, 192, 90, 16), (202, 110, 60, 14)]
+)
+@pytest.mark.parametrize("shown", [range(5, 11), range(0, 24, 2), range(24)], ids=["once", "blinks", "stays"])
+def test_a_plate_of_text_beside_the_field_does_not_draw_the_region_out(
+    place: tuple[int, int, int, int], shown: range
+) -> None:
+    box = np.array([[60, 50], [200, 50], [200, 190], [60, 190]], np.int32)
+    pictures, (x, y, width, height) = moving_screens(24, polygon=box), place
+    for number in shown:
+        pictures[number][y : y + height, x : x + width] = 200
+        at = x + 2, y + height - 3
+        cv2.putText(pictures[number], "DOE 123", at, cv2.FONT_HERSHEY_SIMPLEX, 0.4, 10, 1)
+    region = find_region(pictures, CONFIG)
+    assert region.doubt is None
+    assert not inside(region)[y : y + height, x : x + width].any()
+    assert overlap(inside(region), field_mask(box)) > 0.97
+
+
+def test_a_field_that_loses_its_contact_for_a_while_is_not_taken_for_text() -> None:
+    pictures = moving_screens(24)
+    for number in range(4, 12):
+        pictures[number][:, 160:280] = 0
+    assert overlap(inside(find_region(pictures, CONFIG)), field_mask()) > 0.9
 
 
 def test_a_bar_that_overlaps_the_field_is_cut_out() -> None:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eus_etl.domain.images.picture import Picture
-from eus_etl.domain.screen.field_shapes import Floats, Geometry, Mask
-from eus_etl.domain.screen.robust_fit import least_squares
+from eus_etl.domain.screen.field.robust_fit import least_squares
+from eus_etl.domain.screen.field.shapes import Floats, Geometry, Mask
 
 # Grey levels that count for nothing: what compression leaves of black.
 _DARK_LEVELS = 2.0
@@ -32,6 +32,9 @@ _SUPPORT_PX = 2
 _WITHIN_PX, _BEYOND_PX = np.arange(-2 * _SIDE_PX, 1), np.arange(6, 17)
 _DARKEST, _DIM_SIDE = 0.25, 0.3
 _STEPS = 6
+# of a side that is moved as a whole: how far, how much more of it has to lie on an edge there, what the
+# farthest move costs, and which points are its own
+_SIDE_REACH_PX, _FAR_MORE, _SIDE_FAR_COSTS, _OF_SIDE, _MIN_SIDE_POINTS = 40, 0.25, 0.15, 0.3, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class Edges:
             far = _FAR_COSTS * np.abs(np.arange(-reach, reach + 1)) / reach
             found = (steps - far).argmax(axis=1)
             step = np.take_along_axis(steps, found[:, np.newaxis], axis=1)[:, 0]
-            known = np.clip((step - _FAINT_STEP) / (_SHARP_STEP - _FAINT_STEP), 0, 1)
+            known = self._known(step)
             edge = points + (found - reach + self.beyond_px)[:, np.newaxis] * normals
             moved = geometry
 
@@ -99,6 +102,36 @@ class Edges:
 
             geometry = moved.with_values(least_squares(distances, moved.values, weights, _STEPS))
         return geometry
+
+    def with_a_side_moved(self, start: Geometry) -> list[Geometry]:
+        """The shape with one of its sides moved as a whole to where far more of that lies on an edge.
+
+        ``settled`` follows each point to an edge nearby: a side that starts too far from its own stays with
+        the few letters beside it.
+        """
+        points, normals = resampled(start.outline(), _POINTS)
+        if len(points) < 3:
+            return []
+        known = self._known(self._steps(points, normals, _SIDE_REACH_PX))
+        moves = np.arange(-_SIDE_REACH_PX, _SIDE_REACH_PX + 1)
+        far = _SIDE_FAR_COSTS * np.abs(moves) / _SIDE_REACH_PX
+        here = start.distances(start.values, points)
+        moved = []
+        for _, numbers, sign, unit in start.outward:
+            step = np.zeros(len(start.values))
+            step[list(numbers)] = sign * unit
+            # of a px that the side moves, how much each point of it does: less along a beam that turns
+            goes_along = here - start.distances(start.values + step, points)
+            own = goes_along > _OF_SIDE
+            if np.count_nonzero(own) < _MIN_SIDE_POINTS:
+                continue
+            places = _SIDE_REACH_PX + np.rint(goes_along[own, np.newaxis] * moves).astype(int)
+            places = np.clip(places, 0, len(moves) - 1)
+            shares = np.take_along_axis(known[own], places, axis=1).mean(axis=0)
+            best = int((shares - far).argmax())
+            if shares[best] > shares[np.abs(moves) <= _SUPPORT_PX].max() + _FAR_MORE:
+                moved.append(start.with_values(start.values + moves[best] * step))
+        return moved
 
     def support(self, outline: Floats, seen: Mask) -> Support:
         """How much of an outline lies on an edge, to a pixel or two.
@@ -134,6 +167,11 @@ class Edges:
             sides=tuple(missing),
             dim_sides=tuple(dim_sides),
         )
+
+    @staticmethod
+    def _known(steps: Floats) -> Floats:
+        """How sure it is that steps of level are an edge, 0 to 1."""
+        return np.asarray(np.clip((steps - _FAINT_STEP) / (_SHARP_STEP - _FAINT_STEP), 0, 1), np.float64)
 
     def _steps(self, points: Floats, normals: Floats, reach: int) -> Floats:
         """By how much the level falls from inside to outside, at each offset (n, 2 reach + 1)."""

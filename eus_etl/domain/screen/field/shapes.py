@@ -1,6 +1,6 @@
 """Shapes of an ultrasound field: rectangle or trapezoid of a linear probe, sector of a convex or radial one.
 
-How a shape is fitted to a picture belongs to ``field_fit``.
+How a shape is fitted to a picture belongs to ``fit``.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in px; the positions of the outermost pixels' centres."""
+
+Side = tuple[str, tuple[int, ...], int, float]
+"""A side's name, which of the shape's numbers move it, the sign that widens the field, how much is a px."""
 
 Kind = Literal["linear", "trapezoid", "sector"]
 
@@ -56,9 +59,14 @@ class Rectangle:
         return 0.0
 
     @property
-    def outward(self) -> tuple[tuple[str, tuple[int, ...], int], ...]:
-        """Each side, with the numbers that move it and the sign that widens the field."""
-        return ("left", (0,), -1), ("top", (1,), -1), ("right", (2,), 1), ("bottom", (3,), 1)
+    def outward(self) -> tuple[Side, ...]:
+        """Its sides."""
+        return (
+            ("left", (0,), -1, 1.0),
+            ("top", (1,), -1, 1.0),
+            ("right", (2,), 1, 1.0),
+            ("bottom", (3,), 1, 1.0),
+        )
 
     def outline(self) -> Floats:
         """Corners (4, 2), x y."""
@@ -111,9 +119,10 @@ class Trapezoid:
         return 0.0
 
     @property
-    def outward(self) -> tuple[tuple[str, tuple[int, ...], int], ...]:
-        """Each side, with the numbers that move it and the sign that widens the field."""
-        return ("left", (0, 4), -1), ("right", (2, 6), 1), ("top", (5,), -1), ("bottom", (7,), 1)
+    def outward(self) -> tuple[Side, ...]:
+        """Its sides."""
+        slanted = ("left", (0, 4), -1, 1.0), ("right", (2, 6), 1, 1.0)
+        return *slanted, ("top", (5,), -1, 1.0), ("bottom", (7,), 1, 1.0)
 
     def outline(self) -> Floats:
         """Corners (n, 2), x y."""
@@ -200,10 +209,16 @@ class Sector:
         return float(np.clip(1 - min(-self.first_rad, self.last_rad) / half, 0, 1)) if half > 0 else 1.0
 
     @property
-    def outward(self) -> tuple[tuple[str, tuple[int, ...], int], ...]:
-        """Each side, with the numbers that move it and the sign that widens the field; arcs are in px."""
-        cut = ("left", (3,), -1), ("right", (5,), 1), ("bottom", (6,), 1), ("bottom", (2,), 1)
-        return cut if self.full else (*cut, ("left", (8,), -1), ("right", (9,), 1))
+    def outward(self) -> tuple[Side, ...]:
+        """Its sides; an outermost beam is turned by what moves its end by a pixel."""
+        cut = (
+            ("left", (3,), -1, 1.0),
+            ("right", (5,), 1, 1.0),
+            ("bottom", (6,), 1, 1.0),
+            ("bottom", (2,), 1, 1.0),
+        )
+        turn = 1 / max(1.0, self.outer_px)
+        return cut if self.full else (*cut, ("left", (8,), -1, turn), ("right", (9,), 1, turn))
 
     def outline(self) -> Floats:
         """Corners (n, 2), x y, within ``clip``; arcs in steps of two degrees at most."""

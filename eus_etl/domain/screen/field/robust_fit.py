@@ -1,10 +1,10 @@
-"""Least squares that outliers do not spoil: for the shapes of ``field_fit`` and ``edge_fit``."""
+"""Least squares that outliers do not spoil: for the shapes of ``fit`` and ``edges``."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from eus_etl.domain.screen.field_shapes import Floats
+from eus_etl.domain.screen.field.shapes import Floats
 
 _STEPS = 15
 

@@ -1,7 +1,7 @@
 """Fits shapes of an ultrasound field to a mask of where ultrasound was seen.
 
 How the mask is made belongs to ``motion_mask``, how a shape is then moved onto the picture's edges to
-``edge_fit``, which one is believed to ``region_search``.
+``edges``, which one is believed to ``region_search``.
 """
 
 from dataclasses import replace
@@ -9,7 +9,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from eus_etl.domain.screen.field_shapes import (
+from eus_etl.domain.screen.field.robust_fit import least_squares
+from eus_etl.domain.screen.field.shapes import (
     Box,
     Floats,
     Geometry,
@@ -20,7 +21,6 @@ from eus_etl.domain.screen.field_shapes import (
     filled,
     hull,
 )
-from eus_etl.domain.screen.robust_fit import least_squares
 
 # px on the mask: what a contour may be off without losing weight (rounding, compression)
 _TOLERANCE_PX = 1.0
