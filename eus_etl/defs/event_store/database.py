@@ -25,7 +25,13 @@ EVENTS = sql.table(
     sql.column("asset_key", sql.Text),
     sql.column("partition", sql.Text),
 )
-EVENT_TAGS = sql.table("asset_event_tags", sql.column("event_id", sql.BigInteger))
+EVENT_TAGS = sql.table(
+    "asset_event_tags",
+    sql.column("event_id", sql.BigInteger),
+    sql.column("key", sql.Text),
+    sql.column("value", sql.Text),
+)
+ASSETS = sql.table("asset_keys", sql.column("asset_key", sql.Text), sql.column("asset_details", sql.Text))
 CHECKS = sql.table(
     "asset_check_executions",
     sql.column("id", sql.BigInteger),
@@ -123,6 +129,47 @@ def latest_ids() -> sql.Select[tuple[int]]:
         .where(EVENTS.c.asset_key.is_not(None))
         .group_by(EVENTS.c.dagster_event_type, EVENTS.c.asset_key, EVENTS.c.partition)
     )
+
+
+def latest_tags(
+    instance: dg.DagsterInstance, keys: Collection[dg.AssetKey], tag: str, partition: str | None
+) -> dict[dg.AssetKey, str]:
+    """The value of a tag on the last materialisation of each of these assets, where it has one.
+
+    Dagster asks for one asset at a time, with two statements each.
+
+    Args:
+        instance: the instance.
+        keys: the assets; none that somebody has wiped, see ``wiped``.
+        tag: the tag's key.
+        partition: the partition of which the last one counts; None where partitions do not matter.
+    """
+    names = {key.to_string(): key for key in keys}
+    of_assets = (EVENTS.c.asset_key.in_(names), EVENTS.c.dagster_event_type == "ASSET_MATERIALIZATION")
+    of_partition = () if partition is None else (EVENTS.c.partition == partition,)
+    last = (
+        sql.select(EVENTS.c.asset_key, sql.func.max(EVENTS.c.id).label("id"))
+        .where(*of_assets, *of_partition)
+        .group_by(EVENTS.c.asset_key)
+        .subquery()
+    )
+    query = (
+        sql.select(last.c.asset_key, EVENT_TAGS.c.value)
+        .join_from(last, EVENT_TAGS, EVENT_TAGS.c.event_id == last.c.id)
+        .where(EVENT_TAGS.c.key == tag)
+    )
+    with index_outside_transactions(instance) as connection:
+        return {names[name]: str(value) for name, value in connection.execute(query)}
+
+
+def wiped(instance: dg.DagsterInstance, keys: Collection[dg.AssetKey]) -> set[dg.AssetKey]:
+    """Those of these assets that somebody has wiped in the page: older events of theirs do not count."""
+    names = {key.to_string(): key for key in keys}
+    query = sql.select(ASSETS.c.asset_key).where(
+        ASSETS.c.asset_key.in_(names), ASSETS.c.asset_details.is_not(None)
+    )
+    with index_outside_transactions(instance) as connection:
+        return {names[name] for (name,) in connection.execute(query)}
 
 
 def delete_events(instance: dg.DagsterInstance, condition: sql.ColumnElement[bool]) -> int:

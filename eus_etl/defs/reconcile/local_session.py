@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import dagster as dg
 
+from eus_etl.defs.event_store.kept_open import kept_open
 from eus_etl.defs.graph import StudyGraph, study_graph
 from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import TERMINAL_TAG, patients_of
@@ -161,36 +162,37 @@ class StudySession:
             ForeignRootError: the root holds data that this package did not make.
             RootUnavailableError: the root existed before and is missing now, or disappears during the run.
         """
-        take_root(self._instance, self._study, new=new_root)
-        others = [run for run in runs_under_way(self.graph, self._instance) if _is_worked_on(run)]
-        seen = self.observe(relist=relist)
-        for _ in range(_LOOKS):
-            if wait is None or seen.ready_in_s is None:
-                break
-            for said in waiting_said(seen.waits, seen.ready_in_s):
-                wait(said)
-            time.sleep(seen.ready_in_s + _MOMENT_S)
-            seen = replace(self.observe(), missed=seen.missed)
-        waits = waiting_said(seen.waits, seen.ready_in_s)
-        report = RunReport(unobserved=seen.failures, missed=seen.missed, waits=waits)
-        report.is_waiting = not TAKEN_LATER.isdisjoint(seen.waits)
-        chosen = (
-            self.patients()
-            if patients is None
-            else [resolve_patient(self._study, patient) for patient in patients]
-        )
-        if patients is not None:
-            uploads = self.state.versions(self.graph.key(DRIVE_VIDEOS))
-            report.without_upload += [patient for patient in chosen if patient not in uploads]
-        if remake is not None:
-            forget(self.graph, remake, chosen, chosen=patients is not None)
-            for partition in (*chosen, None):
-                self.state.refresh(partition)
-        make_all(self.graph, self.state, chosen, visits_in(others), report, progress)
-        left = visits_in(runs_under_way(self.graph, self._instance))
-        unfinished = [visit for visit in left if self.plan(visit)]  # others have nothing left to do
-        report.elsewhere += sorted(unfinished, key=lambda visit: visit or "")
-        return report
+        with kept_open(self._instance):
+            take_root(self._instance, self._study, new=new_root)
+            others = [run for run in runs_under_way(self.graph, self._instance) if _is_worked_on(run)]
+            seen = self.observe(relist=relist)
+            for _ in range(_LOOKS):
+                if wait is None or seen.ready_in_s is None:
+                    break
+                for said in waiting_said(seen.waits, seen.ready_in_s):
+                    wait(said)
+                time.sleep(seen.ready_in_s + _MOMENT_S)
+                seen = replace(self.observe(), missed=seen.missed)
+            waits = waiting_said(seen.waits, seen.ready_in_s)
+            report = RunReport(unobserved=seen.failures, missed=seen.missed, waits=waits)
+            report.is_waiting = not TAKEN_LATER.isdisjoint(seen.waits)
+            chosen = (
+                self.patients()
+                if patients is None
+                else [resolve_patient(self._study, patient) for patient in patients]
+            )
+            if patients is not None:
+                uploads = self.state.versions(self.graph.key(DRIVE_VIDEOS))
+                report.without_upload += [patient for patient in chosen if patient not in uploads]
+            if remake is not None:
+                forget(self.graph, remake, chosen, chosen=patients is not None)
+                for partition in (*chosen, None):
+                    self.state.refresh(partition)
+            make_all(self.graph, self.state, chosen, visits_in(others), report, progress)
+            left = visits_in(runs_under_way(self.graph, self._instance))
+            unfinished = [visit for visit in left if self.plan(visit)]  # others have nothing left to do
+            report.elsewhere += sorted(unfinished, key=lambda visit: visit or "")
+            return report
 
 
 def make_all(

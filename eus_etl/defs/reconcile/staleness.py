@@ -5,12 +5,13 @@ version does not prove that the bytes exist: a version counts only if both recor
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import dagster as dg
 
+from eus_etl.defs.event_store.database import latest_tags, wiped
 from eus_etl.defs.keys import DATA_VERSION_TAG
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import SnapshotLostError
@@ -178,7 +179,12 @@ class StudyState:
     def versions(self, key: dg.AssetKey) -> Versions:
         """Data versions of an asset's partitions, as last materialised or reported."""
         if key not in self._versions:
-            self._versions[key] = self._read(key, self.only)
+            of_visits = self.nodes[key].per_patient
+            if of_visits and self.only is None:
+                self._versions[key] = self._read(key, None)
+            else:  # they are asked for together, so they are read together
+                alike = [other.key for other in self.nodes.values() if other.per_patient == of_visits]
+                self._versions |= self._read_together(alike, self.only if of_visits else None)
         return self._versions[key]
 
     def assume(self, key: dg.AssetKey, versions: Mapping[str, str]) -> None:
@@ -191,13 +197,15 @@ class StudyState:
         self._pages.pop(partition or STUDY, None)
         self._lost.pop(partition or STUDY, None)
         self._usable.pop(partition or STUDY, None)
-        for key, versions in list(self._versions.items()):
-            if partition is None and not self.nodes[key].per_patient:
+        if partition is None:
+            for key in [key for key in self._versions if not self.nodes[key].per_patient]:
                 del self._versions[key]
-            elif partition is not None and self.nodes[key].per_patient:
-                versions.pop(partition, None)
-                versions.update(self._read(key, partition))
-                self._of_all_visits.pop(key, None)
+            return
+        known = [key for key in self._versions if self.nodes[key].per_patient]
+        for key, versions in self._read_together(known, partition).items():
+            self._versions[key].pop(partition, None)
+            self._versions[key].update(versions)
+            self._of_all_visits.pop(key, None)
 
     def failed(self, key: dg.AssetKey) -> Mapping[str, str]:
         """Partitions whose last attempt failed, with the id of its run."""
@@ -269,6 +277,17 @@ class StudyState:
             counted = {str(patient): self._counted(node, patient) for patient in self.versions(node.key)}
             self._of_all_visits[node.key] = version_of(counted)
         return self._of_all_visits[node.key]
+
+    def _read_together(
+        self, keys: Collection[dg.AssetKey], patient: str | None
+    ) -> dict[dg.AssetKey, Versions]:
+        """Versions of one visit, or (None) of assets of the study, by two statements for all of them."""
+        apart = wiped(self.instance, keys)
+        found = latest_tags(self.instance, set(keys) - apart, DATA_VERSION_TAG, patient)
+        return {
+            key: self._read(key, patient) if key in apart else {patient: found[key]} if key in found else {}
+            for key in keys
+        }
 
     def _read(self, key: dg.AssetKey, patient: str | None) -> Versions:
         if self.nodes[key].per_patient:
