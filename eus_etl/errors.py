@@ -108,6 +108,10 @@ class DatabaseError(TransientError):
     """A database, of Dagster or of a mirror, cannot be read or written."""
 
 
+class LeaseLostError(TransientError):
+    """Another process has taken over what this one was working on: nothing more of it may be published."""
+
+
 class UnexpectedError(TransientError):
     """An error that nobody foresaw, of this package or of a library; without its message."""
 

@@ -1,0 +1,1 @@
+"""Leases: who works on what, judged by one database's clock, on however many machines."""
