@@ -115,11 +115,6 @@ def make_home_ready() -> None:
         open_instance(home).dispose()
 
 
-def run_locks(instance: dg.DagsterInstance) -> Path:
-    """The folder of an instance for the locks of the processes that work on its runs."""
-    return Path(instance.root_directory) / "eus_etl_runs"
-
-
 def is_ready(home: Path) -> bool:
     """Whether the instance can be opened without creating anything.
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from eus_etl.defs.instance import is_ready, opened
 from eus_etl.defs.keys import patients_of
+from eus_etl.defs.leases import use_leases
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.storage.files.atomic import write_atomically
@@ -29,6 +30,7 @@ def take_root(instance: dg.DagsterInstance, study: StudyConfig, *, new: bool = F
     """
     paths = StudyPaths(study.root)
     keep_from_others(study.readers)
+    use_leases(instance, study)
     claim_root(paths, study.study, known=lambda: _knows(instance, study.study), new=new)
     if not instance.is_ephemeral and (new or not paths.home_note.exists()):
         # relative: root and home may be moved together

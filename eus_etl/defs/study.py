@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from eus_etl.defs.executor import leased_executor
 from eus_etl.defs.graph import study_graph
 from eus_etl.defs.keys import STUDY_TAG
 from eus_etl.defs.triggers.schedules import nightly_schedule
@@ -31,6 +32,5 @@ def build_study_definitions(study: StudyConfig, file: Path | None = None) -> dg.
         jobs=[visit],
         schedules=[nightly_schedule(graph)],
         sensors=[videos_sensor(graph, file), edits_sensor(graph, file)],
-        # a run works on one visit: a process per step would cost more than most steps do
-        executor=dg.in_process_executor,
+        executor=leased_executor,
     )

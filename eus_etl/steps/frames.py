@@ -22,7 +22,8 @@ from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.steps.video_pass import FramesDecoded, manifest_of
 from eus_etl.steps.video_reader.reader import extract_apart
 from eus_etl.storage.extraction_store import count_rows, write_rows
-from eus_etl.storage.files.atomic import folder_beside, publish_folder, remove_partials
+from eus_etl.storage.files.atomic import folder_beside, publish_folder
+from eus_etl.storage.files.removal import remove_partials
 from eus_etl.storage.manifests import Manifest, load_manifest, remove_extraction, state_files, write_manifest
 from eus_etl.storage.outputs import count_files
 from eus_etl.storage.tables.parts import load_part, part_outputs, write_part, write_rejected

@@ -36,8 +36,9 @@ from eus_etl.steps.text_check.check import text_reader
 from eus_etl.steps.text_reader.on_screen import words_on_screen
 from eus_etl.steps.text_reader.words import TextReader
 from eus_etl.storage.extraction_store import ExtractedVideo, extracted_videos, read_image
-from eus_etl.storage.files.atomic import remove_partials, write_atomically
+from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.files.listing import listed
+from eus_etl.storage.files.removal import remove_file, remove_partials
 from eus_etl.storage.tables.parts import load_part, part_outputs, write_part, write_rejected
 
 STAGE = "regions"
@@ -296,4 +297,4 @@ def _remove_other_outlines(paths: StudyPaths, patient_id: str, layouts: pl.DataF
     wanted = set(layouts["overlay"].drop_nulls())
     for file in listed(paths.layout_pictures(patient_id)):
         if paths.relative(file) not in wanted:
-            file.unlink()
+            remove_file(file)

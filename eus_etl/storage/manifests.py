@@ -3,7 +3,6 @@
 It is written last and removed first: a video without one is not extracted.
 """
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from eus_etl.domain.video.types import DecodeCounts
 from eus_etl.storage.files.checked_json import read_checked, write_checked
 from eus_etl.storage.files.checksums import file_sha256
 from eus_etl.storage.files.listing import listed
+from eus_etl.storage.files.removal import remove_file, remove_folder
 from eus_etl.storage.outputs import count_files
 
 FORMAT = 6  # raise it when the same configuration gives other images, rows or grids: all is decoded again
@@ -94,15 +94,14 @@ def read_manifest(state: Path) -> Manifest | None:
 
 def remove_manifest(state: Path) -> None:
     """Make a video count as not extracted, before the files that its manifest describes are changed."""
-    (state / _MANIFEST).unlink(missing_ok=True)
+    remove_file(state / _MANIFEST)
 
 
 def remove_extraction(state: Path, images: Path) -> None:
     """Remove all that was extracted from one video, the manifest first."""
     remove_manifest(state)
     for folder in (state, images):
-        if folder.is_dir():
-            shutil.rmtree(folder)
+        remove_folder(folder)
 
 
 def state_files(state: Path) -> list[Path]:

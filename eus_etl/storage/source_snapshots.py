@@ -17,6 +17,7 @@ from eus_etl.errors import SnapshotLostError
 from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.files.checked_json import DamagedStateError, encode_checked, read_checked
 from eus_etl.storage.files.listing import listed
+from eus_etl.storage.files.removal import remove_file
 
 _INDEX = "versions.json"
 
@@ -70,7 +71,7 @@ class Inventory:
         try:
             loaded = read_checked(snapshot)
         except (FileNotFoundError, DamagedStateError):
-            snapshot.unlink(missing_ok=True)
+            remove_file(snapshot)
             raise self._lost(patient_id) from None
         assert isinstance(loaded, dict)  # noqa: S101 - written by store() only
         return loaded
@@ -98,7 +99,7 @@ class Inventory:
         write_atomically(self._folder / _INDEX, encode_checked(index))
         for patient_id, (version, _) in before.items():
             if versions.get(patient_id) != version:
-                self._snapshot(patient_id, version).unlink(missing_ok=True)
+                remove_file(self._snapshot(patient_id, version))
         self._read(index)
 
     def drop(self, patient_id: str) -> None:
@@ -108,7 +109,7 @@ class Inventory:
             write_atomically(self._folder / _INDEX, encode_checked(index))
             self._read(index)
         for snapshot in self._folder.glob(f"{patient_id}-*.json"):
-            snapshot.unlink()
+            remove_file(snapshot)
 
     def _read(self, index: _Index | None) -> None:
         """Use this index as the stored one; None if that is missing or damaged."""

@@ -16,8 +16,8 @@ from eus_etl.domain.forgotten import ForgottenNames
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import PermanentError
 from eus_etl.storage.files.checked_json import DamagedStateError, read_checked, write_checked
-from eus_etl.storage.files.locks import work_lock
 from eus_etl.storage.files.marks import FileMark, mark_of
+from eus_etl.storage.leases.work import work_lease
 
 _KEY_BYTES = 32
 SOURCES_LOCK = "_sources"
@@ -98,7 +98,7 @@ def set_tombstone(
         releases: ids of releases that hold it.
         finished: whether everything was removed.
     """
-    with work_lock(paths, SOURCES_LOCK):
+    with work_lease(paths, SOURCES_LOCK):
         stored = _read(paths)
         if not stored.key:
             stored = _Stored(key=secrets.token_hex(_KEY_BYTES))
@@ -118,7 +118,7 @@ def set_tombstone(
 
 def lift_tombstone(paths: StudyPaths, patient_id: str) -> bool:
     """Let a visit come back; returns whether it had been forgotten."""
-    with work_lock(paths, SOURCES_LOCK):
+    with work_lease(paths, SOURCES_LOCK):
         stored, stone = _read(paths), find_tombstone(paths, patient_id)
         kept = tuple(other for other in stored.tombstones if other != stone)
         if stone is not None:

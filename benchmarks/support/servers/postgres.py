@@ -12,6 +12,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import sqlalchemy as sql
 
 from eus_etl.defs.instance import open_instance
 from eus_etl.settings import shipped
@@ -56,6 +57,18 @@ class Postgres:
     def data(self) -> Path:
         """The folder of its files; those below `pg_wal` are its write-ahead log."""
         return self._folder / "data"
+
+    @property
+    def url(self) -> sql.URL:
+        """Of the database that the settings name."""
+        return sql.URL.create(
+            "postgresql+psycopg2",
+            username=USER,
+            password=PASSWORD,
+            host="127.0.0.1",
+            port=self.port,
+            database=DATABASE,
+        )
 
     def start(self) -> None:
         """Start it, at the same port as before."""

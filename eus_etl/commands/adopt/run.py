@@ -23,8 +23,9 @@ from eus_etl.steps.observation.connect import connect
 from eus_etl.steps.observation.observe import observe_all
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, matcher, observed_files
 from eus_etl.storage.files.atomic import sync_file_system
+from eus_etl.storage.files.folders import make_folder
 from eus_etl.storage.files.listing import is_clutter
-from eus_etl.storage.files.locks import work_lock
+from eus_etl.storage.files.locks import file_lock
 from eus_etl.storage.files.rename import free_name, move
 from eus_etl.storage.root_owner import is_claimed, mark_root
 from eus_etl.storage.source_snapshots import Inventory
@@ -59,7 +60,7 @@ def adopt_root(study: StudyConfig, *, dry_run: bool = False, progress: Progress 
     paths = StudyPaths(study.root)
     if not paths.root.is_dir():
         raise ConfigError("root", "there is no such folder", "name the folder that the scripts filled")
-    with nullcontext() if dry_run else work_lock(paths, "adopt"):
+    with nullcontext() if dry_run else _alone(paths):
         if is_claimed(paths):
             raise RootClaimedError(
                 study.study,
@@ -71,6 +72,15 @@ def adopt_root(study: StudyConfig, *, dry_run: bool = False, progress: Progress 
         if not dry_run:
             _carry_out(study, plan)
     return plan.report
+
+
+@contextmanager
+def _alone(paths: StudyPaths) -> Iterator[None]:
+    """No other command adopts the root meanwhile; no instance works on it, whose leases would tell."""
+    file = paths.state / "locks" / "adopt"
+    make_folder(file.parent)
+    with file_lock(file):
+        yield
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from eus_etl.defs.root import other_home, take_root
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import BlockedError, ConfigError
 from eus_etl.settings import StudyConfig
-from eus_etl.storage.files.locks import work_lock
+from eus_etl.storage.leases.work import work_lease
 from eus_etl.storage.provenance import STUDY, read_page
 from eus_etl.storage.tombstones import SOURCES_LOCK, find_tombstone, set_tombstone
 
@@ -124,10 +124,10 @@ def forget_visit(
     )
     done.releases = stone.releases
     _require_rest(graph, instance, patient_id)
-    with work_lock(paths, patient_id), work_lock(paths, STUDY):
+    with work_lease(paths, patient_id), work_lease(paths, STUDY):
         found = find_files(paths, names)
         done.files, done.bytes = count_files(found)
-        with work_lock(paths, SOURCES_LOCK):
+        with work_lease(paths, SOURCES_LOCK):
             done.rows = remove_rows(paths, names)
         remove_from_records(paths, patient_id)
         remove_files(paths, found)

@@ -19,8 +19,8 @@ from eus_etl.domain.tables.schema import Table
 from eus_etl.errors import OutputLostError
 from eus_etl.steps.preprocessed_frames.job import forget
 from eus_etl.steps.raw_videos.copies import remembered_copies
-from eus_etl.storage.files.locks import work_lock
 from eus_etl.storage.image_sums import load_image_sums
+from eus_etl.storage.leases.work import work_lease
 from eus_etl.storage.manifests import read_manifest, remove_manifest
 from eus_etl.storage.outputs import lost
 from eus_etl.storage.provenance import read_page
@@ -37,7 +37,7 @@ def verify_visit(paths: StudyPaths, patient_id: str, hasher: BoundedHasher) -> l
 
     No run works on the visit meanwhile.
     """
-    with work_lock(paths, patient_id):
+    with work_lease(paths, patient_id):
         return [
             *_outputs(paths, patient_id),
             *_raw_videos(paths, patient_id, hasher),

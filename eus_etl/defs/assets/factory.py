@@ -9,7 +9,6 @@ import dagster as dg
 from eus_etl.defs.assets.checks import DeclaredCheck
 from eus_etl.defs.assets.columns import COLUMN_SCHEMA, column_schema
 from eus_etl.defs.assets.events import NO_VIDEO, facts_of, picture_event, rejections_of
-from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import (
     ALIAS_TAG,
     CONSUMED_TAG,
@@ -22,13 +21,14 @@ from eus_etl.defs.keys import (
     asset_key,
     patients_of,
 )
+from eus_etl.defs.leases import declare_to_the_end
 from eus_etl.defs.reconcile.confirm import check_results, confirmed, decide, state_for_run
 from eus_etl.defs.reconcile.retry import PERMANENT
 from eus_etl.defs.reconcile.staleness import Node, StudyState
 from eus_etl.defs.root import take_root
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.schema import Table
-from eus_etl.errors import BlockedError, PermanentError, SourceError
+from eus_etl.errors import BlockedError, LeaseLostError, PermanentError, SourceError
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
@@ -37,7 +37,8 @@ from eus_etl.steps.observation.snapshot import (
     require_snapshots,
 )
 from eus_etl.steps.result import StepResult
-from eus_etl.storage.files.locks import hold_to_the_end, work_lock
+from eus_etl.storage.files.fence import publishing
+from eus_etl.storage.leases.work import work_lease
 from eus_etl.storage.outputs import describe
 from eus_etl.storage.provenance import STUDY, CheckOutcome, Entry, write_entry
 from eus_etl.storage.trouble import told
@@ -130,15 +131,14 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
     def asset(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]  # dagster reads the annotation and knows only the bare name
         patient = context.partition_key if spec.per_patient else None
         paths = StudyPaths(study.root)
-        if not (by_command := TERMINAL_TAG in context.run.tags):  # a command holds it already
-            hold_to_the_end(run_locks(context.instance), context.run.run_id)
+        if not (by_command := TERMINAL_TAG in context.run.tags):  # a command does so already
+            declare_to_the_end(context.instance, context.run.run_id)
         try:
             take_root(context.instance, study)
             alias = None
             if patient is not None:
                 require_known_visit(paths, patient)
-            # held until the event is written, which is before Dagster asks for the next result
-            with work_lock(paths, patient or STUDY):
+            with work_lease(paths, patient or STUDY):
                 if patient is not None:
                     require_known_visit(paths, patient)  # it may have been forgotten while this waited
                     alias = alias_of(paths, patient)
@@ -161,20 +161,24 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
                     if patient and state.version(asset_key(study.study, DRIVE_VIDEOS), patient) is None:
                         # the other assets of the visit stay missing in the page, which needs a reason
                         facts["videos"] = NO_VIDEO
-                    yield dg.MaterializeResult(
-                        metadata=facts,
-                        data_version=dg.DataVersion(result.version),
-                        check_results=check_results(entry, spec.checks),
-                    )
+                    # the event is written before Dagster asks for the next result
+                    with publishing():
+                        yield dg.MaterializeResult(
+                            metadata=facts,
+                            data_version=dg.DataVersion(result.version),
+                            check_results=check_results(entry, spec.checks),
+                        )
                     # after it: the page shows with an asset what was observed of it since it was made
                     if event := picture_event(key, patient, alias, result):
                         context.log_event(event)
                 else:
                     run_id = context.run.run_id
-                    yield confirmed(state, spec, patient, alias, decision.entry, run_id, spec.checks)
+                    told_again = confirmed(state, spec, patient, alias, decision.entry, run_id, spec.checks)
+                    with publishing():
+                        yield told_again
         except Exception as error:
             fit = told(error, f"{spec.name} of {patient or study.study}", paths)
-            if by_command or isinstance(error, PermanentError):
+            if by_command or isinstance(error, PermanentError | LeaseLostError):
                 # a source may recover without our noticing: its plan is tried again, after growing pauses
                 for_good = isinstance(error, PermanentError) and not isinstance(error, SourceError)
                 raise dg.Failure(str(fit), metadata={PERMANENT: for_good}, allow_retries=False) from fit

@@ -17,10 +17,11 @@ from eus_etl.defs.event_store.database import (
 from eus_etl.defs.event_store.needed import sort_runs
 from eus_etl.defs.event_store.runs import delete_leftovers, delete_logs, delete_run
 from eus_etl.defs.event_store.space import give_back, stored_bytes
+from eus_etl.defs.leases import leases_url, sweep
 from eus_etl.storage.files.begun import begun
-from eus_etl.storage.files.locks import file_lock
+from eus_etl.storage.leases.work import work_lease_at
 
-_LOCK = ".eus_etl_clean_up.lock"
+_LEASE = "upkeep:clean-up"
 BEGUN = ".eus_etl_clean_up.begun"
 """In the Dagster home, while a clean-up has begun and has not come to its end."""
 
@@ -58,8 +59,9 @@ def clean_up(instance: dg.DagsterInstance, before: float, tell: Tell | None = No
         before: what is younger stays, in seconds since 1970.
         tell: called with the current run's id, how many are done and how many there are.
     """
-    home = Path(instance.root_directory)
-    with file_lock(home / _LOCK), begun(home / BEGUN):
+    mark = Path(instance.root_directory) / BEGUN
+    with work_lease_at(leases_url(instance), _LEASE, "a clean-up"), begun(mark):
+        sweep(instance)
         taken = stored_bytes(instance)
         runs = sort_runs(instance, before)
         for number, run_id in enumerate(runs.old):

@@ -11,6 +11,7 @@ import sqlalchemy as sql
 from sqlalchemy.pool import NullPool
 
 from eus_etl.defs.event_store.database import index_outside_transactions, runs_of, ticks_of
+from eus_etl.defs.leases import leases_url
 from eus_etl.errors import DatabaseError
 
 BUSY_S = 60.0
@@ -79,16 +80,18 @@ class Stores:
         runs: runs, their tags, backfills.
         events: asset events, partitions, checks; with PostgreSQL all events.
         schedules: sensors, schedules and their ticks.
+        leases: who works on what.
     """
 
     runs: Database
     events: Database
     schedules: Database
+    leases: Database
 
     @property
     def shared(self) -> Sequence[Database]:
         """Each once, without those of single runs."""
-        found = {str(each.engine.url): each for each in (self.runs, self.events, self.schedules)}
+        found = {str(each.engine.url): each for each in (self.runs, self.events, self.schedules, self.leases)}
         return list(found.values())
 
     def of_runs(self, text: str) -> list[Database]:
@@ -106,6 +109,7 @@ def stores_of(instance: dg.DagsterInstance) -> Stores:
         runs=_of(runs_of(instance)),
         events=_of(index_outside_transactions(instance)),
         schedules=_of(ticks_of(instance)),
+        leases=_database(leases_url(instance)),
     )
 
 

@@ -16,6 +16,7 @@ from eus_etl.defs.event_store.runs import delete_leftovers, delete_run
 from eus_etl.defs.event_store.stores import Database, stores_of
 from eus_etl.defs.event_store.texts import replace_text, texts_of
 from eus_etl.defs.keys import PARTITION_TAG, STUDY_TAG, patients_of
+from eus_etl.defs.leases import forget_leases
 from eus_etl.errors import BlockedError
 
 ANONYMOUS = "forgotten-visit"
@@ -86,6 +87,7 @@ def remove_visit(instance: dg.DagsterInstance, study: str, patient_id: str) -> R
             _remove_events(connection, connection.execute(_events_of(shard, study, patient_id)).scalars())
     delete_leftovers(instance, time.time())  # of runs whose deletion was interrupted
     _remove_backfills(stores.runs, patient_id)
+    forget_leases(instance, study, patient_id)
     instance.delete_dynamic_partition(str(patients_of(study).name), patient_id)
     named = stores.of_runs(patient_id)
     others = replace_text(stores, patient_id, ANONYMOUS)

@@ -6,16 +6,17 @@ nothing left to do.
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import dagster as dg
 
 from eus_etl.defs.event_store.kept_open import kept_open
 from eus_etl.defs.graph import StudyGraph, study_graph
-from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import TERMINAL_TAG, patients_of
+from eus_etl.defs.leases import run_lease, use_leases, work_of_command
 from eus_etl.defs.reconcile.confirm import CONFIRMED, share_state
 from eus_etl.defs.reconcile.garbage import seldom_collected
 from eus_etl.defs.reconcile.observe import Seen, observe_study
@@ -31,7 +32,7 @@ from eus_etl.steps.observation.not_taken import TAKEN_LATER, waiting_said
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, known_visits, resolve_patient
 from eus_etl.steps.observation.stored import Failure
 from eus_etl.storage.files.folders import require_root
-from eus_etl.storage.files.locks import run_lock
+from eus_etl.storage.leases.table import Holder
 
 _LOOKS = 3
 """So often a run waits for files that were copied a moment ago: whoever copies all day is not waited for."""
@@ -119,6 +120,7 @@ class StudySession:
         self.state = StudyState(instance, StudyPaths(study.root), self.graph.nodes)
         self._study = study
         self._instance = instance
+        use_leases(instance, study)
 
     def observe(self, *, relist: bool = False) -> Seen:
         """Look at all sources and report what changed; see ``observe_study``."""
@@ -155,6 +157,7 @@ class StudySession:
             new_root: accept a root without a mark though visits are known, and make everything again.
             remake: name of an asset to make again even if it is current.
             wait: files that were copied a moment ago are waited for, and this is told so; None not to wait.
+                It is also told of a visit that another process works on, for which a run always waits.
 
         Raises:
             ConfigError: there is no such asset to remake.
@@ -188,7 +191,7 @@ class StudySession:
                 forget(self.graph, remake, chosen, chosen=patients is not None)
                 for partition in (*chosen, None):
                     self.state.refresh(partition)
-            make_all(self.graph, self.state, chosen, visits_in(others), report, progress)
+            make_all(self.graph, self.state, chosen, visits_in(others), report, progress, wait)
             left = visits_in(runs_under_way(self.graph, self._instance))
             unfinished = [visit for visit in left if self.plan(visit)]  # others have nothing left to do
             report.elsewhere += sorted(unfinished, key=lambda visit: visit or "")
@@ -202,6 +205,7 @@ def make_all(
     elsewhere: AbstractSet[str | None],
     report: RunReport,
     progress: Progress | None = None,
+    wait: Callable[[str], None] | None = None,
 ) -> None:
     """Make what is not current: first of these visits, then of the study's tables.
 
@@ -212,6 +216,7 @@ def make_all(
         elsewhere: visits that other processes are working on: they come last.
         report: receives what was made and what failed.
         progress: called before each run.
+        wait: told of a visit that has to wait because another process works on it, and who that is.
 
     Raises:
         RootUnavailableError: the root disappeared during the run.
@@ -225,17 +230,40 @@ def make_all(
     for done, patient in enumerate([*due, None]):
         if patient in elsewhere:
             state.refresh(patient)
-        if plan := plan_of(graph, state, patient):
+        if (plan := plan_of(graph, state, patient)) is None:
+            continue
+        with _work(graph, state, patient, wait) as waited:
+            if waited and (plan := plan_of(graph, state, patient)) is None:
+                continue  # the other process has made it
             require_root(state.paths)
             tell(patient, plan.nodes[0].name, done, len(due))
             _run(job, state, plan, report)
+
+
+@contextmanager
+def _work(
+    graph: StudyGraph, state: StudyState, patient: str | None, wait: Callable[[str], None] | None
+) -> Iterator[bool]:
+    """Let nobody else work on a visit (None: on the tables) in the block; gives whether it had to wait."""
+    waited = False
+
+    def tell(holder: Holder) -> None:
+        nonlocal waited
+        waited = True
+        if wait is not None:
+            wait(f"{patient or 'the tables'}: {holder.said} works on it; this waits until that has ended")
+
+    with work_of_command(state.instance, graph.study.study, patient, tell):
+        if waited:
+            state.refresh(patient)
+        yield waited
 
 
 def _run(job: dg.JobDefinition, state: StudyState, plan: Plan, report: RunReport) -> None:
     run_id = str(uuid.uuid4())
     if plan.patient is None:
         share_state(run_id, state)
-    with run_lock(run_locks(state.instance), run_id):
+    with run_lease(state.instance, run_id):
         result = job.execute_in_process(
             run_config=QUIET,
             instance=state.instance,

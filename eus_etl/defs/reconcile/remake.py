@@ -11,7 +11,8 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ConfigError
 from eus_etl.steps.raw_videos.copies import memory_of
 from eus_etl.storage.files.listing import listed
-from eus_etl.storage.files.locks import work_lock
+from eus_etl.storage.files.removal import remove_file
+from eus_etl.storage.leases.work import work_lease
 from eus_etl.storage.manifests import remove_manifest
 from eus_etl.storage.provenance import STUDY, forget_entry
 
@@ -37,7 +38,7 @@ def forget(graph: StudyGraph, asset: str, patients: Sequence[str], *, chosen: bo
         raise ConfigError("--remake", f"{asset} holds all visits", "leave out --patient")
     paths = StudyPaths(graph.study.root)
     for patient in patients if asset in of_visits else [STUDY]:
-        with work_lock(paths, patient):
+        with work_lease(paths, patient):
             if asset in _KEPT:
                 _KEPT[asset](paths, patient)
             forget_entry(paths, patient, asset)
@@ -45,7 +46,7 @@ def forget(graph: StudyGraph, asset: str, patients: Sequence[str], *, chosen: bo
 
 def _forget_copies(paths: StudyPaths, patient: str) -> None:
     """The files in ``raw_data`` stay, and are hashed again."""
-    memory_of(paths, patient).unlink(missing_ok=True)
+    remove_file(memory_of(paths, patient))
 
 
 def _forget_extractions(paths: StudyPaths, patient: str) -> None:
@@ -55,7 +56,7 @@ def _forget_extractions(paths: StudyPaths, patient: str) -> None:
 
 def _forget_preprocessed(paths: StudyPaths, patient: str) -> None:
     for manifest in listed(paths.preprocessed_state, f"*/{patient}/*.json"):
-        manifest.unlink(missing_ok=True)
+        remove_file(manifest)
 
 
 _KEPT: Mapping[str, Callable[[StudyPaths, str], None]] = {

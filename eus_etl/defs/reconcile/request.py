@@ -6,14 +6,14 @@ import dagster as dg
 
 from eus_etl.defs.assets.names import Asset
 from eus_etl.defs.graph import StudyGraph
-from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import STUDY_TAG, TERMINAL_TAG, WHY_TAG
+from eus_etl.defs.leases import run_lease
 from eus_etl.defs.reconcile.local_session import QUIET, RunReport, StudySession, failed_in, made_in
 from eus_etl.defs.reconcile.staleness import StudyState, Why
 from eus_etl.defs.root import take_root
 from eus_etl.errors import BlockedError
 from eus_etl.steps.release.draft import Draft, draft
-from eus_etl.storage.files.locks import run_lock, work_lock
+from eus_etl.storage.leases.work import work_lease
 from eus_etl.storage.provenance import STUDY
 
 
@@ -31,7 +31,7 @@ def request_release(session: StudySession, name: str, *, accept_unreviewed: bool
     key = graph.key(Asset.RELEASE)
     options = {"name": name, "accept_unreviewed": accept_unreviewed}
     run_id = str(uuid.uuid4())
-    with run_lock(run_locks(state.instance), run_id):
+    with run_lease(state.instance, run_id):
         result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             run_config={**QUIET, "ops": {key.to_python_identifier(): {"config": options}}},
             instance=state.instance,
@@ -57,7 +57,7 @@ def draft_release(session: StudySession, name: str, *, accept_unreviewed: bool =
     state, graph = session.state, session.graph
     take_root(state.instance, graph.study)
     node = graph.nodes[graph.key(Asset.RELEASE)]
-    with work_lock(state.paths, STUDY):
+    with work_lease(state.paths, STUDY):
         reasons = state.reasons(None, upto=node)
         stale = [f"{key.path[-1]} ({reason.why})" for key, reason in reasons.items() if key != node.key]
         if stale:

@@ -1,7 +1,8 @@
 """Runs of a study that are under way, and those whose process died without reporting it.
 
 Dagster's launcher cannot tell whether a process that it started is still alive, and it knows nothing of a
-command's process. So the process that works on a run holds a kernel lock, which no crash leaves behind.
+command's process. So the process that works on a run has a lease, which lapses when nobody renews it; on its
+own machine its end is noticed at once.
 """
 
 import time
@@ -9,12 +10,11 @@ import time
 import dagster as dg
 
 from eus_etl.defs.graph import StudyGraph
-from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import STUDY_TAG, TERMINAL_TAG
-from eus_etl.storage.files.locks import is_worked_on, sweep
+from eus_etl.defs.leases import living_runs, sweep
 
 STARTUP_S = 60.0
-"""A daemon's run takes its lock in its first step, moments after Dagster marks it as started."""
+"""A daemon's run takes its lease before its first step, moments after Dagster marks it as started."""
 
 UNDER_WAY = (
     dg.DagsterRunStatus.QUEUED,
@@ -32,12 +32,14 @@ def runs_under_way(graph: StudyGraph, instance: dg.DagsterInstance) -> list[dg.D
     forever, and block the queue.
     """
     ours = unfinished_runs(graph, instance)
-    dead = {record.dagster_run.run_id for record in ours if _is_dead(instance, record)}
+    suspects = [record.dagster_run.run_id for record in ours if _must_live(record)]
+    dead = set(suspects) - living_runs(instance) if suspects else set()
     for run_id in dead:
         run = instance.get_run_by_id(run_id)
         if run is not None and not run.is_finished:  # it may have ended while it was being checked
             instance.report_run_failed(run, "The process that worked on it died. It will be tried again.")
-    sweep(run_locks(instance))
+    if dead:
+        sweep(instance)
     return [record.dagster_run for record in ours if record.dagster_run.run_id not in dead]
 
 
@@ -54,10 +56,10 @@ def _is_ours(graph: StudyGraph, run: dg.DagsterRun) -> bool:
     return any(key in graph.nodes for key in run.asset_selection or ())
 
 
-def _is_dead(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
-    """Whether a started run has lost its process; the caller then checks that it has not ended just now.
+def _must_live(record: dg.RunRecord) -> bool:
+    """Whether a process must be working on a run; the caller then checks that it has not ended just now.
 
-    Queued and starting runs are left to the daemon. A command takes the lock before it creates the run.
+    Queued and starting runs are left to the daemon. A command takes the lease before it creates the run.
     """
     run = record.dagster_run
     if TERMINAL_TAG not in run.tags:
@@ -66,4 +68,4 @@ def _is_dead(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
         is_starting = started_at <= time.time() < started_at + STARTUP_S
         if run.status is not dg.DagsterRunStatus.STARTED or is_starting:
             return False
-    return not is_worked_on(run_locks(instance), run.run_id)
+    return True

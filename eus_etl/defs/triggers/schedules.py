@@ -3,14 +3,14 @@
 import dagster as dg
 
 from eus_etl.defs.assets.external import seen_whole
+from eus_etl.defs.executor import leased_executor
 from eus_etl.defs.graph import StudyGraph
-from eus_etl.defs.instance import run_locks
 from eus_etl.defs.keys import STUDY_TAG
+from eus_etl.defs.leases import declare_to_the_end
 from eus_etl.defs.reconcile.observe import observe_study
 from eus_etl.defs.reconcile.run_health import runs_under_way
 from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.storage.files.locks import hold_to_the_end
 
 NIGHTLY = "0 5 * * *"
 TIME_ZONE = "Asia/Kolkata"
@@ -27,7 +27,7 @@ def nightly_schedule(graph: StudyGraph) -> dg.ScheduleDefinition:
 
     @dg.op(name=f"{study.study}_sync")
     def sync(context: dg.OpExecutionContext) -> None:
-        hold_to_the_end(run_locks(context.instance), context.run.run_id)
+        declare_to_the_end(context.instance, context.run.run_id)
         state = StudyState(context.instance, StudyPaths(study.root), graph.nodes)
         seen = observe_study(study, state, relist=True)
         for observation in seen.whole:
@@ -46,7 +46,7 @@ def nightly_schedule(graph: StudyGraph) -> dg.ScheduleDefinition:
     @dg.job(
         name=name,
         tags={STUDY_TAG: study.study},
-        executor_def=dg.in_process_executor,
+        executor_def=leased_executor,
         description=f"{study.title}: observe all sources in full; separate runs make what follows.",
     )
     def nightly() -> None:

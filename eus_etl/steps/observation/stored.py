@@ -7,7 +7,7 @@ from eus_etl.domain.paths import StudyPaths, is_safe_id
 from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.errors import EusEtlError
 from eus_etl.steps.result import version_of
-from eus_etl.storage.files.locks import work_lock
+from eus_etl.storage.leases.work import work_lease
 from eus_etl.storage.source_snapshots import Inventory
 from eus_etl.storage.tables.parts import NOBODY, write_rejected
 from eus_etl.storage.tombstones import SOURCES_LOCK, forgotten_names
@@ -62,7 +62,7 @@ def store_observation(
         rejected: what cannot be used, or is unassigned.
     """
     # a visit may have been forgotten while its source was being read
-    with work_lock(paths, SOURCES_LOCK):
+    with work_lease(paths, SOURCES_LOCK):
         forgotten = forgotten_names(paths)
         versions = {
             patient_id: version_of(found)

@@ -5,7 +5,6 @@ done to a picture.
 """
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from eus_etl.steps.preprocessed_frames.job import Job, forget
 from eus_etl.storage.extraction_store import read_image
 from eus_etl.storage.files.atomic import folder_beside, publish_folder, write_atomically
 from eus_etl.storage.files.checksums import sha256_of
+from eus_etl.storage.files.removal import remove_folder
 from eus_etl.storage.tables.table_files import read_part, write_parquet
 
 _THREADS = 2
@@ -65,8 +65,8 @@ def make_images(job: Job) -> int:
         forget(job.manifest_file)
         if rows:
             publish_folder(partial, job.folder)
-        elif job.folder.is_dir():
-            shutil.rmtree(job.folder)
+        else:
+            remove_folder(job.folder)
     write_parquet(PREPROCESSED.frame(rows), job.rows_file)
     write_atomically(job.manifest_file, job.manifest())
     return len(rows) - len(kept)

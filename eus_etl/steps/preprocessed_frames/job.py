@@ -16,6 +16,7 @@ from eus_etl.settings import RecipeConfig
 from eus_etl.steps.previews.safe_images import mask_facts
 from eus_etl.storage.extraction_store import ExtractedVideo
 from eus_etl.storage.files.atomic import sync_folder
+from eus_etl.storage.files.removal import remove_file
 from eus_etl.storage.outputs import count_files
 from eus_etl.storage.tables.table_files import read_part
 
@@ -83,5 +84,5 @@ class Job:
 def forget(manifest: Path) -> None:
     """Remove a manifest durably, before the images it describes change."""
     if manifest.is_file():
-        manifest.unlink()
+        remove_file(manifest)
         sync_folder(manifest.parent)

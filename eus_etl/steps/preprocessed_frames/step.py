@@ -4,7 +4,6 @@ Never reads labels or status, so that changing them does not make it run. This m
 made; ``job`` says what a finished video is, ``images`` makes it.
 """
 
-import shutil
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
@@ -20,8 +19,8 @@ from eus_etl.steps.release_blocks import UNCERTAIN_REGION
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.steps.text_check.check import STAGE, block_until_checked, check_text, text_reader
 from eus_etl.storage.extraction_store import extracted_videos
-from eus_etl.storage.files.atomic import remove_partials
 from eus_etl.storage.files.listing import listed
+from eus_etl.storage.files.removal import remove_file, remove_folder, remove_partials
 from eus_etl.storage.outputs import file_sizes
 from eus_etl.storage.tables.parts import load_part, part_outputs, write_part
 from eus_etl.storage.tables.table_files import read_part
@@ -109,10 +108,10 @@ def _remove_others(paths: StudyPaths, patient_id: str, recipes: Collection[str],
             forget(manifest)
     for rows in listed(paths.preprocessed_state, f"*/{patient_id}/*"):
         if rows not in wanted:
-            rows.unlink()
+            remove_file(rows)
     for folder in listed(paths.preprocessed, f"*/{patient_id}/*"):
         if folder not in wanted:
-            shutil.rmtree(folder)
+            remove_folder(folder)
     for folder in listed(paths.preprocessed, f"*/{patient_id}"):
         with suppress(OSError):  # not empty
             folder.rmdir()

@@ -15,6 +15,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, TEXT_CHECKS
 from eus_etl.errors import FramesMissingError
 from eus_etl.steps.release_blocks import UNCERTAIN_REGION
+from eus_etl.storage.files.removal import remove_file
 from eus_etl.storage.tables.parts import load_part
 from eus_etl.storage.vouched import content_of
 
@@ -64,7 +65,7 @@ def read_shown(paths: StudyPaths, path: str) -> Picture:
     recipe, patient_id, video_id, name = file.relative_to(paths.preprocessed).parts
     picture = decode_image(file.read_bytes() if file.is_file() else b"")
     if picture is None:
-        paths.preprocessed_manifest(recipe, patient_id, video_id).unlink(missing_ok=True)
+        remove_file(paths.preprocessed_manifest(recipe, patient_id, video_id))
         raise FramesMissingError(
             f"{patient_id}/{video_id}/{Path(name).stem}",
             f"its preprocessed image by {recipe} is missing or damaged",

@@ -22,6 +22,7 @@ from eus_etl.steps.previews.contact_sheets import draw_visit_sheet
 from eus_etl.steps.previews.safe_images import read_shown, shown_frames
 from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.files.listing import listed
+from eus_etl.storage.files.removal import remove_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def draw(title: str, file: Path, drawing: Callable[[], bytes]) -> Drawn:
     except Exception as error:
         # its message may hold anything, its type holds no name
         with suppress(OSError):
-            file.unlink(missing_ok=True)
+            remove_file(file)
         return Drawn(notes={f"{title} not drawn": type(error).__name__})
     return Drawn({title: shown})
 
@@ -84,7 +85,7 @@ def sheets_of_visit(study: StudyConfig, patient_id: str) -> Drawn:
     of_any = paths.visit_contact_sheet(patient_id, "*")
     for file in listed(of_any.parent, of_any.name):
         if file not in files.values():
-            file.unlink()
+            remove_file(file)
     drawn = [
         draw(f"contact sheet {recipe}", file, partial(draw_visit_sheet, study, patient_id, recipe))
         for recipe, file in files.items()

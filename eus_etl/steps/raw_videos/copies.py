@@ -20,7 +20,9 @@ from eus_etl.sources.videos.base import PART, VideoSource
 from eus_etl.steps.observation.snapshot import ObservedFile
 from eus_etl.storage.files.checked_json import read_checked, write_checked
 from eus_etl.storage.files.checksums import md5_of, md5_of_beginning
+from eus_etl.storage.files.fence import publishing
 from eus_etl.storage.files.listing import listed
+from eus_etl.storage.files.removal import remove_file
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 3600.0, 24 * 3600.0
 """Until a file that the source does not release is asked for again; doubled after each further refusal."""
@@ -158,10 +160,10 @@ def bring_copies(
     copies |= fetched
     unfinished |= _find_unfinished(wanted, copies, before.unfinished)
     for md5 in unfinished.keys() & copies.keys():
-        copies.pop(md5).unlink()
+        remove_file(copies.pop(md5))
     kept = {path.name for path in copies.values()}
     for name in before.names.keys() - kept:
-        (folder / name).unlink(missing_ok=True)
+        remove_file(folder / name)
     # an unfinished copy may have had the name of the whole file
     copies = _renamed(folder, file_names([file for file in wanted if file.md5 in copies]), copies)
     refused = {
@@ -174,7 +176,7 @@ def bring_copies(
         if not isinstance(error, DownloadRefusedError):
             raise error  # what was fetched is kept; the visit waits for the rest
     for part in folder.glob(f".*{PART}"):
-        part.unlink()  # a partial download of an upload that has been replaced
+        remove_file(part)  # a partial download of an upload that has been replaced
     return Brought(copies, len(fetched), refused, unfinished)
 
 
@@ -189,7 +191,11 @@ def _renamed(folder: Path, names: Mapping[str, str], copies: Mapping[str, Path])
     for md5, name in names.items():
         if (copy := copies.get(md5)) is not None:
             target = folder / name
-            placed[md5] = copy.replace(target) if not target.exists() else copy
+            if target.exists():
+                placed[md5] = copy
+            else:
+                with publishing():
+                    placed[md5] = copy.replace(target)
     return placed
 
 

@@ -16,7 +16,7 @@ from eus_etl.steps.observation.snapshot import ObservedFile
 from eus_etl.steps.raw_videos.copies import Refusal, bring_copies, file_names, memory_of
 from eus_etl.steps.result import Check, StepResult, version_of
 from eus_etl.steps.video_reader.reader import probe_apart
-from eus_etl.storage.files.atomic import remove_partials
+from eus_etl.storage.files.removal import remove_partials
 from eus_etl.storage.tables.parts import part_outputs, write_part, write_rejected
 
 STAGE = "raw_videos"

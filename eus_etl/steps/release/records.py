@@ -6,7 +6,6 @@ a killed process leaves either nothing that counts, or a release whose rows ``re
 
 import io
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import SPLITS
 from eus_etl.errors import PermanentError
-from eus_etl.storage.files.atomic import remove_partials, write_atomically
+from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.files.listing import listed
+from eus_etl.storage.files.removal import remove_folder, remove_partials
 from eus_etl.storage.tables.table_files import write_csv, write_parquet
 
 RECORD, PLACED, FRAMES, PUBLISHED = "record.json", "placed.parquet", "frames.parquet", "published"
@@ -58,7 +58,7 @@ def recover(paths: StudyPaths) -> None:
     for folder in listed(paths.release_records):
         if not (folder / PUBLISHED).exists():
             if not (paths.releases / folder.name).is_dir():
-                shutil.rmtree(folder)
+                remove_folder(folder)
                 continue
             append_to_ledger(paths, pl.read_parquet(folder / PLACED))
             write_atomically(folder / PUBLISHED, b"")

@@ -21,7 +21,7 @@ from eus_etl.errors import VideoUnreadableError
 from eus_etl.settings import ExtractionConfig, ReadingConfig
 from eus_etl.steps.video_pass import FramesDecoded, VideoPass
 from eus_etl.steps.video_reader.messages import ROWS, Reply, Request
-from eus_etl.storage.files.atomic import PARTIAL
+from eus_etl.storage.files.partial import PARTIAL
 from eus_etl.storage.files.permissions import umask_now
 
 _START = (

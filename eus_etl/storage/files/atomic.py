@@ -4,15 +4,14 @@ import ctypes
 import errno
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from eus_etl.errors import DiskFullError
+from eus_etl.storage.files.fence import publishing
 from eus_etl.storage.files.folders import make_folder
-
-PARTIAL = ".partial"
+from eus_etl.storage.files.partial import partial_name
 
 
 @contextmanager
@@ -21,15 +20,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     Raises:
         DiskFullError: the disk is full; nothing is left behind.
+        LeaseLostError: another process works on what ``path`` belongs to; nothing is left behind.
     """
     make_folder(path.parent)
-    # two threads of one process, such as two sensors, may write to one path at once
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{PARTIAL}")
+    partial = partial_name(path)  # two sensors may write to one path at once
     try:
         yield partial
         with partial.open("rb") as written:
             os.fsync(written.fileno())
-        partial.replace(path)
+        with publishing():
+            partial.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -53,13 +53,19 @@ def publish_folder(partial: Path, final: Path) -> None:
     """Show a finished folder under its final name, once all its files are on the disk.
 
     An older ``final`` is replaced. Both must be on one file system.
+
+    Raises:
+        LeaseLostError: another process works on what ``final`` belongs to.
     """
     sync_file_system(partial)
     make_folder(final.parent)
-    if final.exists():
-        shutil.rmtree(final)
-    partial.replace(final)
+    before = partial_name(final)
+    with publishing():
+        if final.exists():
+            final.replace(before)
+        partial.replace(final)
     sync_folder(final.parent)
+    shutil.rmtree(before, ignore_errors=True)  # what is left of it is removed as unfinished
 
 
 @contextmanager
@@ -69,7 +75,7 @@ def folder_beside(final: Path) -> Iterator[Path]:
     Raises:
         DiskFullError: the disk became full in the block.
     """
-    partial = final.with_name(f".{final.name}{PARTIAL}")
+    partial = partial_name(final)
     try:
         make_folder(partial.parent)
         partial.mkdir()
@@ -79,20 +85,6 @@ def folder_beside(final: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def remove_partials(folder: Path) -> int:
-    """Remove what interrupted writers left directly in ``folder``; returns the number of entries removed.
-
-    Only for folders that no other process writes to at the same time.
-    """
-    removed = 0
-    if folder.is_dir():
-        for entry in folder.iterdir():
-            if entry.name.endswith(PARTIAL):
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-                removed += 1
-    return removed
 
 
 def sync_folder(folder: Path) -> None:

@@ -155,9 +155,18 @@ class LeaseTable:
 
     def remove(self, names: Collection[str]) -> None:
         """Take leases from whoever holds them: what they are for is gone."""
-        if names:
+        self._delete(TABLE.c.name.in_(names))
+
+    def remove_lapsed(self, since_s: float) -> None:
+        """Remove the leases that lapsed so many seconds ago, or longer."""
+        self._delete(sql.and_(TABLE.c.name != _NUMBERS, TABLE.c.lapses_at < self._now - since_s))
+
+    def _delete(self, condition: sql.ColumnElement[bool]) -> None:
+        def delete() -> None:
             with self._writing() as connection:
-                connection.execute(sql.delete(TABLE).where(TABLE.c.name.in_(names)))
+                connection.execute(sql.delete(TABLE).where(condition))
+
+        self._with_table(delete)
 
     def _found(self, condition: sql.ColumnElement[bool]) -> dict[str, Holder]:
         query = sql.select(

@@ -11,6 +11,7 @@ from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.domain.tables.schema import Table
 from eus_etl.errors import OutputLostError
 from eus_etl.storage.files.listing import listed
+from eus_etl.storage.files.removal import remove_file
 from eus_etl.storage.tables.table_files import read_part, write_parquet
 from eus_etl.storage.vouched import require_unmade
 
@@ -68,7 +69,7 @@ def write_rejected(
     frame = REJECTED.frame({"stage": stage, **rejection.row, **own} for rejection in rejections)
     path = rejected_part(paths, stage, patient_id)
     if frame.is_empty():
-        path.unlink(missing_ok=True)
+        remove_file(path)
     else:
         write_parquet(frame, path)
     return frame

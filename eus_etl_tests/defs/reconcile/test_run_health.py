@@ -9,13 +9,14 @@ import dagster as dg
 import pytest
 
 from benchmarks.support.hospitals.tiny_hospital import ONE, TWO, TinyHospital
-from eus_etl.defs.instance import open_instance, run_locks
+from eus_etl.defs.instance import open_instance
 from eus_etl.defs.keys import CONSUMED_TAG, PARENT_TAG, PARTITION_TAG, STUDY_TAG, TERMINAL_TAG
+from eus_etl.defs.leases import living_runs, run_lease
 from eus_etl.defs.reconcile.confirm import MADE_BY
 from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl.defs.reconcile.run_health import runs_under_way
 from eus_etl.defs.study import build_study_definitions
-from eus_etl.storage.files.locks import is_worked_on, run_lock, work_lock
+from eus_etl.storage.leases.work import work_lease
 from eus_etl_tests.support.assets import CHAIN
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -132,14 +133,14 @@ def test_a_run_without_process_is_failed_and_others_are_left(
     of_command = add_run(instance, STARTED, {**ASKED, TERMINAL_TAG: "true"})
     worked_on = add_run(instance, STARTED, {**ASKED, TERMINAL_TAG: "true"})
     foreign = add_run(instance, STARTED, {STUDY_TAG: "fatty_liver"})
-    with run_lock(run_locks(instance), worked_on):
+    with run_lease(instance, worked_on):
         # it may be about to take its lock
         assert under_way(hospital, instance) == {waiting, started, worked_on}
         monkeypatch.setattr("eus_etl.defs.reconcile.run_health.STARTUP_S", 0.0)
         assert under_way(hospital, instance) == {waiting, worked_on}
     failed = {run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=[FAILED]))}
     assert failed == {started, of_command}
-    assert not is_worked_on(run_locks(instance), worked_on)
+    assert worked_on not in living_runs(instance)
     still = instance.get_run_by_id(foreign)
     assert still is not None
     assert still.status is STARTED
@@ -223,7 +224,7 @@ def slowly(instance, event, **more):
     return handle(instance, event, **more)
 dg.DagsterInstance.handle_new_event = slowly
 """
-    with work_lock(hospital.paths, ONE):  # neither begins before both have come to the lock
+    with work_lease(hospital.paths, ONE):  # neither begins before both have come to the lock
         workers = [start_worker(hospital, counted_and_slowly_reported, ASKED, "labels") for _ in range(2)]
         while len(instance.get_runs(dg.RunsFilter(statuses=[STARTED]))) < 2:
             assert all(worker.poll() is None for worker in workers)
@@ -239,7 +240,7 @@ def test_a_session_leaves_a_visit_that_another_process_works_on_to_the_end(
     hospital.configure(quality={"no_signal_brightness": 250})
     elsewhere = add_run(instance, STARTED, {**ASKED, PARTITION_TAG: ONE})
     add_run(instance, WAITING, {**ASKED, PARTITION_TAG: TWO})  # nobody may ever take it
-    with run_lock(run_locks(instance), elsewhere):
+    with run_lease(instance, elsewhere):
         report = StudySession(hospital.study, instance).run()
     tables = [made.patient_id for made in report.made if made.asset == "frame_table"]
     assert tables == [TWO, ONE]

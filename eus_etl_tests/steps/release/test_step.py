@@ -29,7 +29,7 @@ from eus_etl.settings import StudyConfig
 from eus_etl.steps.release import step
 from eus_etl.steps.release.records import kept_frames, read_ledger
 from eus_etl.steps.release.step import make_release
-from eus_etl.storage.files.atomic import PARTIAL
+from eus_etl.storage.files.partial import PARTIAL
 
 
 def released(study: StudyConfig, *, accept_unreviewed: bool = False) -> Path:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from eus_etl.errors import DiskFullError
-from eus_etl.storage.files.atomic import atomic_path, publish_folder, remove_partials, write_atomically
+from eus_etl.storage.files.atomic import atomic_path, publish_folder, write_atomically
+from eus_etl.storage.files.removal import remove_partials
 
 
 def test_file_appears_whole(tmp_path: Path) -> None:

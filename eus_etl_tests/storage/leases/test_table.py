@@ -17,7 +17,7 @@ from eus_etl.errors import LeaseLostError
 from eus_etl.storage.leases.database import opened
 from eus_etl.storage.leases.process import is_gone, this_process
 from eus_etl.storage.leases.table import TABLE, Lease, LeaseTable
-from eus_etl_tests.support.servers.postgres import DATABASE, PASSWORD, USER, Postgres, postgres
+from eus_etl_tests.support.servers.postgres import postgres
 
 NAMES = ("work:eusml/one", "work:eusml/two", "run:one")
 HOUR_S = 3600.0
@@ -39,27 +39,17 @@ def in_a_file() -> Iterator[LeaseTable]:
         engine.dispose()
 
 
-def url_of(server: Postgres) -> sql.URL:
-    return sql.URL.create(
-        "postgresql+psycopg2",
-        username=USER,
-        password=PASSWORD,
-        host="127.0.0.1",
-        port=server.port,
-        database=DATABASE,
-    )
-
-
 class Leases(RuleBasedStateMachine):
     """Leases beside a model of them: who has each, and whether it is up for anybody."""
 
     taken = Bundle("taken")
-    ended = ""
+    ended: str
 
-    def __init__(self, table: LeaseTable) -> None:
+    table: LeaseTable
+
+    def __init__(self) -> None:
         super().__init__()
-        self.table = table
-        table.remove([*table.all()])
+        self.table.remove([*self.table.all()])
         self.holders: dict[str, Lease] = {}
         self.up: set[str] = set()
         self.numbers = [0]
@@ -129,23 +119,23 @@ class Leases(RuleBasedStateMachine):
 
 
 def test_one_holder_at_most_and_growing_numbers() -> None:
-    Leases.ended = ended_process()
     with in_a_file() as table:
-        run_state_machine_as_test(
-            lambda: Leases(table), settings=settings(max_examples=12, stateful_step_count=25, deadline=None)
-        )
+        stays_consistent(table, examples=12, steps=25)
 
 
 @pytest.mark.slow
 def test_one_holder_at_most_and_growing_numbers_on_a_server() -> None:
-    Leases.ended = ended_process()
     with postgres() as server:
-        engine = opened(url_of(server))
-        run_state_machine_as_test(
-            lambda: Leases(LeaseTable(engine)),
-            settings=settings(max_examples=25, stateful_step_count=30, deadline=None),
-        )
+        engine = opened(server.url)
+        stays_consistent(LeaseTable(engine), examples=25, steps=30)
         engine.dispose()
+
+
+def stays_consistent(table: LeaseTable, examples: int, steps: int) -> None:
+    """Whatever is done to a table, it does as the model says."""
+    Leases.table, Leases.ended = table, ended_process()
+    chosen = settings(max_examples=examples, stateful_step_count=steps, deadline=None)
+    run_state_machine_as_test(Leases, settings=chosen)
 
 
 def test_a_wiped_home_is_not_written_to_any_more(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from eus_etl.sources.videos.google_drive.connection import DriveConnection, Medi
 from eus_etl.sources.videos.google_drive.retry import Pacer, PassingFailure, Refused
 from eus_etl.sources.videos.google_drive.tree import Entry
 from eus_etl.storage.files.atomic import raise_if_full, sync_folder
+from eus_etl.storage.files.fence import publishing
 from eus_etl.storage.files.folders import make_folder
 
 BLOCK = 120_000
@@ -99,7 +100,8 @@ class Downloader:
                 _check_room(wanted, out.tell(), target.parent)
                 self._complete(wanted, _Part(wanted, part, out, content_sum))
                 os.fsync(out.fileno())
-            part.replace(target)
+            with publishing():
+                part.replace(target)
             sync_folder(target.parent)
         except (SourceFileChangedError, SourceFileGoneError, DownloadRefusedError):
             part.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from eus_etl.sources.videos.google_drive.connection import DriveConnection
 from eus_etl.sources.videos.google_drive.download import Downloader, Wanted, changed
 from eus_etl.sources.videos.google_drive.retry import Pace, Pacer
 from eus_etl.sources.videos.google_drive.sync import DriveInventory
+from eus_etl.storage.files.fence import carry_fence
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ class GoogleDrive:
             if progress:
                 progress(file)
 
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="drive") as pool:
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="drive", initializer=carry_fence()) as pool:
             tasks = [pool.submit(fetch_one, file, target) for file, target in wanted]
             try:
                 for task in tasks:
