@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sql
 
+from benchmarks.support.servers.postgres import Postgres, postgres
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import LeaseLostError
 from eus_etl.storage.files.atomic import folder_beside, publish_folder, write_atomically
@@ -20,7 +21,6 @@ from eus_etl.storage.leases import holding
 from eus_etl.storage.leases.process import this_process
 from eus_etl.storage.leases.table import Holder, LeaseTable, table_at
 from eus_etl.storage.leases.work import lease_at, work_lease, work_name
-from eus_etl_tests.support.servers.postgres import Postgres, postgres
 
 VISIT, STUDY = "one", "eusml"
 NAME = work_name(STUDY, VISIT)

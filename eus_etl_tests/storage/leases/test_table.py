@@ -13,11 +13,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from benchmarks.support.servers.postgres import postgres
 from eus_etl.errors import LeaseLostError
 from eus_etl.storage.leases.database import opened
 from eus_etl.storage.leases.process import is_gone, this_process
 from eus_etl.storage.leases.table import TABLE, Lease, LeaseTable
-from eus_etl_tests.support.servers.postgres import postgres
 
 NAMES = ("work:eusml/one", "work:eusml/two", "run:one")
 HOUR_S = 3600.0
