@@ -27,6 +27,7 @@ from eus_etl.defs.cluster.broker import celery_of
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.keys import DECODING, PARTITION_TAG
 from eus_etl.defs.reconcile.local_session import StudySession
+from eus_etl.defs.root import other_home
 from eus_etl.defs.study import build_study_definitions
 from eus_etl.errors import ConfigError, DatabaseError
 from eus_etl.settings import AlertsConfig, shipped
@@ -143,8 +144,11 @@ def test_they_hold_on_postgresql_and_a_study_is_made_and_kept(
         limits_hold(instance)
         report = StudySession(hospital.study, instance).run()
         assert (report.failed, report.videos_decoded) == ([], 2)
-    # another process: what was made is known, and nothing is made again
-    with on_postgres(hospital.home, server) as instance:
+    # another machine, with a home of its own: what was made is known, and nothing is made again
+    other = tmp_path / "other_home"
+    with on_postgres(other, server) as instance:
+        assert other_home(hospital.paths, other) is None
+        assert "another database" in str(other_home(hospital.paths, tmp_path / "none"))
         session = StudySession(hospital.study, instance)
         assert session.run().made == []
         assert not any(session.plan(visit) for visit in [*session.patients(), None])
