@@ -29,6 +29,8 @@ TERMINAL_TAG = "eus_etl/terminal"
 """On runs started from a terminal, where someone is waiting: errors are shown at once, not retried."""
 
 PARTITION_TAG = "dagster/partition"
+PRIORITY_TAG = "dagster/priority"
+"""On requested runs: of those that are queued, the one with the highest number starts first."""
 PARENT_TAG = "dagster/parent_run_id"
 """On runs that someone re-executed; they also have the tags of the original."""
 ROOT_TAG = "dagster/root_run_id"

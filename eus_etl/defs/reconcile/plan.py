@@ -4,9 +4,10 @@ A plan holds what is stale and everything downstream of it: one plan per visit, 
 once no visit is under way. Its run checks again before each asset, and makes only what is still stale.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import dagster as dg
 
@@ -15,6 +16,7 @@ from eus_etl.defs.keys import (
     ALIAS_TAG,
     CONSUMED_TAG,
     PARTITION_TAG,
+    PRIORITY_TAG,
     SCOPE_TAG,
     STUDY_TAG,
     TABLES,
@@ -38,6 +40,16 @@ from eus_etl.steps.result import version_of
 RUNS_A_TICK = 20
 """Run requests get slower with the number of partition keys; further ones wait for the next tick."""
 
+
+class Urgency(IntEnum):
+    """What comes first; within each, the visit that arrived first."""
+
+    NEW = 0
+    EDIT = 1
+    BACKFILL = 2  # the configuration has changed: of all visits, as a rule
+
+
+_NOT_EDITED = (Why.CONFIGURATION_CHANGED, Why.DUE_AGAIN, Why.NOT_DRAWN, Why.BLOCKED)
 
 _EDITS: Mapping[str, str] = {
     LABEL_ITEMS: "label edit",
@@ -92,6 +104,14 @@ class Plan:
         said = [*dict.fromkeys(edits), *(f"{why}: {', '.join(names)}" for why, names in others.items())]
         return "; ".join(said)
 
+    @property
+    def urgency(self) -> Urgency:
+        """Before or after which other plans it comes."""
+        whys = {reason.why for reason in self.reasons}
+        if whys == {Why.MISSING}:
+            return Urgency.NEW
+        return Urgency.BACKFILL if whys <= {*_NOT_EDITED} else Urgency.EDIT
+
     def request(self, number: int) -> dg.RunRequest:
         """The request for its run.
 
@@ -103,8 +123,21 @@ class Plan:
             run_key=f"{self.patient}:{self.target}:{number}",
             partition_key=self.patient,
             asset_selection=[node.key for node in self.nodes],
-            tags=self.tags,
+            tags=self.tags | {PRIORITY_TAG: str(Urgency.BACKFILL - self.urgency)},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """How far a pass over all visits has come, if one tick had no time for all of them.
+
+    Attributes:
+        after: the last visit that was looked at; empty at the beginning.
+        found: whether a visit before it was not up to date: then the tables wait.
+    """
+
+    after: str = ""
+    found: bool = False
 
 
 @dataclass(slots=True)
@@ -112,12 +145,14 @@ class Due:
     """What a tick requests.
 
     Attributes:
-        plans: those whose runs are due.
+        plans: those whose runs are due, the most urgent first.
         again_at: when the first of the others is due, in seconds since 1970.
+        rest: where the next tick goes on; None if all visits were looked at.
     """
 
     plans: list[Plan] = field(default_factory=list)
     again_at: float = NEVER
+    rest: Pass | None = None
 
 
 def plan_of(graph: StudyGraph, state: StudyState, patient: str | None) -> Plan | None:
@@ -152,23 +187,46 @@ def due_plans(
     patients: Sequence[str],
     busy: AbstractSet[str | None],
     now: float,
+    *,
+    begun: Pass = Pass(),
+    waiting: int = 0,
+    is_late: Callable[[], bool] = lambda: False,
 ) -> Due:
     """A plan for each visit that is not up to date; for the study's tables once no visit is under way.
+
+    New visits come before edits, and edits before what a change of the configuration asks for; of that, no
+    more is requested than keeps the queue filled, so that a new visit or an edit never waits for all of it.
 
     Args:
         graph: the study's graph.
         state: what is known.
-        patients: all visits.
+        patients: all visits, in order of arrival.
         busy: those with a run in progress or queued; see ``visits_in``.
         now: seconds since 1970.
+        begun: how far an earlier tick has come.
+        waiting: how many runs of the study are queued.
+        is_late: whether the tick has to end.
     """
-    due = Due()
-    for patient in patients:
-        if len(due.plans) == RUNS_A_TICK:
-            return due
-        if patient not in busy:
-            _add(due, state, plan_of(graph, state, patient), now)
-    if not due.plans and not busy:
+    due, later, stopped = Due(), list[Plan](), ""
+    places = {patient: place for place, patient in enumerate(patients)}
+    for patient in patients[places.get(begun.after, -1) + 1 :]:
+        plan = None if patient in busy else plan_of(graph, state, patient)
+        if plan and plan.urgency is Urgency.NEW:
+            _add(due, state, plan, now)
+        elif plan:
+            later.append(plan)
+        if len(due.plans) == RUNS_A_TICK:  # nothing is more urgent
+            break
+        if is_late() and patient != patients[-1]:
+            stopped = patient
+            break
+    for plan in sorted(later, key=lambda plan: plan.urgency):
+        if len(due.plans) < RUNS_A_TICK - (waiting if plan.urgency is Urgency.BACKFILL else 0):
+            _add(due, state, plan, now)
+    found = begun.found or bool(due.plans)
+    if stopped:
+        due.rest = Pass(stopped, found)
+    elif not found and not busy:
         _add(due, state, plan_of(graph, state, None), now)
     return due
 

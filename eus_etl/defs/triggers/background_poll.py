@@ -1,5 +1,6 @@
 """Polls sources in the background, since a tick that takes a minute is ended and has no effect."""
 
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
@@ -21,18 +22,24 @@ class Looks(Generic[_T]):
         self._patience_s = patience_s
         self._under_way: dict[str, Future[_T]] = {}
 
-    def result(self, source: str, look: Callable[[], _T]) -> _T:
+    def result(self, source: str, look: Callable[[], _T], left_s: float = math.inf) -> _T:
         """What ``look`` finds, or what one started by an earlier tick found.
+
+        Args:
+            source: what is looked at.
+            look: looks at it.
+            left_s: how much time the tick has left; if that is less, it waits only so long.
 
         Raises:
             SourceUnavailableError: it takes longer; it continues.
         """
         if source not in self._under_way:
             self._under_way[source] = _in_a_thread(look)
-        if not wait([self._under_way[source]], self._patience_s).done:
+        patience_s = min(self._patience_s, left_s)
+        if not wait([self._under_way[source]], patience_s).done:
             raise SourceUnavailableError(
                 source,
-                f"reading it takes longer than {self._patience_s:.0f} s; it continues in the background",
+                f"reading it takes longer than {patience_s:.0f} s; it continues in the background",
                 "if this persists, check the network",
             )
         return self._under_way.pop(source).result()

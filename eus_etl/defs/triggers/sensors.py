@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from eus_etl.defs.assets.external import changed_versions, events, study_events
 from eus_etl.defs.graph import StudyGraph, graph_now
 from eus_etl.defs.keys import patients_of
-from eus_etl.defs.reconcile.plan import due_plans, visits_in
+from eus_etl.defs.reconcile.plan import Pass, due_plans, visits_in
 from eus_etl.defs.reconcile.run_health import runs_under_way
 from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.defs.root import take_root
@@ -40,6 +40,9 @@ LISTING_LIMIT_S = 30.0
 
 LISTING_PATIENCE_S, RECORDS_PATIENCE_S = 45.0, 15.0
 """How long a tick waits for the videos, and for each other source; the poll itself continues."""
+
+TICK_S = 40.0
+"""After this a tick waits for no source and plans for no further visit; the next one goes on."""
 
 
 def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefinition:
@@ -112,7 +115,7 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         cursor = _Cursor.read(context.cursor)
-        now = time.time()
+        now, ends_at = time.time(), time.monotonic() + TICK_S
         try:
             present = graph_now(graph, file)
             take_root(context.instance, present.study)
@@ -120,7 +123,7 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
             return in_trouble(error)
         state = StudyState(context.instance, StudyPaths(present.study.root), present.nodes)
         under_way = runs_under_way(present, context.instance)
-        records = _look_at_records(present, state, looks, cursor.looked_at, now)
+        records = _look_at_records(present, state, looks, cursor.looked_at, now, ends_at)
         # changes with every event of the instance, with the study's configuration, and with the runs that
         # hold plans back: of one that ends during this tick the last event may be among those seen
         last_event = context.instance.event_log_storage.get_maximum_record_id()
@@ -134,7 +137,17 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
             )
         keys = context.instance.get_dynamic_partitions(str(patients_of(study.study).name))
         known = known_visits(state.paths, keys)
-        due = due_plans(present, state, sorted(known | records.patients), visits_in(under_way), now)
+        due = due_plans(
+            present,
+            state,
+            [*(key for key in keys if key in known), *sorted(records.patients - known)],
+            visits_in(under_way),
+            now,
+            begun=Pass(cursor.after, cursor.found),
+            waiting=sum(run.status is not dg.DagsterRunStatus.STARTED for run in under_way),
+            is_late=lambda: time.monotonic() > ends_at,
+        )
+        rest = due.rest or Pass()
         requests = [plan.request(cursor.number + 1) for plan in due.plans]
         said = [*records.failures, f"{len(records.events)} changes reported"]
         return dg.SensorResult(
@@ -145,8 +158,10 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
             cursor=after.model_copy(
                 update={
                     "number": cursor.number + 1,
-                    "seen": seen,
-                    "again_at": min(due.again_at, now + LOOK_AGAIN_S),
+                    "seen": "" if due.rest else seen,
+                    "again_at": min(due.again_at, now + LOOK_AGAIN_S, *cursor.still_again_at),
+                    "after": rest.after,
+                    "found": rest.found,
                 }
             ).model_dump_json(),
         )
@@ -167,12 +182,21 @@ class _Cursor(BaseModel):
         seen: the state when it last reported or planned everything; empty if it has to look again.
         again_at: when it has to plan again regardless, in seconds since 1970.
         looked_at: sources to the time they were last read in full.
+        after: the last visit that it has planned for, if it had no time for all; empty otherwise.
+        found: whether one of those before was not up to date.
     """
 
     number: int = 0
     seen: str = ""
     again_at: float = 0.0
     looked_at: dict[str, float] = {}
+    after: str = ""
+    found: bool = False
+
+    @property
+    def still_again_at(self) -> list[float]:
+        """``again_at``, if that is of visits which the next part of a pass does not look at."""
+        return [self.again_at] if self.after else []
 
     @staticmethod
     def read(text: str | None) -> "_Cursor":
@@ -210,6 +234,7 @@ def _look_at_records(
     looks: Looks[Observation],
     looked_at: Mapping[str, float],
     now: float,
+    ends_at: float,
 ) -> _Records:
     """Observe items, rows and corrections, each at its interval; the next tick retries one that failed."""
     study = graph.study
@@ -219,7 +244,8 @@ def _look_at_records(
         if looked <= now < looked + _interval_s(study, source):
             continue
         try:
-            observation = looks.result(source, partial(observe, study, connect(study), source))
+            left_s = max(0.0, ends_at - time.monotonic())
+            observation = looks.result(source, partial(observe, study, connect(study), source), left_s)
         except Exception as error:
             note_unseen(state.paths, source)
             found.failures.append(str(told(error, source, state.paths)))
