@@ -125,6 +125,21 @@ def status_lines(visits: "Sequence[VisitStatus]") -> list[str]:
     ]
 
 
+def progress_lines(visits: "Sequence[VisitStatus]") -> list[str]:
+    """How many visits are up to date, and what most of the others wait for; nothing where all are."""
+    left = Counter(
+        f"{step}: {'failed' if state == 'failed' else why.partition(':')[0]}"
+        for state, step, why in (visit.attention for visit in visits)
+        if state in ("stale", "missing", "failed")
+    )
+    if not left:
+        return []
+    named = [f"{count} {what}" for what, count in left.most_common(_NAMED)]
+    done = len(visits) - left.total()
+    line = f"{done} of {len(visits)} visits are up to date; left are {', '.join(named)}"
+    return wrap(line, _COLUMNS, subsequent_indent="  ")
+
+
 def visit_lines(visit: "VisitStatus", study: "StudyStatus") -> list[str]:
     """All about one visit: each asset's state and why, what was rejected, and where its video may be."""
     width = max(map(len, visit.assets), default=0)

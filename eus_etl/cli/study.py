@@ -144,7 +144,7 @@ def status(
     if visits:
         click.echo("\n".join(terminal.status_lines(visits)))
     click.echo(f"{len(visits)} of {len(known)} visits; `--patient ID` shows one visit in full")
-    for line in terminal.study_lines(whole, why_no_text_check(study)):
+    for line in [*terminal.progress_lines(known), *terminal.study_lines(whole, why_no_text_check(study))]:
         click.echo(line)
 
 

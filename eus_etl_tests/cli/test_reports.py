@@ -3,10 +3,10 @@
 import pytest
 
 from eus_etl.defs.reconcile.local_session import RunReport
-from eus_etl.defs.status import StudyStatus
+from eus_etl.defs.status import StudyStatus, VisitStatus
 from eus_etl.errors import SourceUnavailableError
 from eus_etl.steps.observation.stored import Failure
-from eus_etl.terminal import show_report, study_lines
+from eus_etl.terminal import progress_lines, show_report, study_lines
 
 
 @pytest.mark.parametrize("attempt", ["observed", "listed in full"])
@@ -40,3 +40,26 @@ def test_a_status_says_that_false_does_not_mean_checked() -> None:
     assert max(map(len, lines)) <= 80
     said = " ".join(line.strip() for line in lines)
     assert said.endswith("not installed; a release takes only visits that a person signed off")
+
+
+def visit(reason: str | None, error: str | None = None) -> VisitStatus:
+    """A visit of which the frame table is stale, has failed, or is done."""
+    return VisitStatus(
+        patient_id="p1",
+        alias=None,
+        assets={"frame_table": "failed" if error else "stale" if reason else "done"},
+        reasons={"frame_table": reason} if reason else {},
+        errors={"frame_table": error} if error else {},
+        rejected={},
+        uploads={},
+    )
+
+
+def test_a_status_says_how_far_an_edit_of_everything_has_come() -> None:
+    assert progress_lines([visit(None)] * 3) == []
+    visits = [visit(None)] * 7 + [visit("configuration changed")] * 3
+    visits += [visit("inputs changed: labels"), visit(None, "frame_table of p1: no room")]
+    assert " ".join(" ".join(progress_lines(visits)).split()) == (
+        "7 of 12 visits are up to date; left are 3 frame_table: configuration changed, "
+        "1 frame_table: inputs changed, 1 frame_table: failed"
+    )
