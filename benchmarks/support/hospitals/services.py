@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 import requests
 
-from benchmarks.support.hospitals.tiny_hospital import TinyHospital
 from eus_etl.commands.install_service import UNITS, Server, rendered
 from eus_etl.commands.watch.of_services import silent_services
 from eus_etl.settings import AlertsConfig
@@ -35,16 +35,39 @@ from eus_etl.definitions import defs
 '''
 
 
+class Hospital(Protocol):
+    """What the services need to know of a hospital."""
+
+    @property
+    def folder(self) -> Path:
+        """Holds everything."""
+
+    @property
+    def home(self) -> Path:
+        """The Dagster home."""
+
+    @property
+    def configs(self) -> Path:
+        """Folder of the studies' files."""
+
+
 class Services:
     """Code server, daemon and page on a hospital's study; they write to ``services.log``."""
 
-    def __init__(self, hospital: TinyHospital, *, hurry_s: float | None = None) -> None:
+    def __init__(
+        self,
+        hospital: Hospital,
+        *,
+        hurry_s: float | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Choose ports; starts nothing.
 
         Args:
             hospital: the hospital whose study is made.
             hurry_s: a process that worked on a run and died is noticed after so many seconds, and what
                 failed is tried again after one; None for what is shipped.
+            environment: more variables for all of them.
         """
         self.hospital = hospital
         self._ports = {name: _free_port() for name in (CODE, PAGE)}
@@ -69,6 +92,7 @@ class Services:
             "DAGSTER_HOME": str(hospital.home),
             "EUS_ETL_CONFIGS": str(hospital.configs),
             "PYTHONPATH": os.pathsep.join([str(hospital.folder), os.environ.get("PYTHONPATH", "")]),
+            **(environment or {}),
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._left_alone: list[int] = []

@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,8 +39,9 @@ class Postgres:
         port: where it listens, on loopback.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hosts: Sequence[str] = ("127.0.0.1",)) -> None:
         self.port = 0
+        self._hosts = hosts
         self._folder = folder
         # it refuses to run as root
         self._user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -52,6 +53,10 @@ class Postgres:
         self._run(
             "initdb", "-D", folder / "data", "-U", USER, f"--pwfile={secret}", "-A", "scram-sha-256", "-N"
         )
+
+        with (self.data / "pg_hba.conf").open("a") as allowed:
+            for host in set(hosts) - {"127.0.0.1"}:  # machines of the same subnet
+                allowed.write(f"host all all {host}/24 scram-sha-256\n")
 
     @property
     def data(self) -> Path:
@@ -75,7 +80,7 @@ class Postgres:
         if not self.port:
             with socket.create_server(("127.0.0.1", 0)) as free:
                 self.port = free.getsockname()[1]
-        options = f"-p {self.port} -h 127.0.0.1 -k '' -F"
+        options = f"-p {self.port} -h {','.join(self._hosts)} -k '' -F"
         self._run(
             "pg_ctl", "-D", self._folder / "data", "-l", self._folder / "log", "-o", options, "-w", "start"
         )
@@ -105,11 +110,15 @@ class Postgres:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """A running server with an empty database, until the block ends."""
+def postgres(hosts: Sequence[str] = ("127.0.0.1",)) -> Iterator[Postgres]:
+    """A running server with an empty database, until the block ends.
+
+    Args:
+        hosts: the addresses of this machine that it listens at.
+    """
     _program("initdb")
     with tempfile.TemporaryDirectory(prefix="eus_etl_postgres") as folder:
-        server = Postgres(Path(folder))
+        server = Postgres(Path(folder), hosts)
         server.start()
         try:
             server.make_database()
