@@ -56,7 +56,7 @@ NO_MARKS = Marks()
 """For a region without marks, or in which none were sought."""
 
 
-def find_marks(pictures: Sequence[Picture], polygon: Polygon) -> Marks:
+def find_marks(pictures: Sequence[Picture], polygon: Polygon, times: int = 1) -> Marks:
     """Find what is drawn onto the picture inside a region.
 
     A mark is brighter than its surroundings in nearly all pictures, and moves far less. In a still recording
@@ -66,6 +66,8 @@ def find_marks(pictures: Sequence[Picture], polygon: Polygon) -> Marks:
     Args:
         pictures: grey uint8 (h, w), all of one size, spread over the layout.
         polygon: the region, in picture pixels.
+        times: with each pixel as so many in a row and a column. That sees a thin mark beside bright tissue on
+            a small picture, and no mark as wide as half of what it is compared with.
     """
     if len(pictures) < _MIN_PICTURES or not len(polygon):
         return NO_MARKS
@@ -76,7 +78,9 @@ def find_marks(pictures: Sequence[Picture], polygon: Polygon) -> Marks:
         np.stack([pictures[number][crop] for number in spread(len(pictures), _PICTURES)]), axis=0
     )
     inside = mask(polygon, width, height)[crop] > 0
-    boxes = _boxes(_drawn(ranked) & inside)
+    large = ranked.repeat(times, axis=1).repeat(times, axis=2)
+    drawn = _drawn(large)[::times, ::times] & inside
+    boxes = _boxes(drawn, _TILE_PX // times)
     insets = _insets(ranked, inside)
     return Marks(_moved(boxes, left, top), _moved(insets, left, top))
 
@@ -118,7 +122,7 @@ def _drawn(ranked: NDArray[np.uint8]) -> Mask:
     return np.asarray(sharpest[labels] > _SHARP_LEVELS)
 
 
-def _boxes(marks: Mask) -> Boxes:
+def _boxes(marks: Mask, tile_px: int) -> Boxes:
     """Boxes around connected marks, a pixel of soft edge included; long ones in tiles."""
     grown = cv2.dilate(marks.astype(np.uint8), np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(grown)
@@ -128,9 +132,9 @@ def _boxes(marks: Mask) -> Boxes:
         own = labels[y : y + height, x : x + width] == number
         if np.count_nonzero(own & marks[y : y + height, x : x + width]) < _MIN_MARK_PX:
             continue
-        for down in range(0, height, _TILE_PX):
-            for right in range(0, width, _TILE_PX):
-                tile = own[down : down + _TILE_PX, right : right + _TILE_PX].astype(np.uint8)
+        for down in range(0, height, tile_px):
+            for right in range(0, width, tile_px):
+                tile = own[down : down + tile_px, right : right + tile_px].astype(np.uint8)
                 if tile.any():
                     tile_x, tile_y, tile_width, tile_height = cv2.boundingRect(tile)
                     found.append((x + right + tile_x, y + down + tile_y, tile_width, tile_height))

@@ -18,6 +18,9 @@ from eus_etl.domain.screen.region import Polygon, Region, area_fraction, mask
 Box = tuple[int, int, int, int]
 """x, y, width, height in picture pixels."""
 
+_USUAL_PX = 640
+"""Longer side of a picture on which marks are as large as ``find_marks`` expects them."""
+
 # shares of the picture's longer side
 _AROUND = 0.02
 _OVER = 0.0045
@@ -41,7 +44,7 @@ def without_drawings(region: Region, pictures: Sequence[Picture], words: Sequenc
     inside = mask(region.polygon, width, height) > 0
     side = max(height, width)
     around = _grown_polygon(inside, round(_AROUND * side))
-    marks = find_marks(pictures, around).boxes if around is not None else ()
+    marks = _marks(pictures, around) if around is not None else ()
     over = [box for box in marks if _hangs_over(box, inside, side)]
     cut = _bars(over, marks, side) + [box for box in marks if _is_half_outside(box, inside)]
     margin = max(2, round(_WORD_AROUND * side))
@@ -55,6 +58,23 @@ def without_drawings(region: Region, pictures: Sequence[Picture], words: Sequenc
     if polygon is None:
         return region
     return replace(region, polygon=polygon, area_fraction=area_fraction(polygon, width, height))
+
+
+def _marks(pictures: Sequence[Picture], around: Polygon) -> Sequence[Box]:
+    """Marks around the region; on a small picture a finer look goes before, where that sees one too."""
+    marks = find_marks(pictures, around).boxes
+    times = round(_USUAL_PX / max(pictures[0].shape))
+    if times < 2:
+        return marks
+    fine = find_marks(pictures, around, times).boxes
+    return [*fine, *(box for box in marks if not any(_meet(box, other) for other in fine))]
+
+
+def _meet(one: Box, other: Box) -> bool:
+    across, down = (
+        min(one[at] + one[at + 2], other[at] + other[at + 2]) > max(one[at], other[at]) for at in (0, 1)
+    )
+    return across and down
 
 
 def _hangs_over(box: Box, inside: Mask, side: int) -> bool:

@@ -372,6 +372,18 @@ def test_a_bar_that_overlaps_the_field_is_cut_out() -> None:
     assert shown[72:148, 72].all()
 
 
+def test_of_a_small_picture_a_bar_is_told_from_the_bright_tissue_that_it_touches() -> None:
+    box = np.array([[60, 50], [260, 50], [260, 190], [60, 190]], np.int32)
+    pictures, rng = moving_screens(24, polygon=box), np.random.default_rng(8)
+    for picture in pictures:
+        tissue = rng.normal(170, 4, (16, 100)).astype(np.uint8)
+        picture[74:90, 62:162] = cv2.GaussianBlur(tissue, (0, 0), 1.5)
+        picture[70:150, 55:65] = np.linspace(250, 200, 80)[:, np.newaxis]
+    shown = inside(find_region(pictures, CONFIG))
+    assert not shown[72:148, 60:64].any()
+    assert shown[76:88, 67:160].all()
+
+
 def inside(region: Region, shape: tuple[int, ...] = (HEIGHT, WIDTH)) -> NDArray[np.bool_]:
     return mask(region.polygon, shape[1], shape[0]) > 0
 
