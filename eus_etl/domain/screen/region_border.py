@@ -44,7 +44,7 @@ def without_drawings(region: Region, pictures: Sequence[Picture], words: Sequenc
     inside = mask(region.polygon, width, height) > 0
     side = max(height, width)
     around = _grown_polygon(inside, round(_AROUND * side))
-    marks = _marks(pictures, around) if around is not None else ()
+    marks = _marks(pictures, around, inside) if around is not None else ()
     over = [box for box in marks if _hangs_over(box, inside, side)]
     cut = _bars(over, marks, side) + [box for box in marks if _is_half_outside(box, inside)]
     margin = max(2, round(_WORD_AROUND * side))
@@ -60,13 +60,14 @@ def without_drawings(region: Region, pictures: Sequence[Picture], words: Sequenc
     return replace(region, polygon=polygon, area_fraction=area_fraction(polygon, width, height))
 
 
-def _marks(pictures: Sequence[Picture], around: Polygon) -> Sequence[Box]:
-    """Marks around the region; on a small picture a finer look goes before, where that sees one too."""
+def _marks(pictures: Sequence[Picture], around: Polygon, inside: Mask) -> Sequence[Box]:
+    """Marks around the region; of a small picture those of a finer look, where it sees one over the edge."""
     marks = find_marks(pictures, around).boxes
     times = round(_USUAL_PX / max(pictures[0].shape))
     if times < 2:
         return marks
-    fine = find_marks(pictures, around, times).boxes
+    seen = find_marks(pictures, around, times).boxes
+    fine = [box for box in seen if _share_inside(box, inside) < 1]
     return [*fine, *(box for box in marks if not any(_meet(box, other) for other in fine))]
 
 

@@ -180,3 +180,13 @@ def test_a_side_that_starts_far_from_its_edge_is_moved_there_past_letters_beside
     assert isinstance(best, Sector)
     assert abs(best.outer_px - field.outer_px) < 1
     assert edges.with_a_side_moved(field) == []
+
+
+@pytest.mark.parametrize("start", [-0.7, -0.45, -0.2, 0.05, 0.3, 0.55, 0.8])
+def test_where_a_search_starts_does_not_move_an_edge_by_a_pixel(start: float) -> None:
+    bright = np.zeros(SHAPE, np.uint8)
+    bright[44:309, 120:400] = 100
+    settled = Edges.of(bright, shrunk=False).settled(
+        Rectangle(120 + start, 44 + start, 399 + start, 308 + start)
+    )
+    assert np.rint(settled.values).tolist() == [120, 44, 399, 308]

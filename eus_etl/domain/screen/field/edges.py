@@ -88,8 +88,7 @@ class Edges:
                 return start
             steps = self._steps(points, normals, reach)
             far = _FAR_COSTS * np.abs(np.arange(-reach, reach + 1)) / reach
-            found = (steps - far).argmax(axis=1)
-            step = np.take_along_axis(steps, found[:, np.newaxis], axis=1)[:, 0]
+            found, step = _peaks(steps, far)
             known = self._known(step)
             edge = points + (found - reach + self.beyond_px)[:, np.newaxis] * normals
             moved = geometry
@@ -194,6 +193,23 @@ class Edges:
             self.levels, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=dark
         )
         return np.asarray(levels, np.float64)
+
+
+def _peaks(steps: Floats, costs: Floats) -> tuple[Floats, Floats]:
+    """Where each row of steps (n, offsets), less costs, is highest, to a part of an offset, and how high.
+
+    Around its edge a step falls by as much on either side: what it falls less on one tells where between two
+    offsets the edge lies.
+    """
+    highest = (steps - costs).argmax(axis=1)
+    inner = np.clip(highest, 1, steps.shape[1] - 2)
+    before, here, after = (
+        np.take_along_axis(steps, (inner + off)[:, np.newaxis], axis=1)[:, 0] for off in (-1, 0, 1)
+    )
+    fall = here - np.minimum(before, after)
+    aside = np.divide((after - before) / 2, fall, out=np.zeros_like(here), where=fall > 1e-6)
+    at = highest + np.where(highest == inner, np.clip(aside, -0.5, 0.5), 0.0)
+    return at, np.take_along_axis(steps, highest[:, np.newaxis], axis=1)[:, 0]
 
 
 def resampled(outline: Floats, count: int) -> tuple[Floats, Floats]:
