@@ -108,6 +108,10 @@ class DatabaseError(TransientError):
     """A database, of Dagster or of a mirror, cannot be read or written."""
 
 
+class NoDaemonError(TransientError):
+    """Something was to be handed to the daemon, and there is none."""
+
+
 class LeaseLostError(TransientError):
     """Another process has taken over what this one was working on: nothing more of it may be published."""
 

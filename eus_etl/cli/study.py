@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -61,6 +61,7 @@ def init_home(config: Path | None) -> None:
 @click.option("--no-wait", is_flag=True, help="Do not wait for files that were copied a moment ago.")
 @click.option("--wait", "to_the_end", is_flag=True, help="Stay until nothing waits: uploads, queued visits.")
 @click.option("--remake", metavar="ASSET", help="Make this asset again, whatever is recorded of it.")
+@click.option("--submit", is_flag=True, help="Let the daemon's queue do the work; with --wait, wait for it.")
 def run(
     study: "StudyConfig",
     session: "StudySession",
@@ -69,15 +70,19 @@ def run(
     remake: str | None,
     no_wait: bool,
     to_the_end: bool,
+    submit: bool,
 ) -> None:
     """Observe the sources, then process what is missing or stale.
 
-    It says what waits and why. With `--wait` it looks again until nothing does; Ctrl-C ends it.
+    It says what waits and why. With `--wait` it looks again until nothing does; Ctrl-C ends it. With
+    `--submit` it works on nothing itself: the runs go to the queue, and it says their ids.
     """
     from eus_etl import terminal
 
     if no_wait and to_the_end:
         raise ConfigError("--wait", "it contradicts `--no-wait`", "give one of them")
+    if submit:
+        _submit(study, session, patients, new_root=new_root, remake=remake, to_the_end=to_the_end)
     while True:
         with terminal.visits_progress(study.study) as tell:
             report = session.run(
@@ -93,6 +98,35 @@ def run(
         remake = None
         sleep(LOOK_AGAIN_S)
     sys.exit(0 if report.complete else 1)
+
+
+def _submit(
+    study: "StudyConfig",
+    session: "StudySession",
+    patients: Sequence[str],
+    *,
+    new_root: bool,
+    remake: str | None,
+    to_the_end: bool,
+) -> NoReturn:
+    from eus_etl.defs.reconcile.submit import Submission
+
+    submission = Submission(session, patients or None, new_root=new_root, remake=remake)
+    submitted = []
+    for one in submission.to_the_end() if to_the_end else submission.submit():
+        submitted.append(one)
+        click.echo(f"{study.study}: run {one.run_id} of {one.patient or 'the tables'}: {one.why}")
+    for unseen in submission.unobserved:
+        click.echo(f"{study.study}: {unseen.source} could not be {unseen.attempt}: {unseen.error}", err=True)
+    failed = submission.failed(submitted) if to_the_end else []
+    for one in failed:
+        said = f"run {one.run_id} of {one.patient or 'the tables'} did not succeed; Dagster's page says why"
+        click.echo(f"{study.study}: {said}", err=True)
+    did = "ended" if to_the_end else "put into the queue"
+    others = submission.elsewhere()
+    more = f"; {others} others are queued or in progress" if others else ""
+    click.echo(f"{study.study}: {len(submitted)} runs {did}{more}")
+    sys.exit(1 if failed or submission.unobserved else 0)
 
 
 @click.command()

@@ -76,9 +76,11 @@ def _verify(study: "StudyConfig", patients: Sequence[str], max_mb_s: float) -> i
     from eus_etl.commands.upkeep.hashing import BoundedHasher
     from eus_etl.commands.upkeep.orphans import find_orphans
     from eus_etl.commands.upkeep.verification import verify_study
+    from eus_etl.defs.root import use_leases_of_home
     from eus_etl.domain.paths import StudyPaths
     from eus_etl.steps.observation.snapshot import resolve_patient
 
+    use_leases_of_home(study)
     paths = StudyPaths(study.root)
     chosen = [resolve_patient(study, patient) for patient in patients]
     with terminal.steps_progress("verifying", "visits") as tell:

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from eus_etl.defs.event_store.database import database_id, has_file_per_run
-from eus_etl.defs.instance import is_ready, opened
+from eus_etl.defs.instance import dagster_home, is_ready, opened
 from eus_etl.defs.keys import patients_of
 from eus_etl.defs.leases import use_leases
 from eus_etl.domain.paths import StudyPaths
@@ -45,6 +45,14 @@ def _place_of(instance: dg.DagsterInstance, paths: StudyPaths) -> dict[str, str]
         return {_DATABASE: database_id(instance)}
     # relative: root and home may be moved together
     return {_HOME: os.path.relpath(Path(instance.root_directory).resolve(), paths.root)}
+
+
+def use_leases_of_home(study: StudyConfig) -> None:
+    """Have a command that opens no instance take the leases of the study's home, where there is one."""
+    home = dagster_home(study)
+    if is_ready(home):
+        with opened(home) as instance:
+            use_leases(instance, study)
 
 
 def other_home(paths: StudyPaths, home: Path) -> str | None:

@@ -9,7 +9,8 @@ import polars as pl
 from dagster import DagsterEventType
 
 from eus_etl.defs.keys import PARTITION_TAG, SCOPE_TAG, TABLES
-from eus_etl.defs.reconcile.local_session import StudySession, failure_text
+from eus_etl.defs.reconcile.local_session import StudySession
+from eus_etl.defs.reconcile.outcomes import failure_text
 from eus_etl.defs.reconcile.plan import wanted
 from eus_etl.defs.reconcile.retry import failed_asset
 from eus_etl.defs.reconcile.run_health import unfinished_runs

@@ -6,7 +6,7 @@ nothing left to do.
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,12 +17,12 @@ from eus_etl.defs.event_store.kept_open import kept_open
 from eus_etl.defs.graph import StudyGraph, study_graph
 from eus_etl.defs.keys import TERMINAL_TAG, patients_of
 from eus_etl.defs.leases import run_lease, use_leases, work_of_command
-from eus_etl.defs.reconcile.confirm import CONFIRMED, share_state
+from eus_etl.defs.reconcile.confirm import share_state
 from eus_etl.defs.reconcile.garbage import seldom_collected
 from eus_etl.defs.reconcile.observe import Seen, observe_study
+from eus_etl.defs.reconcile.outcomes import Failed, Made, failed_in, made_in
 from eus_etl.defs.reconcile.plan import Plan, plan_of, visits_in
 from eus_etl.defs.reconcile.remake import forget
-from eus_etl.defs.reconcile.retry import failed_asset
 from eus_etl.defs.reconcile.run_health import runs_under_way
 from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.defs.root import take_root
@@ -41,30 +41,6 @@ _MOMENT_S = 0.1
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Configuration of a run that prints nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """One materialisation of a session.
-
-    Attributes:
-        asset: name of the asset within its study.
-        patient_id: None for a table of the whole study.
-        metadata: counts that the step reported.
-    """
-
-    asset: str
-    patient_id: str | None
-    metadata: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """An asset that could not be made, and why."""
-
-    asset: str
-    patient_id: str | None
-    error: str
 
 
 @dataclass(slots=True)
@@ -135,6 +111,22 @@ class StudySession:
         """What has to be made of a visit, or (None) of the study's tables."""
         return plan_of(self.graph, self.state, patient)
 
+    def choose(self, patients: Sequence[str] | None) -> list[str]:
+        """Ids of the visits that are meant by ids or aliases; of all for None.
+
+        Raises:
+            PatientUnknownError: no visit in the sources has this id or alias, or several do.
+        """
+        if patients is None:
+            return self.patients()
+        return [resolve_patient(self._study, patient) for patient in patients]
+
+    def forget(self, asset: str, patients: Sequence[str], *, chosen: bool) -> None:
+        """Have an asset of these visits, or of the study, count as never made; see ``remake``."""
+        forget(self.graph, asset, patients, chosen=chosen)
+        for partition in (*patients, None):
+            self.state.refresh(partition)
+
     @seldom_collected()
     def run(
         self,
@@ -179,18 +171,12 @@ class StudySession:
             waits = waiting_said(seen.waits, seen.ready_in_s)
             report = RunReport(unobserved=seen.failures, missed=seen.missed, waits=waits)
             report.is_waiting = not TAKEN_LATER.isdisjoint(seen.waits)
-            chosen = (
-                self.patients()
-                if patients is None
-                else [resolve_patient(self._study, patient) for patient in patients]
-            )
+            chosen = self.choose(patients)
             if patients is not None:
                 uploads = self.state.versions(self.graph.key(DRIVE_VIDEOS))
                 report.without_upload += [patient for patient in chosen if patient not in uploads]
             if remake is not None:
-                forget(self.graph, remake, chosen, chosen=patients is not None)
-                for partition in (*chosen, None):
-                    self.state.refresh(partition)
+                self.forget(remake, chosen, chosen=patients is not None)
             make_all(self.graph, self.state, chosen, visits_in(others), report, progress, wait)
             left = visits_in(runs_under_way(self.graph, self._instance))
             unfinished = [visit for visit in left if self.plan(visit)]  # others have nothing left to do
@@ -281,33 +267,3 @@ def _run(job: dg.JobDefinition, state: StudyState, plan: Plan, report: RunReport
 def _is_worked_on(run: dg.DagsterRun) -> bool:
     """Whether a run has begun; a queued one may wait for long, if no daemon is running."""
     return run.status is dg.DagsterRunStatus.STARTED
-
-
-def made_in(result: dg.ExecuteInProcessResult, patient: str | None) -> list[Made]:
-    """What a run made, without what it only confirmed."""
-    made = []
-    for event in result.get_asset_materialization_events():
-        materialization = event.materialization
-        metadata = {name: value.value for name, value in materialization.metadata.items()}
-        if CONFIRMED not in metadata:
-            made.append(Made(materialization.asset_key.path[-1], patient, metadata))
-    return made
-
-
-def failed_in(result: dg.ExecuteInProcessResult, patient: str | None) -> list[Failed]:
-    """What a run could not make."""
-    return [
-        Failed(failed_asset(event), patient, failure_text(event))
-        for event in result.get_step_failure_events()
-    ]
-
-
-def failure_text(event: dg.DagsterEvent) -> str:
-    """Why a step failed: the text of our own error, or the innermost cause of any other."""
-    data = event.step_failure_data
-    if data.user_failure_data and data.user_failure_data.description:
-        return str(data.user_failure_data.description)
-    error = data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return error.message.strip() if error else "failed without a message"

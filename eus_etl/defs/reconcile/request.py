@@ -8,7 +8,8 @@ from eus_etl.defs.assets.names import Asset
 from eus_etl.defs.graph import StudyGraph
 from eus_etl.defs.keys import STUDY_TAG, TERMINAL_TAG, WHY_TAG
 from eus_etl.defs.leases import run_lease
-from eus_etl.defs.reconcile.local_session import QUIET, RunReport, StudySession, failed_in, made_in
+from eus_etl.defs.reconcile.local_session import QUIET, RunReport, StudySession
+from eus_etl.defs.reconcile.outcomes import failed_in, made_in
 from eus_etl.defs.reconcile.staleness import StudyState, Why
 from eus_etl.defs.root import take_root
 from eus_etl.errors import BlockedError

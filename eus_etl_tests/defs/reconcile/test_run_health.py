@@ -1,9 +1,11 @@
 """Runs and their processes: which are under way, which are dead, and what two of them do with one visit."""
 
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -27,6 +29,9 @@ STARTED, WAITING, FAILED = (
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.FAILURE,
 )
+
+
+LABELS_OF_ONE = dg.AssetRecordsFilter(dg.AssetKey(["eusml", "labels"]), asset_partitions=[ONE])
 
 
 @pytest.fixture
@@ -95,6 +100,13 @@ def add_run(
 ) -> str:
     run = dg.DagsterRun(job_name="a_job", status=status, tags=tags, **more)  # type: ignore[arg-type]  # one keyword
     return instance.add_run(run).run_id
+
+
+def changed_since(hospital: TinyHospital, files: dict[Path, bytes]) -> list[str]:
+    """Files below the root that are not as they were."""
+    now = {path: path.read_bytes() for path in hospital.paths.root.rglob("*") if path.is_file()}
+    paths = now.keys() | files.keys()
+    return sorted(hospital.paths.relative(path) for path in paths if now.get(path) != files.get(path))
 
 
 def under_way(hospital: TinyHospital, instance: dg.DagsterInstance) -> set[str]:
@@ -166,6 +178,45 @@ def test_a_killed_worker_is_noticed_and_a_living_one_is_not_mistaken(
     dead = instance.get_run_by_id(run.run_id)
     assert dead is not None
     assert dead.status is FAILED
+
+
+@pytest.mark.slow
+def test_a_worker_that_stood_still_publishes_nothing_over_a_newer_result(
+    hospital: TinyHospital, instance: dg.DagsterInstance
+) -> None:
+    """It stops in the midst of a step, longer than its lease lasts; a command makes a newer one meanwhile."""
+    hospital.items[ONE]["Stop Station 1 1"] = "00:00:02"
+    hospital.write_items()
+    StudySession(hospital.study, instance).observe()
+    stops = """
+import os, signal
+from eus_etl.storage.leases import holding
+holding.LASTS_S, holding.RENEW_S = 2.0, 0.2
+make_labels = patient_assets.make_labels
+def stop(*given):
+    print("stops", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return make_labels(*given)
+patient_assets.make_labels = stop
+"""
+    worker = start_worker(hospital, stops, ASKED, "labels")
+    assert worker.stdout is not None
+    try:
+        assert worker.stdout.readline() == b"stops\n"
+        hospital.items[ONE]["Stop Station 1 1"] = "00:00:03"
+        hospital.write_items()
+        report = StudySession(hospital.study, instance).run()
+        assert report.complete
+        assert "labels" in [made.asset for made in report.made]
+        newer = {path: path.read_bytes() for path in hospital.paths.root.rglob("*") if path.is_file()}
+        events = len(instance.fetch_materializations(LABELS_OF_ONE, limit=99).records)
+    finally:
+        worker.send_signal(signal.SIGCONT)
+        worker.communicate()
+    assert changed_since(hospital, newer) == []
+    assert len(instance.fetch_materializations(LABELS_OF_ONE, limit=99).records) == events
+    session = StudySession(hospital.study, instance)
+    assert not any(session.plan(visit) for visit in (ONE, TWO, None))
 
 
 # --- one visit, two processes ---

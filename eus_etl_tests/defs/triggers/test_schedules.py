@@ -14,7 +14,8 @@ from benchmarks.support.hospitals.tiny_hospital import ONE, TinyHospital
 from benchmarks.support.servers.drive_server import DriveServer
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.keys import STUDY_TAG
-from eus_etl.defs.reconcile.local_session import StudySession, failure_text
+from eus_etl.defs.reconcile.local_session import StudySession
+from eus_etl.defs.reconcile.outcomes import failure_text
 from eus_etl.defs.study import build_study_definitions
 from eus_etl.defs.triggers.sensors import edits_sensor
 
