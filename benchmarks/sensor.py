@@ -75,7 +75,7 @@ def of_videos(
 ) -> tuple[float, float]:
     """Time of an idle tick in ms, and its requests."""
     tick = ticking(videos_sensor(graph), instance, report=False)
-    with mock.patch("eus_etl.defs.triggers.sensors.RUNS_A_TICK", visits):  # asks for all at once
+    with mock.patch("eus_etl.defs.reconcile.plan.RUNS_A_TICK", visits):  # asks for all at once
         cursor, _ = tick(None)
     before = server.requests
     taken_ms = idle(tick, cursor, ticks, "nothing new")
