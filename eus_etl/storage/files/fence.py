@@ -7,14 +7,23 @@ So its thread carries a fence, which is asked before each rename and removal, an
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 Fence = Callable[[], AbstractContextManager[None]]
 """Opens a block in which nobody can take over; raises LeaseLostError where somebody has."""
 
 
-class _Local(threading.local):
+@dataclass(slots=True)
+class _State:
+    """Of one thread. A block that is closed late, by another thread, changes the state it was opened with."""
+
     fence: Fence | None = None
     is_open: bool = False
+
+
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.state = _State()
 
 
 _LOCAL = _Local()
@@ -29,33 +38,35 @@ def publishing() -> Iterator[None]:
     Raises:
         LeaseLostError: another process has taken over; the block was not entered.
     """
-    if _LOCAL.fence is None or _LOCAL.is_open:
+    state = _LOCAL.state
+    if state.fence is None or state.is_open:
         yield
         return
-    with _LOCAL.fence():
-        _LOCAL.is_open = True
+    with state.fence():
+        state.is_open = True
         try:
             yield
         finally:
-            _LOCAL.is_open = False
+            state.is_open = False
 
 
 @contextmanager
 def fenced_by(fence: Fence) -> Iterator[None]:
     """Have this thread ask a fence, until the block ends."""
-    before = _LOCAL.fence
-    _LOCAL.fence = fence
+    state = _LOCAL.state
+    before = state.fence
+    state.fence = fence
     try:
         yield
     finally:
-        _LOCAL.fence = before
+        state.fence = before
 
 
 def carry_fence() -> Callable[[], None]:
     """Gives this thread's fence to the threads of a pool: for its ``initializer``."""
-    fence = _LOCAL.fence
+    fence = _LOCAL.state.fence
 
     def carry() -> None:
-        _LOCAL.fence = fence
+        _LOCAL.state.fence = fence
 
     return carry

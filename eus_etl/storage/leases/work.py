@@ -77,17 +77,18 @@ def work_lease_at(
         said: who works, for people.
         tell: as ``work_lease``.
     """
-    mine = next((held for held in _LOCAL.held if held.lease.name == name), None)
+    of_thread = _LOCAL.held  # a block may be closed late, by another thread
+    mine = next((held for held in of_thread if held.lease.name == name), None)
     if mine is not None:
         mine.require()
         yield
         return
     held = wait_for(table_at(leases), name, said, tell)
-    _LOCAL.held.append(held)
-    all_held = list(_LOCAL.held)
+    of_thread.append(held)
+    all_held = list(of_thread)
     try:
         with fenced_by(lambda: published_under(all_held)):
             yield
     finally:
-        _LOCAL.held.remove(held)
+        of_thread.remove(held)
         give_back(held)

@@ -198,8 +198,10 @@ def test_a_killed_process_keeps_nobody_waiting(url: sql.URL, paths: StudyPaths) 
 
 
 def test_who_stood_still_publishes_nothing(url: sql.URL, paths: StudyPaths) -> None:
+    # it renews nothing by then: one that is stopped in the midst of a write keeps the file locked
     worker = start(
-        f"with work_lease(paths, {VISIT!r}):\n    print('has it', flush=True)\n    sys.stdin.readline()\n"
+        f"holding.RENEW_S = 3600.0\nwith work_lease(paths, {VISIT!r}):\n    time.sleep(0.5)\n"
+        "    print('has it', flush=True)\n    sys.stdin.readline()\n"
         "    write_atomically(paths.root / 'file', b'older')",
         url,
         paths,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
@@ -134,7 +134,12 @@ def test_one_holder_at_most_and_growing_numbers_on_a_server() -> None:
 def stays_consistent(table: LeaseTable, examples: int, steps: int) -> None:
     """Whatever is done to a table, it does as the model says."""
     Leases.table, Leases.ended = table, ended_process()
-    chosen = settings(max_examples=examples, stateful_step_count=steps, deadline=None)
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     run_state_machine_as_test(Leases, settings=chosen)
 
 
