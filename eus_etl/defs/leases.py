@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import dagster as dg
 import sqlalchemy as sql
 
-from eus_etl.defs.event_store.database import runs_of
+from eus_etl.defs.event_store.database import LEASES, runs_of
 from eus_etl.defs.keys import PARTITION_TAG, STUDY_TAG
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
@@ -17,9 +17,6 @@ from eus_etl.storage.leases.process import is_gone
 from eus_etl.storage.leases.table import Holder, LeaseTable, table_at
 from eus_etl.storage.leases.work import lease_at, work_lease_at, work_name
 from eus_etl.storage.provenance import STUDY
-
-FILE = "eus_etl_leases.db"
-"""Beside the file of Dagster's runs."""
 
 _RUN = "run:"
 _LEFT_S = 600.0
@@ -35,7 +32,7 @@ def leases_url(instance: dg.DagsterInstance) -> sql.URL:
         if url.get_backend_name() == "sqlite":
             runs = str(connection.execute(sql.text("PRAGMA database_list")).one()[2])
             folder = Path(runs).parent if runs else Path(instance.root_directory)  # else it is in memory
-            url = sql.URL.create("sqlite", database=str(folder / FILE))
+            url = sql.URL.create("sqlite", database=str(folder / LEASES))
     _URLS[instance] = url
     return url
 

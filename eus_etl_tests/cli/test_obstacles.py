@@ -26,11 +26,6 @@ def no_settings(hospital: TinyHospital) -> None:
     (hospital.home / "dagster.yaml").write_text("nonsense: true")
 
 
-def no_locks(hospital: TinyHospital) -> None:
-    claim_root(hospital.paths, "eusml")
-    (hospital.paths.state / "locks").write_text("a file where a folder should be")
-
-
 def no_pages(hospital: TinyHospital) -> None:
     claim_root(hospital.paths, "eusml")
     hospital.paths.ledger(ONE).mkdir(parents=True)
@@ -50,7 +45,6 @@ def no_yaml(hospital: TinyHospital) -> None:
     [
         (no_database, "a database cannot be used (file is not a database)"),
         (no_settings, "cannot be opened (DagsterInvalidConfigError)"),
-        (no_locks, "at .eus_etl/locks"),
         (no_pages, "at .eus_etl/ledger"),
         (no_home, "cannot be created"),
         (no_yaml, "is not valid YAML at line 2, column 7"),

@@ -8,6 +8,7 @@ import dagster as dg
 import sqlalchemy as sql
 
 from eus_etl.defs.event_store.database import (
+    LEASES,
     database_files,
     has_file_per_run,
     index_outside_transactions,
@@ -38,7 +39,8 @@ def stored_bytes(instance: dg.DagsterInstance) -> int:
     if has_file_per_run(instance):
         files = database_files(instance)
         folders = {file.parent for file in files.values()}
-        return sum(_size(file) for folder in folders for file in folder.glob("*.db*"))
+        found = (file for folder in folders for file in folder.glob("*.db*"))
+        return sum(_size(file) for file in found if not file.name.startswith(LEASES))
     with index_outside_transactions(instance) as connection:
         size = sql.text("SELECT sum(pg_total_relation_size(to_regclass(name))) FROM unnest(:names) AS name")
         return int(connection.execute(size, {"names": list(_TABLES)}).scalar_one() or 0)
