@@ -28,7 +28,7 @@ from eus_etl.storage.leases.holding import LASTS_S
 
 pytestmark = pytest.mark.slow
 
-VISITS = int(os.environ.get("EUS_ETL_CLUSTER_VISITS", "12"))
+VISITS = int(os.environ.get("EUS_ETL_CLUSTER_VISITS", "6"))
 WORKERS = 3
 PATIENCE_S = 1800.0
 NOTICED_S = 10.0
