@@ -274,11 +274,6 @@ class StudyPaths:
         return self.state / "verification.json"
 
     @property
-    def verification_begun(self) -> Path:
-        """A mark while a verification of everything has begun and has not come to its end."""
-        return self.state / "verification.begun"
-
-    @property
     def preprocessed_state(self) -> Path:
         """Manifests and rows of preprocessed videos: a folder a recipe, in it a folder a visit."""
         return self.state / "preprocessed"

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -70,8 +71,13 @@ def verify_study(
         patients: ids of visits; None for everything.
         tell: called with the current id, how many are done and how many there are.
     """
-    with begun(paths.verification_begun) if patients is None else nullcontext():
+    with begun(mark_of_begun(paths)) if patients is None else nullcontext():
         return _verify(paths, hasher, patients, tell)
+
+
+def mark_of_begun(paths: StudyPaths) -> Path:
+    """The mark that is there while a verification of everything has begun and has not come to its end."""
+    return paths.verification.with_suffix(".begun")
 
 
 def last_findings(paths: StudyPaths) -> Sequence[Finding]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from eus_etl.commands.upkeep.verification import mark_of_begun
 from eus_etl.commands.watch import of_services, of_study
 from eus_etl.commands.watch.send import channels, deliver, require_mail_server
 from eus_etl.defs import health
@@ -125,7 +126,7 @@ def look_at(configs: Path, config: AlertsConfig, wanted: set[Kind], now: float) 
     places = [(study.study, "root", study.root) for study in studies]
     places += [("", "dagster_home", home) for home in homes] + [("", "record", config.record)]
     _gather(look, ("disk",), "disks", partial(of_services.full_disks, places, config))
-    upkeep = [(study.study, "verification", StudyPaths(study.root).verification_begun) for study in studies]
+    upkeep = [(study.study, "verification", mark_of_begun(StudyPaths(study.root))) for study in studies]
     upkeep += [("", "clean_up", home / BEGUN) for home in homes]
     _gather(look, ("upkeep",), "upkeep", partial(of_services.unfinished_upkeep, upkeep, now))
     for home in homes:

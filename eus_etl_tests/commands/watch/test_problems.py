@@ -214,7 +214,7 @@ def test_upkeep_that_keeps_failing_is_told_until_it_comes_to_its_end(
     watch: Watch, mails: Mails, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hospital, days = watch.hospital, DAY_MIN
-    marks = [hospital.paths.verification_begun, hospital.home / BEGUN]
+    marks = [verification.mark_of_begun(hospital.paths), hospital.home / BEGUN]
 
     def breaks(*_: object) -> None:
         raise OSError("cut off")
