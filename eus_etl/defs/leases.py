@@ -8,10 +8,11 @@ from weakref import WeakKeyDictionary
 import dagster as dg
 import sqlalchemy as sql
 
-from eus_etl.defs.event_store.database import LEASES, runs_of
+from eus_etl.defs.event_store.database import runs_of
 from eus_etl.defs.keys import PARTITION_TAG, STUDY_TAG
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
+from eus_etl.storage.leases.database import FILE_NAME
 from eus_etl.storage.leases.holding import Held, give_back, patiently, take
 from eus_etl.storage.leases.process import is_gone
 from eus_etl.storage.leases.table import Holder, LeaseTable, table_at
@@ -32,7 +33,7 @@ def leases_url(instance: dg.DagsterInstance) -> sql.URL:
         if url.get_backend_name() == "sqlite":
             runs = str(connection.execute(sql.text("PRAGMA database_list")).one()[2])
             folder = Path(runs).parent if runs else Path(instance.root_directory)  # else it is in memory
-            url = sql.URL.create("sqlite", database=str(folder / LEASES))
+            url = sql.URL.create("sqlite", database=str(folder / FILE_NAME))
     _URLS[instance] = url
     return url
 

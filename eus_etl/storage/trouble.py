@@ -34,11 +34,13 @@ _REMEDIES: Mapping[int, str] = {
 _OTHER = "see that the disks are there and may be written to, as `eus-etl doctor` does; then run again"
 
 
+DAMAGED = ("file is not a database", "database disk image is malformed")
+"""What SQLite says of a damaged file."""
+
 _DATABASE_SAYS = (
+    *DAMAGED,
     "database is locked",
-    "file is not a database",
     "attempt to write a readonly database",
-    "database disk image is malformed",
     "database or disk is full",
     "disk I/O error",
     "unable to open database file",
@@ -139,7 +141,7 @@ def _of_a_database(error: Exception, subject: str) -> DatabaseError:
     text = str(getattr(error, "orig", None) or error)
     said = next((known for known in _DATABASE_SAYS if known in text), type(error).__name__)
     remedy = "see that no other program holds it, and that its folder may be written to; then run again"
-    if said in ("file is not a database", "database disk image is malformed", "no such table"):
+    if said in (*DAMAGED, "no such table"):
         remedy = "move the Dagster home aside and run again: its history is lost, no data and no frame is"
     return DatabaseError(subject, f"a database cannot be used ({said})", remedy)
 

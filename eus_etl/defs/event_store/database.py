@@ -42,9 +42,6 @@ CHECKS = sql.table(
 )
 RUN_TAGS = sql.table("run_tags", sql.column("run_id", sql.String))
 
-LEASES = "eus_etl_leases.db"
-"""Our own file beside that of Dagster's runs: who works on what."""
-
 NO_RUN = ""
 """The run of events that no run wrote: sensors report versions of sources in this way."""
 

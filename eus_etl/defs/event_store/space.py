@@ -8,11 +8,11 @@ import dagster as dg
 import sqlalchemy as sql
 
 from eus_etl.defs.event_store.database import (
-    LEASES,
     database_files,
     has_file_per_run,
     index_outside_transactions,
 )
+from eus_etl.storage.leases.database import FILE_NAME
 
 _TABLES = (
     "event_logs",
@@ -40,7 +40,7 @@ def stored_bytes(instance: dg.DagsterInstance) -> int:
         files = database_files(instance)
         folders = {file.parent for file in files.values()}
         found = (file for folder in folders for file in folder.glob("*.db*"))
-        return sum(_size(file) for file in found if not file.name.startswith(LEASES))
+        return sum(_size(file) for file in found if not file.name.startswith(FILE_NAME))
     with index_outside_transactions(instance) as connection:
         size = sql.text("SELECT sum(pg_total_relation_size(to_regclass(name))) FROM unnest(:names) AS name")
         return int(connection.execute(size, {"names": list(_TABLES)}).scalar_one() or 0)

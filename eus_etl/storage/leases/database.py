@@ -10,6 +10,11 @@ import sqlalchemy as sql
 from sqlalchemy import event, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from eus_etl.storage.trouble import DAMAGED
+
+FILE_NAME = "eus_etl_leases.db"
+"""The file where leases are in a Dagster home without a database server."""
+
 BUSY_S = 30
 """So long one operation waits for others that write."""
 
@@ -50,6 +55,11 @@ def now(engine: sql.Engine) -> sql.ColumnElement[float]:
     if engine.dialect.name == "sqlite":
         return sql.func.eus_etl_clock(type_=sql.Double)
     return sql.cast(sql.func.extract("epoch", sql.func.clock_timestamp()), sql.Double)
+
+
+def is_damaged(error: exc.SQLAlchemyError) -> bool:
+    """Whether an error says that the file is no database any more: asking again is in vain."""
+    return isinstance(error, exc.DBAPIError) and str(error.orig) in DAMAGED
 
 
 _SERVER: dict[str, Any] = {

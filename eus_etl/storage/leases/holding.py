@@ -11,6 +11,7 @@ from typing import TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from eus_etl.errors import DatabaseError
+from eus_etl.storage.leases.database import FILE_NAME, is_damaged
 from eus_etl.storage.leases.process import said_of_process, this_process
 from eus_etl.storage.leases.table import Holder, Lease, LeaseTable, lease_lost
 
@@ -130,13 +131,20 @@ def patiently(ask: Callable[[], _T]) -> _T:
     """Ask a database, again and again while it is away for a moment.
 
     Raises:
-        DatabaseError: it was away for too long.
+        DatabaseError: it was away for too long, or its file is damaged.
     """
     until = time.monotonic() + PATIENCE_S
     while True:
         try:
             return ask()
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
+            if is_damaged(error):
+                raise DatabaseError(
+                    "leases",
+                    f"the file that says who works on what is damaged: `{FILE_NAME}` in the Dagster home",
+                    "stop the services, remove it with the files beside it that begin so, and start them:"
+                    " no data and no history is lost",
+                ) from None
             if time.monotonic() > until:
                 raise DatabaseError(
                     "leases",

@@ -14,10 +14,11 @@ import sqlalchemy as sql
 
 from benchmarks.support.servers.postgres import Postgres, postgres
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.errors import LeaseLostError
+from eus_etl.errors import DatabaseError, LeaseLostError
 from eus_etl.storage.files.atomic import folder_beside, publish_folder, write_atomically
 from eus_etl.storage.files.removal import remove_file, remove_folder, remove_partials
 from eus_etl.storage.leases import holding
+from eus_etl.storage.leases.database import FILE_NAME
 from eus_etl.storage.leases.process import this_process
 from eus_etl.storage.leases.table import Holder, LeaseTable, table_at
 from eus_etl.storage.leases.work import lease_at, work_lease, work_name
@@ -69,6 +70,7 @@ import sqlalchemy as sql
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.storage.files.atomic import write_atomically
 from eus_etl.storage.leases import holding
+from eus_etl.storage.leases.database import FILE_NAME
 from eus_etl.storage.leases.work import lease_at, work_lease
 holding.LASTS_S, holding.RENEW_S = 2.0, 0.2
 paths = StudyPaths(Path({str(paths.root)!r}))
@@ -257,6 +259,39 @@ def test_a_database_that_is_away_for_a_moment_costs_no_lease(
     assert not held.lost
     assert table.renew(held.lease)
     holding.give_back(held)
+
+
+def rubbish(file: bytes) -> bytes:
+    return b"x" * len(file)
+
+
+def half(file: bytes) -> bytes:
+    return file[: len(file) // 2]
+
+
+def zeros(file: bytes) -> bytes:
+    return bytes(len(file))
+
+
+@pytest.mark.parametrize("damage", [rubbish, half, zeros])
+def test_a_damaged_file_is_told_at_once(
+    damage: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it was asked again"))
+    file = tmp_path / FILE_NAME
+    table = table_at(sql.URL.create("sqlite", database=str(file)))
+    held = holding.take(table, NAME, "a test")
+    assert held is not None
+    holding.give_back(held)
+    table._engine.dispose()
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(DatabaseError, match=f"damaged: `{FILE_NAME}` .*remove it"):
+        holding.take(table, NAME, "a test")
+    for part in tmp_path.glob(f"{FILE_NAME}*"):
+        part.unlink()
+    again = holding.take(table, NAME, "a test")  # what the error says to do helps
+    assert again is not None
+    holding.give_back(again)
 
 
 @pytest.mark.slow
