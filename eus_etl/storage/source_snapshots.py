@@ -47,7 +47,7 @@ class Inventory:
         """Whether index and snapshots are all there; compares sizes, and reads none of the snapshots."""
         present = _sizes(self._folder)
         return self._has_index and all(
-            present.get(self._snapshot(patient_id, version).name) == size
+            present.get(_name(patient_id, version)) == size
             for patient_id, (version, size) in self._index.items()
         )
 
@@ -90,13 +90,14 @@ class Inventory:
         before, present = self._index, _sizes(self._folder)
         index: dict[str, tuple[str, int]] = {}
         for patient_id, version in versions.items():
-            snapshot, size = self._snapshot(patient_id, version), before.get(patient_id, ("", 0))
-            if size[0] != version or present.get(snapshot.name) != size[1]:
+            size = before.get(patient_id, ("", 0))
+            if size[0] != version or present.get(_name(patient_id, version)) != size[1]:
                 data = encode_checked(observed[patient_id])
-                write_atomically(snapshot, data)
+                write_atomically(self._snapshot(patient_id, version), data)
                 size = version, len(data)
             index[patient_id] = size
-        write_atomically(self._folder / _INDEX, encode_checked(index))
+        if index != before or not self._has_index:
+            write_atomically(self._folder / _INDEX, encode_checked(index))
         for patient_id, (version, _) in before.items():
             if versions.get(patient_id) != version:
                 remove_file(self._snapshot(patient_id, version))
@@ -117,7 +118,7 @@ class Inventory:
         self._index = _index_of_snapshots(self._folder) if index is None else index
 
     def _snapshot(self, patient_id: str, version: str) -> Path:
-        return self._folder / f"{patient_id}-{version}.json"
+        return self._folder / _name(patient_id, version)
 
     def _lost(self, patient_id: str) -> SnapshotLostError:
         return SnapshotLostError(
@@ -125,6 +126,11 @@ class Inventory:
             f"what {self._folder.name} had about it when last observed is missing or damaged",
             "run again: the next observation writes it again",
         )
+
+
+def _name(patient_id: str, version: str) -> str:
+    """The name of a snapshot's file."""
+    return f"{patient_id}-{version}.json"
 
 
 @lru_cache(maxsize=32)

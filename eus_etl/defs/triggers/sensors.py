@@ -1,13 +1,13 @@
 """The sensors of a study: both observe, one plans."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import dagster as dg
-from pydantic import BaseModel
 
 from eus_etl.defs.assets.external import changed_versions, events, study_events
 from eus_etl.defs.graph import StudyGraph, graph_now
@@ -17,12 +17,14 @@ from eus_etl.defs.reconcile.run_health import runs_under_way
 from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.defs.root import take_root
 from eus_etl.defs.triggers.background_poll import Looks
+from eus_etl.defs.triggers.cursor import LOOK_AGAIN_S, Cursor
 from eus_etl.defs.triggers.skipped import in_trouble
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import EusEtlError
 from eus_etl.settings import Service, StudyConfig
 from eus_etl.steps.observation.connect import connect
-from eus_etl.steps.observation.observe import observe, videos_mark
+from eus_etl.steps.observation.marks import source_mark
+from eus_etl.steps.observation.observe import observe
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS, SOURCES, known_visits
 from eus_etl.steps.observation.stored import Observation
 from eus_etl.steps.observation.unseen import note_seen, note_unseen
@@ -31,9 +33,6 @@ from eus_etl.storage.trouble import told
 
 EVENTS_A_TICK = 1000
 """The first observation of a large table is spread over several ticks."""
-
-LOOK_AGAIN_S = 15 * 60.0
-"""How often everything is compared even if nothing was reported."""
 
 LISTING_LIMIT_S = 30.0
 """A tick has a minute; what it cannot list or hash by then waits for the next one."""
@@ -53,7 +52,7 @@ def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefin
         file: the study's file, read again at each tick; None if the configuration never changes.
     """
     study = graph.study
-    looks: Looks[tuple[str | None, Observation | None]] = Looks(LISTING_PATIENCE_S)
+    looks: Looks[_Looked] = Looks(LISTING_PATIENCE_S)
 
     @dg.sensor(
         name=f"{study.study}_videos",
@@ -62,7 +61,7 @@ def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefin
         description="Looks for new, replaced and removed videos.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        cursor = _Cursor.read(context.cursor)
+        cursor, now = Cursor.read(context.cursor), time.time()
         try:
             present = graph_now(graph, file)
             take_root(context.instance, present.study)
@@ -70,7 +69,8 @@ def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefin
             return in_trouble(error)
         paths = StudyPaths(present.study.root)
         try:
-            mark, seen = looks.result(DRIVE_VIDEOS, partial(_look_at_videos, present.study, cursor.seen))
+            known = cursor.known_mark(DRIVE_VIDEOS, now)
+            mark, seen = looks.result(DRIVE_VIDEOS, partial(_look_at, present.study, DRIVE_VIDEOS, known))
         except Exception as error:
             note_unseen(paths, DRIVE_VIDEOS)
             if isinstance(error, EusEtlError):
@@ -87,7 +87,7 @@ def videos_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefin
             asset_events=list(events(present.study, DRIVE_VIDEOS, reported)),
             dynamic_partitions_requests=_new_partitions(context.instance, study.study, reported),
             skip_reason=f"{len(seen.versions)} visits, {len(reported)} changes reported",
-            cursor=_Cursor(seen=mark if mark and whole else "").model_dump_json(),
+            cursor=cursor.having_looked(DRIVE_VIDEOS, mark if whole else None, now).model_dump_json(),
         )
 
     return sensor
@@ -104,7 +104,7 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
         file: the study's file, read again at each tick; None if the configuration never changes.
     """
     study = graph.study
-    looks: Looks[Observation] = Looks(RECORDS_PATIENCE_S)
+    looks: Looks[_Looked] = Looks(RECORDS_PATIENCE_S)
 
     @dg.sensor(
         name=f"{study.study}_edits",
@@ -114,7 +114,7 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
         description="Looks for edits of items, rows, corrections and configuration; starts all runs.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        cursor = _Cursor.read(context.cursor)
+        cursor = Cursor.read(context.cursor)
         now, ends_at = time.time(), time.monotonic() + TICK_S
         try:
             present = graph_now(graph, file)
@@ -123,17 +123,16 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
             return in_trouble(error)
         state = StudyState(context.instance, StudyPaths(present.study.root), present.nodes)
         under_way = runs_under_way(present, context.instance)
-        records = _look_at_records(present, state, looks, cursor.looked_at, now, ends_at)
+        records = _look_at_records(present, state, looks, cursor, now, ends_at)
         # changes with every event of the instance, with the study's configuration, and with the runs that
         # hold plans back: of one that ends during this tick the last event may be among those seen
         last_event = context.instance.event_log_storage.get_maximum_record_id()
         held_back_by = sorted(run.run_id for run in under_way)
         seen = version_of(last_event, held_back_by, [spec.code_version for spec in present.specs])
-        after = cursor.model_copy(update={"looked_at": records.looked_at})
-        if not records.events and seen == cursor.seen and _is_before(now, cursor.again_at):
+        if not records.events and seen == cursor.seen and cursor.waits_at(now):
             return dg.SensorResult(
                 skip_reason="; ".join(records.failures) or "nothing has happened",
-                cursor=after.model_dump_json(),
+                cursor=records.cursor.model_dump_json(),
             )
         keys = context.instance.get_dynamic_partitions(str(patients_of(study.study).name))
         known = known_visits(state.paths, keys)
@@ -155,7 +154,7 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
             dynamic_partitions_requests=_new_partitions(context.instance, study.study, records.patients),
             run_requests=requests,
             skip_reason=None if requests else "; ".join(said),
-            cursor=after.model_copy(
+            cursor=records.cursor.model_copy(
                 update={
                     "number": cursor.number + 1,
                     "seen": "" if due.rest else seen,
@@ -169,40 +168,6 @@ def edits_sensor(graph: StudyGraph, file: Path | None = None) -> dg.SensorDefini
     return sensor
 
 
-def _is_before(now: float, moment: float) -> bool:
-    """Whether a moment set here is still in the future; not if the clock was set back since."""
-    return now < moment <= now + LOOK_AGAIN_S
-
-
-class _Cursor(BaseModel):
-    """What a sensor remembers.
-
-    Attributes:
-        number: how many times it has planned.
-        seen: the state when it last reported or planned everything; empty if it has to look again.
-        again_at: when it has to plan again regardless, in seconds since 1970.
-        looked_at: sources to the time they were last read in full.
-        after: the last visit that it has planned for, if it had no time for all; empty otherwise.
-        found: whether one of those before was not up to date.
-    """
-
-    number: int = 0
-    seen: str = ""
-    again_at: float = 0.0
-    looked_at: dict[str, float] = {}
-    after: str = ""
-    found: bool = False
-
-    @property
-    def still_again_at(self) -> list[float]:
-        """``again_at``, if that is of visits which the next part of a pass does not look at."""
-        return [self.again_at] if self.after else []
-
-    @staticmethod
-    def read(text: str | None) -> "_Cursor":
-        return _Cursor.model_validate_json(text) if text else _Cursor()
-
-
 @dataclass(slots=True)
 class _Records:
     """What a tick found in the sources of records.
@@ -211,50 +176,55 @@ class _Records:
         events: new versions of items, rows and corrections.
         patients: their visits.
         failures: why a source could not be read.
-        looked_at: sources to the time they were last read in full.
+        cursor: the cursor after it.
     """
 
-    looked_at: dict[str, float]
+    cursor: Cursor
     events: list[dg.AssetMaterialization] = field(default_factory=list)
     patients: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
 
 
-def _look_at_videos(study: StudyConfig, known: str) -> tuple[str | None, Observation | None]:
-    """The mark of the videos, and what was observed; None if that is already known."""
+_Looked: TypeAlias = tuple[str | None, Observation | None]
+
+
+def _look_at(study: StudyConfig, source: str, known: str | None) -> _Looked:
+    """The mark of a source, and what was observed; None if its mark is the known one."""
     sources = connect(study, listing_limit_s=LISTING_LIMIT_S)
-    revision = videos_mark(study, sources)
-    mark = None if revision is None else version_of(revision, study.timeline.fingerprint())
-    return mark, None if mark is not None and mark == known else observe(study, sources, DRIVE_VIDEOS)
+    mark = source_mark(study, sources, source)
+    return mark, None if mark is not None and mark == known else observe(study, sources, source)
 
 
 def _look_at_records(
     graph: StudyGraph,
     state: StudyState,
-    looks: Looks[Observation],
-    looked_at: Mapping[str, float],
+    looks: Looks[_Looked],
+    cursor: Cursor,
     now: float,
     ends_at: float,
 ) -> _Records:
     """Observe items, rows and corrections, each at its interval; the next tick retries one that failed."""
     study = graph.study
-    found = _Records(dict(looked_at))
+    found = _Records(cursor)
     for source in (source for source in SOURCES if source != DRIVE_VIDEOS):
-        looked = looked_at.get(source, 0.0)
+        looked = cursor.looked_at.get(source, 0.0)
         if looked <= now < looked + _interval_s(study, source):
             continue
         try:
             left_s = max(0.0, ends_at - time.monotonic())
-            observation = looks.result(source, partial(observe, study, connect(study), source), left_s)
+            look = partial(_look_at, study, source, cursor.known_mark(source, now))
+            mark, observation = looks.result(source, look, left_s)
         except Exception as error:
             note_unseen(state.paths, source)
             found.failures.append(str(told(error, source, state.paths)))
             continue
         note_seen(state.paths, source)
+        if observation is None:
+            continue
         changed = changed_versions(state, study.study, observation)
         taken = dict(list(changed.items())[: EVENTS_A_TICK - len(found.events)])
         if len(taken) == len(changed):
-            found.looked_at[source] = now
+            found.cursor = found.cursor.having_looked(source, mark, now)
         state.assume(graph.key(source), taken)
         found.events += events(study, source, taken)
         found.patients |= taken.keys()

@@ -55,3 +55,7 @@ class LabelItemSource(Protocol):
             SourceError: the answer is not a list of items.
         """
         ...
+
+    def revision(self) -> str | None:
+        """A value that changes whenever the scan would; None where only a scan can tell."""
+        ...

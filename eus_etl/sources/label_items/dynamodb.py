@@ -49,3 +49,6 @@ class DynamoItems:
     def scan(self) -> ItemScan:
         """Read all items; see ``LabelItemSource``."""
         return taken_items(self._table.scan(partial(kept_item, rules=self._rules)), _CORRECT)
+
+    def revision(self) -> None:
+        """Only a scan can tell; see ``LabelItemSource``."""

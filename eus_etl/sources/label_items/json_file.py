@@ -18,7 +18,7 @@ from eus_etl.domain.labels.item_values import ItemRules
 from eus_etl.errors import SourceError, SourceUnavailableError
 from eus_etl.sources.label_items.base import JSON, ItemScan
 from eus_etl.sources.label_items.parsing import KeptItem, kept_item, taken_items
-from eus_etl.storage.files.stable_read import read_settled
+from eus_etl.storage.files.stable_read import read_settled, revision_of
 
 _ROLE = "sources.label_items"
 _NOTHING = ItemRules()
@@ -59,6 +59,10 @@ class JsonItems:
         except (ValueError, RecursionError) as error:
             # without its cause: a parser's message may quote the file
             raise SourceError(_ROLE, f"the file is not valid JSON{_place(error)}", _EXPORT_AGAIN) from None
+
+    def revision(self) -> str | None:
+        """By the file's size and times; see ``LabelItemSource``."""
+        return revision_of(self._path)
 
 
 def _place(error: ValueError | RecursionError) -> str:

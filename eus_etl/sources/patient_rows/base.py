@@ -54,6 +54,10 @@ class PatientRowSource(Protocol):
         """
         ...
 
+    def revision(self) -> str | None:
+        """A value that changes whenever the rows would; None where only reading them can tell."""
+        ...
+
 
 def select_rows(cells: Iterable[Sequence[str]], key_header: str, headers: Sequence[str]) -> RowScan:
     """Take the key and the configured columns, by header; other columns may name people and are dropped.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eus_etl.errors import SourceError, SourceUnavailableError
 from eus_etl.sources.patient_rows.base import RowScan, rows_of
-from eus_etl.storage.files.stable_read import read_settled
+from eus_etl.storage.files.stable_read import read_settled, revision_of
 from eus_etl.storage.tables.csv_cells import read_cells
 
 _ROLE = "sources.patient_rows"
@@ -50,3 +50,7 @@ class CsvRows:
         numbered = [(number, row) for number, row in found.rows.items() if number not in found.surplus]
         scan = rows_of(found.header, numbered, self._key_header, self._headers)
         return replace(scan, surplus=tuple(sorted(found.surplus)))
+
+    def revision(self) -> str | None:
+        """By the file's size and times; see ``PatientRowSource``."""
+        return revision_of(self._path)

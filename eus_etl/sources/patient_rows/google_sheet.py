@@ -97,6 +97,9 @@ class GoogleSheet:
         self._credentials = credentials
         self._api_root = api_root
 
+    def revision(self) -> None:
+        """Only reading it can tell; see ``PatientRowSource``."""
+
     def read(self) -> RowScan:
         """Read all rows; see ``PatientRowSource``.
 

@@ -5,9 +5,10 @@ the folder was uploaded to it, so links can neither run in circles nor bring in 
 Opening a pipe or a device could wait for ever, so only ordinary files are opened.
 """
 
+import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,46 @@ def walk(folder: Path) -> Iterator[Found]:
                 reason = why_not_taken(place, beside) or _why_no_file(entry, top)
                 yield Found(place, reason)
         waiting += reversed(folders)
+
+
+def fingerprint(folder: Path, is_recent: Callable[[float], bool]) -> str | None:
+    """Changes whenever ``walk`` would find something else, or a file has changed; reads no file.
+
+    Args:
+        folder: the folder.
+        is_recent: whether a file of this time, in seconds since 1970, may still be being written.
+
+    Returns:
+        A checksum of all names, sizes and times; None where a file may still be being written.
+
+    Raises:
+        OSError: ``folder`` itself cannot be read.
+    """
+    top = os.path.realpath(folder)
+    digest = hashlib.sha256()
+    waiting = [top]
+    while waiting:
+        place = waiting.pop()
+        try:
+            with os.scandir(place) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            if place == top:
+                raise
+            digest.update(b"%d\n" % (error.errno or 0))
+            continue
+        for entry in listed:
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:  # removed while listing: as if it had not been there
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                waiting.append(entry.path)
+            elif stat.S_ISREG(found.st_mode) and is_recent(found.st_mtime):
+                return None
+            state = found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+            digest.update(b"%b %d %d %d %d %d\n" % (os.fsencode(entry.path), *state))
+    return digest.hexdigest()
 
 
 def open_ordinary(path: str | Path) -> int:

@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -19,11 +19,12 @@ from eus_etl.sources.videos.base import (
     WaitingFile,
     leaves_nothing_out,
 )
-from eus_etl.sources.videos.folder_walk import Found, open_ordinary, walk
+from eus_etl.sources.videos.folder_walk import Found, fingerprint, open_ordinary, walk
 from eus_etl.sources.videos.upload_names import readable_name
 from eus_etl.storage.files.atomic import atomic_path
 from eus_etl.storage.files.checked_json import read_checked, write_checked
 from eus_etl.storage.files.checksums import md5_of, md5_of_open
+from eus_etl.storage.files.stable_read import revision_of
 
 _MAY_CHANGE = frozenset({"temporary_name", "cannot_be_read"})
 """Reasons for which a file waits; for others it is left out."""
@@ -104,7 +105,7 @@ class LocalFolder:
                 elif stat.st_size == 0:
                     waiting.append(WaitingFile(source_id, parts, "empty_file"))
                     continue
-                elif -_CLOCKS_DIFFER_S < now - stat.st_mtime < self._settle_s:
+                elif self._may_be_writing(now - stat.st_mtime):
                     left_s = min(self._settle_s, self._settle_s - (now - stat.st_mtime))
                     waiting.append(WaitingFile(source_id, parts, "still_being_written", left_s))
                     continue
@@ -127,8 +128,14 @@ class LocalFolder:
             write_checked(self._memory, _HashedFiles(files=seen).model_dump())
         return Listing(tuple(files), tuple(waiting), tuple(left_out))
 
-    def revision(self) -> None:
-        """Only a listing can tell; see ``VideoSource``."""
+    def revision(self) -> str | None:
+        """By the names, sizes and times of all files; see ``VideoSource``."""
+        now = time.time()
+        with self._readable():
+            found = fingerprint(self._folder, lambda written: self._may_be_writing(now - written))
+        # a listing that had no time to hash all files is followed by another
+        hashed = revision_of(self._memory)
+        return None if found is None or hashed is None else f"{found}-{hashed}"
 
     def relist(self) -> Missed:
         """Only MD5 sums are remembered, and a listing checks them by size and time: nothing is missed."""
@@ -187,12 +194,21 @@ class LocalFolder:
         raise FileNotFoundError
 
     def _walk(self) -> Iterator[Found]:
+        with self._readable():
+            yield from walk(self._folder)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
         if not self._folder.is_dir():
             raise self._unavailable(None)
         try:
-            yield from walk(self._folder)
+            yield
         except OSError as error:
             raise self._unavailable(error) from None
+
+    def _may_be_writing(self, age_s: float) -> bool:
+        """Whether a file that was written so long ago may not be whole."""
+        return -_CLOCKS_DIFFER_S < age_s < self._settle_s
 
     def _remembered(self) -> dict[str, _Hashed]:
         """What was hashed before; nothing where that is lost or damaged, so that all is hashed again."""

@@ -38,15 +38,12 @@ from eus_etl.steps.observation.snapshot import (
     SOURCES,
     SYNC_ROWS,
     ObservedFile,
-    aliases_mark,
     matcher,
     subject_of,
 )
 from eus_etl.steps.observation.stored import Failure, Observation, store_observation
 from eus_etl.steps.observation.unseen import note_seen, note_unseen
-from eus_etl.steps.result import version_of
 from eus_etl.storage.source_snapshots import Inventory
-from eus_etl.storage.tables.parts import NOBODY, rejected_part
 from eus_etl.storage.tombstones import forgotten_names
 from eus_etl.storage.trouble import told
 
@@ -71,20 +68,6 @@ def observe(study: StudyConfig, sources: Sources, source: str) -> Observation:
         case "region_rows":
             return _observe_regions(paths, matcher(study))
     raise ValueError(source)
-
-
-def videos_mark(study: StudyConfig, sources: Sources) -> str | None:
-    """Changes when an observation of the videos may give something else; None where only one can tell.
-
-    Raises:
-        SourceUnavailableError, SourceError: the source cannot be read.
-    """
-    paths, revision = StudyPaths(study.root), sources.videos().revision()
-    if revision is None:
-        return None
-    # a loss changes it as well: the next observation writes again what the last one stored
-    stored = Inventory(paths, DRIVE_VIDEOS).is_whole, rejected_part(paths, DRIVE_VIDEOS, NOBODY).is_file()
-    return version_of(revision, aliases_mark(paths), stored)
 
 
 def relist_videos(sources: Sources) -> int:

@@ -141,6 +141,16 @@ def aliases_mark(paths: StudyPaths) -> str:
     return _aliases_mark_at(paths, Inventory(paths, LABEL_ITEMS).mark())
 
 
+def visits_mark(paths: StudyPaths) -> str:
+    """Changes when a visit has its first video: by its id, rows find it from then on."""
+    return _visits_mark_at(paths, Inventory(paths, DRIVE_VIDEOS).mark())
+
+
+@lru_cache(maxsize=4)
+def _visits_mark_at(paths: StudyPaths, _mark: str) -> str:
+    return version_of(sorted(Inventory(paths, DRIVE_VIDEOS).versions))
+
+
 @lru_cache(maxsize=4)
 def _aliases_mark_at(paths: StudyPaths, _mark: str) -> str:
     return version_of(_aliases_of_items(paths))

@@ -36,5 +36,16 @@ def read_settled(path: Path, subject: str) -> bytes:
     raise SourceUnavailableError(subject, "the file keeps changing; it is read once it no longer does")
 
 
+def revision_of(path: Path) -> str | None:
+    """Changes with the content of such a file, without reading it; None while it may still be changing."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        return f"not read: {error.errno}"
+    if -QUIET_S < time.time() - found.st_mtime < QUIET_S:
+        return None
+    return "-".join(map(str, (*_state(found), found.st_ctime_ns)))
+
+
 def _state(found: os.stat_result) -> tuple[int, ...]:
     return found.st_ino, found.st_size, found.st_mtime_ns

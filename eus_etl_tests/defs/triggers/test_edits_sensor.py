@@ -151,6 +151,7 @@ def test_a_service_is_looked_at_less_often_than_a_file(
     subjects = {"table": "people", "key_variable": "KEY", "poll_s": 600}
     hospital.configure(sources={"patient_rows": sheet, "subjects": subjects})
     monkeypatch.setattr(sensors, "observe", observe)
+    monkeypatch.setattr(sensors, "source_mark", lambda *_: None)
     daemon = Daemon(hospital.study, daemon.instance)
     corrections = {"sync_rows", "region_rows"}
     for since_s, also in (

@@ -1,3 +1,4 @@
+import itertools
 import os
 import shutil
 import socket
@@ -5,11 +6,14 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from eus_etl.errors import SourceUnavailableError
 from eus_etl.sources.videos.base import Listing
 from eus_etl.sources.videos.folder_walk import open_ordinary
 from eus_etl.sources.videos.local_folder import LocalFolder, forget_sums
+from eus_etl.storage.files import stable_read
 from eus_etl.storage.files.checksums import md5_of
 
 LONG_AGO = 1_700_000_000
@@ -263,3 +267,71 @@ def test_sums_are_dropped_without_hashing_the_rest_again(tmp_path: Path) -> None
     forget_sums(memory, {own.source_id})
     assert not memory.exists()
     forget_sums(memory, {own.source_id})
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_the_revision_changes_whenever_the_listing_does(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """And only then or with what a listing leaves out."""
+    folder = tmp_path_factory.mktemp("study")
+    top = folder / "drive"
+    top.mkdir()
+    for name in ("a.mp4", "x/b.mp4", "x/y/c.mp4"):
+        upload(top, name, name.encode())
+    drive = source(folder)
+    names = st.sampled_from(["a.mp4", "x/b.mp4", "x/y/c.mp4", "x/d.mp4", "e.mp4.part", ".hidden.mp4"])
+    for _ in range(data.draw(st.integers(1, 5))):
+        before, known = drive.list_files(), settled_revision(drive)
+        assert settled_revision(drive) == known
+        one, other = data.draw(names), data.draw(names)
+        match data.draw(st.sampled_from(["write", "remove", "rename", "link", "touch", "remove folder"])):
+            case "write":
+                upload(top, one, data.draw(st.binary(max_size=2)), LONG_AGO + data.draw(st.integers(0, 2)))
+            case "remove":
+                (top / one).unlink(missing_ok=True)
+            case "rename" if (top / one).exists() and (top / other).parent.is_dir():
+                (top / one).rename(top / other)
+            case "link" if not os.path.lexists(top / other) and (top / other).parent.is_dir():
+                (top / other).symlink_to(top / one)
+            case "touch" if (top / one).exists():
+                os.utime(top / one, (LONG_AGO, LONG_AGO + data.draw(st.integers(0, 2))))
+            case "remove folder":
+                shutil.rmtree(top / "x" / "y", ignore_errors=True)
+        if drive.list_files() != before:
+            assert settled_revision(drive) != known
+
+
+def settled_revision(drive: LocalFolder) -> str:
+    """The revision, without the second for which the memory of checksums is not trusted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stable_read, "QUIET_S", 0.0)
+        found = drive.revision()
+    assert found is not None
+    return found
+
+
+def test_while_a_file_is_being_written_only_a_listing_can_tell(tmp_path: Path) -> None:
+    fresh = upload(tmp_path / "drive", "fresh.mp4", b"x", at=time.time())
+    assert source(tmp_path).revision() is None
+    os.utime(fresh, (LONG_AGO, LONG_AGO))
+    assert source(tmp_path).revision() is not None
+
+
+def test_the_revision_changes_until_all_files_are_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        upload(tmp_path / "drive", f"{number}.mp4", bytes([number]))
+    hasty = source(tmp_path, limit=1.0)
+    monkeypatch.setattr(time, "monotonic", map(float, itertools.count()).__next__)  # a second for each file
+    seen = [settled_revision(hasty)]
+    while hasty.list_files().waiting:
+        seen.append(settled_revision(hasty))
+    assert len(set(seen)) == len(seen) == 3
+
+
+def test_the_revision_of_a_folder_that_is_away_is_none_of_an_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailableError, match="is not there"):
+        source(tmp_path).revision()

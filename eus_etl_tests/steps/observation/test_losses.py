@@ -8,7 +8,8 @@ from eus_etl.errors import SourceUnavailableError
 from eus_etl.sources.label_items.base import LabelItem
 from eus_etl.sources.patient_rows.base import PatientRow
 from eus_etl.sources.videos.base import Listing, SourceFile, WaitingFile
-from eus_etl.steps.observation.observe import observe_all, relist_videos, videos_mark
+from eus_etl.steps.observation.marks import source_mark
+from eus_etl.steps.observation.observe import observe_all, relist_videos
 from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
     LABEL_ITEMS,
@@ -92,7 +93,7 @@ def test_files_that_moved_wait_or_were_put_into_the_trash_are_not_missing(lookin
 @pytest.mark.parametrize("lost", ["drive_videos/versions.json", f"drive_videos/{ONE}-*.json"])
 def test_the_mark_changes_when_what_the_last_look_stored_is_lost(looking: Looking, lost: str) -> None:
     def mark() -> str | None:
-        return videos_mark(looking.study, looking.outside.sources())
+        return source_mark(looking.study, looking.outside.sources(), DRIVE_VIDEOS)
 
     looking.outside.listing = Listing((file("f1", ONE, "a"), file("f2", "somewhere", "b")), ())
     versions = looking.look(DRIVE_VIDEOS)

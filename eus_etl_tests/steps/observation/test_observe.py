@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from benchmarks.support.hospitals.visits import make_study
 from eus_etl.sources.label_items.base import LabelItem
 from eus_etl.sources.videos.base import Listing, SourceFile, WaitingFile
-from eus_etl.steps.observation.observe import relist_videos, videos_mark
+from eus_etl.steps.observation.marks import source_mark
+from eus_etl.steps.observation.observe import relist_videos
 from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
     LABEL_ITEMS,
@@ -165,7 +166,7 @@ def test_a_person_who_becomes_known_changes_the_version_of_that_visit_alone(look
 
 def test_the_mark_changes_with_the_listing_and_with_the_aliases(looking: Looking) -> None:
     def mark() -> str | None:
-        return videos_mark(looking.study, looking.outside.sources())
+        return source_mark(looking.study, looking.outside.sources(), DRIVE_VIDEOS)
 
     first = mark()
     assert mark() == first
