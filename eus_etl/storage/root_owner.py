@@ -6,7 +6,7 @@ from pathlib import Path
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ForeignRootError, RootFormatError
-from eus_etl.storage.files.atomic import write_atomically
+from eus_etl.storage.files.atomic import write_atomically, write_first
 from eus_etl.storage.files.folders import forget_root, root_unavailable, watch_root
 from eus_etl.storage.files.listing import is_clutter
 
@@ -45,7 +45,11 @@ def claim_root(
             raise root_unavailable(
                 study, "the root has no mark, although the study's visits were processed before"
             )
-        mark_root(paths, study)
+        forget_root(paths)
+        if is_claimed(paths) and _read_mark(paths) is None:
+            mark_root(paths, study)
+        elif not write_first(paths.owner_file, _mark(study)) and not is_ours(paths, study):
+            raise root_unavailable(study, "another process removed the root's mark")
     watch_root(paths, study)
 
 
@@ -132,7 +136,7 @@ def is_claimed(paths: StudyPaths) -> bool:
 def mark_root(paths: StudyPaths, study: str) -> None:
     """Mark the root as the study's, whatever it holds: the caller has checked that it is."""
     forget_root(paths)
-    write_atomically(paths.owner_file, json.dumps(_mark(study)).encode())
+    write_atomically(paths.owner_file, _mark(study))
 
 
 def _read_mark(paths: StudyPaths) -> dict[str, object] | None:
@@ -153,8 +157,8 @@ def _require_study(owner: Mapping[str, object], study: str) -> None:
         )
 
 
-def _mark(study: str) -> dict[str, object]:
-    return {"study": study, "format": FORMAT}
+def _mark(study: str) -> bytes:
+    return json.dumps({"study": study, "format": FORMAT}).encode()
 
 
 def _foreign(paths: StudyPaths) -> list[Path]:

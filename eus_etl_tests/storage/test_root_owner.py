@@ -1,10 +1,16 @@
 import json
+import os
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ForeignRootError, RootFormatError
+from eus_etl.storage import root_owner
+from eus_etl.storage.files.atomic import write_first
 from eus_etl.storage.root_owner import FORMAT, claim_root, upgrade_root
 
 
@@ -43,6 +49,33 @@ def test_root_of_another_study_is_refused(tmp_path: Path) -> None:
     claim_root(StudyPaths(tmp_path), "eusml")
     with pytest.raises(ForeignRootError, match="eusml"):
         claim_root(StudyPaths(tmp_path), "fatty_liver")
+
+
+def test_of_several_that_find_a_root_free_at_once_one_study_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nobody's mark is replaced: each process watches the file that it found or wrote."""
+    paths, all_found_it_free = StudyPaths(tmp_path / "root"), threading.Barrier(6)
+    marks: list[os.stat_result] = []
+
+    def write(path: Path, data: bytes) -> bool:
+        all_found_it_free.wait(10)
+        return write_first(path, data)
+
+    def claim(study: str) -> str | None:
+        try:
+            claim_root(paths, study)
+        except ForeignRootError:
+            return None
+        marks.append(paths.owner_file.stat())
+        return study
+
+    monkeypatch.setattr(root_owner, "write_first", write)
+    with ThreadPoolExecutor(6) as threads:
+        claimed = Counter(threads.map(claim, ["eusml", "fatty_liver"] * 3))
+    assert claimed in (Counter({"eusml": 3, None: 3}), Counter({"fatty_liver": 3, None: 3}))
+    assert len({mark.st_ino for mark in marks}) == 1
+    assert list(paths.owner_file.parent.glob(".*.partial")) == []
 
 
 @pytest.mark.parametrize("earlier", range(1, FORMAT))

@@ -49,6 +49,35 @@ def write_atomically(path: Path, data: bytes) -> bool:
     return True
 
 
+def write_first(path: Path, data: bytes) -> bool:
+    """Write ``data`` to ``path`` unless something is there; returns whether this process wrote it.
+
+    Of several that try at once, on whichever machines, one does.
+
+    Raises:
+        DiskFullError: the disk is full; nothing is left behind.
+    """
+    make_folder(path.parent)
+    partial = partial_name(path)
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(partial)  # unlike a rename, it replaces nothing
+        sync_folder(path.parent)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise_if_full(error, path.parent)
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        return write_atomically(path, data)  # a file system without links
+    finally:
+        partial.unlink(missing_ok=True)
+    return True
+
+
 def publish_folder(partial: Path, final: Path) -> None:
     """Show a finished folder under its final name, once all its files are on the disk.
 

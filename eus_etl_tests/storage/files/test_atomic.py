@@ -1,13 +1,15 @@
+import errno
 import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from eus_etl.errors import DiskFullError
-from eus_etl.storage.files.atomic import atomic_path, publish_folder, write_atomically
+from eus_etl.storage.files.atomic import atomic_path, publish_folder, write_atomically, write_first
 from eus_etl.storage.files.removal import remove_partials
 
 
@@ -67,6 +69,20 @@ write_atomically(Path({str(path)!r}), b"new and longer")
     assert path.read_bytes() == (b"old" if point == "before" else b"new and longer")
     assert remove_partials(tmp_path) == (1 if point == "before" else 0)
     assert [entry.name for entry in tmp_path.iterdir()] == ["b.csv"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_is_there_first_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    if not links:
+        refusal = PermissionError(errno.EPERM, "no links here")
+        monkeypatch.setattr(Path, "hardlink_to", Mock(side_effect=refusal))
+    file = tmp_path / "folder" / "file"
+    assert write_first(file, b"first")
+    assert file.read_bytes() == b"first"
+    if links:
+        assert not write_first(file, b"second")
+        assert file.read_bytes() == b"first"
+    assert list(file.parent.iterdir()) == [file]
 
 
 def test_published_folder_replaces_the_old_one(tmp_path: Path) -> None:
