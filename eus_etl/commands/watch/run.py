@@ -11,6 +11,7 @@ from pathlib import Path
 
 from eus_etl.commands.upkeep.verification import mark_of_begun
 from eus_etl.commands.watch import of_services, of_study
+from eus_etl.commands.watch.of_cluster import silent_workers
 from eus_etl.commands.watch.send import channels, deliver, require_mail_server
 from eus_etl.defs import health
 from eus_etl.defs.event_store.clean_up import BEGUN
@@ -130,6 +131,7 @@ def look_at(configs: Path, config: AlertsConfig, wanted: set[Kind], now: float) 
     upkeep += [("", "clean_up", home / BEGUN) for home in homes]
     _gather(look, ("upkeep",), "upkeep", partial(of_services.unfinished_upkeep, upkeep, now))
     for home in homes:
+        _gather(look, ("service",), "workers", partial(silent_workers, home))
         _look_at_home(look, home, studies, now)
     for study in studies:
         of_kinds: Sequence[tuple[tuple[Kind, ...], _Look]] = (

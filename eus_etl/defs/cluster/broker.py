@@ -88,6 +88,12 @@ def workers(app: Celery, broker: Connection) -> list[str]:
     return sorted(name for reply in replies for name in reply)
 
 
+def places_of_workers(app: Celery, broker: Connection) -> dict[str, int]:
+    """Names of the workers that answer, with how many runs each works on at once."""
+    replies = app.control.inspect(timeout=_PATIENCE_S, connection=broker).stats() or {}
+    return {name: int(said["pool"]["max-concurrency"]) for name, said in replies.items()}
+
+
 def ask(app: Celery, broker: Connection, worker: str, study: str, note: str) -> Answer:
     """Ask a worker what it sees of a study.
 

@@ -22,6 +22,7 @@ from eus_etl.commands.doctor.cluster import (
     examine_worker,
 )
 from eus_etl.commands.doctor.finding import Finding
+from eus_etl.commands.watch.of_cluster import silent_workers
 from eus_etl.defs.cluster.sight import Code, Sight, code_now, look_around, note_file, study_digest
 from eus_etl.defs.instance import open_instance
 from eus_etl.settings import shipped
@@ -29,6 +30,7 @@ from eus_etl.storage.root_owner import claim_root
 from eus_etl_tests.support.hospitals.examined import tree
 
 CODE = Code(sources="abc", versions={"Python": "3.11.7", "av": "18.0.0"})
+PLACES = "max_concurrent_runs: 4"
 HERE = Here(database="one", study="as here", code=CODE, note="seen")
 
 
@@ -146,7 +148,9 @@ def test_real_workers_are_asked(hospital: TinyHospital, monkeypatch: pytest.Monk
         text = shipped("deploy/celery/dagster.celery.yaml").read_text(encoding="utf-8")
         for home in (hospital.home, hospital.folder / "other_home"):
             home.mkdir()
-            (home / "dagster.yaml").write_text(text.replace("5432", str(database.port)))
+            (home / "dagster.yaml").write_text(
+                text.replace("5432", str(database.port)).replace("max_concurrent_runs: 8", PLACES)
+            )
         open_instance(hospital.home).dispose()
 
         def look() -> dict[str, Finding]:
@@ -156,12 +160,14 @@ def test_real_workers_are_asked(hospital: TinyHospital, monkeypatch: pytest.Monk
             return {finding.check: finding for finding in found}
 
         assert look()["workers"].found == "none answers"
+        assert told(hospital) == ["service: workers: 0 answer, with 0 of 4 places"]
         good = {"DAGSTER_HOME": str(hospital.folder / "other_home"), "EUS_ETL_CONFIGS": str(hospital.configs)}
         elsewhere = good | {"EUS_ETL_DATA_ROOT": str(hospital.folder / "elsewhere")}
         with working(hospital, "good", good), working(hospital, "bad", elsewhere):
             until(lambda: look()["workers"].found.startswith("2 with 4 places"))
             assert "not marked" in look()["root of all workers"].found
             claim_root(hospital.paths, "eusml")
+            assert told(hospital) == []
             before = tree(hospital.study.root)
             found = look()
             assert {name: left for name, left in tree(hospital.study.root).items() if left[1]} == {
@@ -171,7 +177,15 @@ def test_real_workers_are_asked(hospital: TinyHospital, monkeypatch: pytest.Monk
             assert found[good_worker].outcome == "ok"
             assert found[f"root of bad@{good_worker.partition('@')[2]}"].outcome == "problem"
             assert found["broker"].outcome == found["database"].outcome == "ok"
+            broker.kill()
+            assert told(hospital) == ["service: broker: does not answer"]
+            broker.start()
             is_killed_and_started_again(broker, look)
+
+
+def told(hospital: TinyHospital) -> list[str]:
+    """What the watchdog has to tell of workers and broker."""
+    return [problem.line for problem in silent_workers(hospital.home)]
 
 
 def is_killed_and_started_again(broker: RedisServer, look: Callable[[], dict[str, Finding]]) -> None:
