@@ -1,5 +1,6 @@
 """The leases of a Dagster instance: those of runs say which are alive, those of work who works on what."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,9 +16,12 @@ from eus_etl.settings import StudyConfig
 from eus_etl.storage.leases.database import FILE_NAME
 from eus_etl.storage.leases.holding import Held, give_back, patiently, take
 from eus_etl.storage.leases.process import is_gone
-from eus_etl.storage.leases.table import Holder, LeaseTable, table_at
+from eus_etl.storage.leases.table import Holder, Lease, LeaseTable, table_at
 from eus_etl.storage.leases.work import lease_at, work_lease_at, work_name
 from eus_etl.storage.provenance import STUDY
+
+RETURNS_S = 15.0
+"""Where the database was away, all leases may have lapsed: once it is back, the living renew theirs soon."""
 
 _RUN = "run:"
 _LEFT_S = 600.0
@@ -76,9 +80,21 @@ def _declare(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 
 def living_runs(instance: dg.DagsterInstance) -> set[str]:
-    """Ids of the runs that a process works on, whichever machine it is on."""
+    """Ids of the runs that a process works on, whichever machine it is on.
+
+    A lease that lapsed on another machine counts for ``RETURNS_S`` from when this process first saw it so.
+    """
     found = patiently(lambda: leases_of(instance).all(_RUN))
-    return {name.removeprefix(_RUN) for name, holder in found.items() if not holder.is_dead}
+    now = time.monotonic()
+    lapsed = {holder.lease for holder in found.values() if holder.lapsed and not is_gone(holder.process)}
+    for lease in _LAPSED.keys() - lapsed:
+        del _LAPSED[lease]
+    returning = {lease for lease in lapsed if now - _LAPSED.setdefault(lease, now) < RETURNS_S}
+    return {
+        name.removeprefix(_RUN)
+        for name, holder in found.items()
+        if not holder.is_dead or holder.lease in returning
+    }
 
 
 def sweep(instance: dg.DagsterInstance) -> None:
@@ -122,3 +138,5 @@ def forget_leases(instance: dg.DagsterInstance, study: str, patient_id: str) -> 
 _URLS: WeakKeyDictionary[dg.DagsterInstance, sql.URL] = WeakKeyDictionary()
 _RUNS: dict[str, Held] = {}
 """Ids of runs that this process works on, to their leases."""
+_LAPSED: dict[Lease, float] = {}
+"""Leases of runs that had lapsed at the last look, to when this process first saw it, by its own clock."""

@@ -11,9 +11,10 @@ import dagster as dg
 import pytest
 
 from benchmarks.support.hospitals.tiny_hospital import ONE, TWO, TinyHospital
+from eus_etl.defs import leases
 from eus_etl.defs.instance import open_instance
 from eus_etl.defs.keys import CONSUMED_TAG, PARENT_TAG, PARTITION_TAG, STUDY_TAG, TERMINAL_TAG
-from eus_etl.defs.leases import living_runs, run_lease
+from eus_etl.defs.leases import leases_of, living_runs, run_lease
 from eus_etl.defs.reconcile.confirm import MADE_BY
 from eus_etl.defs.reconcile.local_session import StudySession
 from eus_etl.defs.reconcile.run_health import runs_under_way
@@ -156,6 +157,28 @@ def test_a_run_without_process_is_failed_and_others_are_left(
     still = instance.get_run_by_id(foreign)
     assert still is not None
     assert still.status is STARTED
+
+
+def test_a_run_elsewhere_is_dead_only_if_it_stays_silent_once_the_database_is_back(
+    hospital: TinyHospital, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an outage all leases have lapsed; who lives renews its own."""
+    monkeypatch.setattr("eus_etl.defs.reconcile.run_health.STARTUP_S", 0.0)
+    table, held = leases_of(instance), {}
+    for fate in ("returns", "is gone"):
+        run_id = add_run(instance, STARTED, ASKED)
+        lease = table.take(f"run:{run_id}", process="a process elsewhere", said="", lasts_s=0.01)
+        assert lease is not None
+        held[fate] = run_id, lease
+    time.sleep(0.05)
+    both = {run_id for run_id, _ in held.values()}
+    assert under_way(hospital, instance) == both
+    run_id, lease = held["returns"]
+    table.release(lease)
+    assert table.take(f"run:{run_id}", process="a process elsewhere", said="", lasts_s=600.0)
+    assert under_way(hospital, instance) == both
+    monkeypatch.setattr(leases, "RETURNS_S", 0.0)
+    assert under_way(hospital, instance) == {run_id}
 
 
 @pytest.mark.slow
