@@ -59,7 +59,9 @@ def put_tables(hospital: TinyHospital, visits: list[str]) -> None:
 
 
 def multiply(hospital: TinyHospital, visits: list[str]) -> None:
-    """Record further visits as observed and made; the study's tables are made of them."""
+    """Record further visits as observed and made, if any; the study's tables are made of them."""
+    if not visits:
+        return
     put_records(hospital, visits)
     put_tables(hospital, visits)
     with open_instance(hospital.home) as instance:

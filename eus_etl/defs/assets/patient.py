@@ -168,7 +168,7 @@ def frames(study: StudyConfig) -> StepSpec:
     )
 
 
-REGIONS_FORMAT = 6
+REGIONS_FORMAT = 7
 
 
 def regions(study: StudyConfig) -> StepSpec:

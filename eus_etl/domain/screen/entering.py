@@ -1,9 +1,9 @@
 """Frames in which something may have entered the ultrasound picture: a label, a window, a page, a code.
 
 Uses the stored cells alone, of every extracted frame. What is drawn onto a picture makes the grey levels of
-its cells deviate at once by more than speckle that moves: in two cells side by side by much, or in four by a
-good part. Fast probes and colour do that too, in one frame of ten or twenty: so these frames are only asked
-for, and their pixels decide (``steps.entering``).
+its cells deviate at once by more than speckle that moves, or colors them: in two cells side by side by much,
+or in four by a good part. Fast probes and flow do that too, in one frame of ten or twenty: so these frames
+are only asked for, and their pixels decide (``steps.entering``).
 """
 
 from collections.abc import Sequence
@@ -22,18 +22,23 @@ Levels = NDArray[np.int16]
 # reaches either, of 392 things drawn over them all but 6: docs/quality.md
 _TWO_CELLS, _FOUR_CELLS = 32, 12
 _INSIDE = 0.5
+# color that comes to a cell more often than once in so many frames is flow: it comes with each heartbeat
+_FLOW_FRAMES = 25
 _FLOOR, _MOST_BY_GAIN = 4.0, 2.0
 
 
 def sudden_changes(grid: CellGrid, weights: NDArray[np.float64]) -> Levels:
-    """By how much more each cell deviates than in the two frames before, beyond what all cells do at once.
+    """By how much more each cell deviates, or is colored, than in the two frames before.
+
+    Of deviation that is beyond what all cells do at once, of color beyond what comes to the cell often.
 
     Args:
         grid: the cells of one stretch of frames.
         weights: (rows, cols), the share of each cell that lies inside the region.
 
     Returns:
-        (frames, rows, cols), in half grey levels; 0 outside of the region and in the first frame.
+        (frames, rows, cols), in half grey levels, or 255ths of a cell that is colored; 0 outside of the
+        region and in the first frame.
     """
     deviation = grid.codes[:, STATISTICS.index("deviation")].astype(np.int16)
     inside = weights >= _INSIDE
@@ -41,14 +46,23 @@ def sudden_changes(grid: CellGrid, weights: NDArray[np.float64]) -> Levels:
     if grid.frames < 2 or not inside.any():
         return change
     before = deviation[:-1]
-    highest = before.copy()
-    highest[1:] = np.maximum(before[1:], before[:-1])
     # a gain that is turned up raises all of them by one factor; a page of text does more than that
     factors = (deviation[1:, inside] + _FLOOR) / (before[:, inside] + _FLOOR)
     common = np.clip(np.median(factors, axis=1), 1, _MOST_BY_GAIN)
-    change[1:] = deviation[1:] - highest * common[:, None, None]
+    change[1:] = deviation[1:] - _highest_before(deviation) * common[:, None, None]
+    color = grid.codes[:, STATISTICS.index("color")].astype(np.int16)
+    rise = color[1:] - _highest_before(color)
+    often = max(0, len(rise) - 2 - grid.frames // _FLOW_FRAMES)
+    change[1:] = np.maximum(change[1:], rise - np.maximum(np.partition(rise, often, axis=0)[often], 0))
     change[:, ~inside] = 0
     return change
+
+
+def _highest_before(codes: Levels) -> Levels:
+    """The higher code of the two frames before each frame but the first: (frames - 1, rows, cols)."""
+    highest = codes[:-1].copy()
+    highest[1:] = np.maximum(codes[1:-1], codes[:-2])
+    return highest
 
 
 def may_have_entered(change: Levels) -> Flags:

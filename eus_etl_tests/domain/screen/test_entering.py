@@ -1,5 +1,7 @@
 """What is drawn onto a moving picture is asked for in the frame in which it comes; moving alone is not."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -32,9 +34,18 @@ def drawn(pictures: list[Picture], what: str) -> list[Picture]:
             picture[:] = 235
             for line in range(8):
                 cv2.putText(picture, "SCHMIDT", (60, 40 + 24 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0,) * 3)
+        elif what == "letters without contrast":
+            letters = np.zeros(picture.shape[:2], np.uint8)
+            cv2.putText(letters, "SCHMIDT", PLACE, cv2.FONT_HERSHEY_SIMPLEX, 0.6, 1, 2)
+            tint(picture, letters > 0)
         elif what == "gain":
             picture[:] = np.minimum(picture.astype(np.uint16) * 3 // 2, 255)
     return pictures
+
+
+def tint(picture: Picture, place: Any) -> None:
+    """Color a part of a picture without a change of its luma, 0.587 of green and 0.299 of red."""
+    picture[place] = np.clip(picture[place] + np.array([0.0, -25.5, 50.0]), 0, 255)
 
 
 def asked(pictures: list[Picture]) -> list[int]:
@@ -56,9 +67,17 @@ def test_nothing_is_asked_for_where_nothing_comes(calm: list[Picture]) -> None:
     assert asked(drawn(calm, "gain")) == []
 
 
-@pytest.mark.parametrize("what", ["label", "window", "page"])
+@pytest.mark.parametrize("what", ["label", "window", "page", "letters without contrast"])
 def test_what_comes_is_asked_for_in_its_first_frame(calm: list[Picture], what: str) -> None:
     assert asked(drawn(calm, what))[0] == COMES
+
+
+def test_flow_that_comes_with_each_heartbeat_is_not_asked_for(calm: list[Picture]) -> None:
+    place = np.s_[PLACE[1] - 30 : PLACE[1] + 30, PLACE[0] : PLACE[0] + 60]
+    for picture in calm[2::4]:
+        tint(picture, place)
+    assert asked(calm) == []
+    assert asked(calm[4:9]) == [2]  # it comes once there
 
 
 def test_the_cells_are_those_of_what_came(calm: list[Picture]) -> None:
