@@ -71,6 +71,7 @@ def test_every_threshold_of_the_configuration_has_a_row_and_a_sheet(done: Calibr
     assert [sheet.name for sheet in done.sheets] == [f"{key}.png" for key in keys]
 
 
+@pytest.mark.slow
 def test_counts_beyond_a_threshold_are_those_of_the_frame_table(
     study: StudyConfig, done: Calibration
 ) -> None:
@@ -86,6 +87,7 @@ def test_counts_beyond_a_threshold_are_those_of_the_frame_table(
     assert row_of(done, "color_fraction")["frames"] == 0
 
 
+@pytest.mark.slow
 def test_sheets_show_masked_frames_of_both_sides(done: Calibration) -> None:
     def tiles(key: str) -> list[list[bool]]:
         (file,) = (sheet for sheet in done.sheets if sheet.stem == key)
@@ -105,6 +107,7 @@ def test_sheets_show_masked_frames_of_both_sides(done: Calibration) -> None:
     assert row_of(done, "frozen_min_s")["pictures"] == 10
 
 
+@pytest.mark.slow
 def test_distributions_are_a_picture_of_all_scores(done: Calibration) -> None:
     picture = read_picture(done.distributions)
     assert picture.shape == (780, 1260, 4)

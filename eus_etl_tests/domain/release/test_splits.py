@@ -70,6 +70,7 @@ def test_first_release_has_its_shares_of_everything() -> None:
         assert max(folds.values()) - min(folds.values()) <= 1, (split, folds)
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(
     steps=st.sampled_from([(1, 5), (10, 25)]).flatmap(
