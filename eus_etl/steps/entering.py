@@ -22,10 +22,12 @@ from eus_etl.domain.scanner_text import may_name_someone
 from eus_etl.domain.screen.drawn_codes import shows_code
 from eus_etl.domain.screen.entering import (
     Covered,
+    Levels,
     cells_that_changed,
     format_rows,
     may_have_entered,
     sudden_changes,
+    sudden_color,
 )
 from eus_etl.domain.screen.layouts import Layout
 from eus_etl.domain.screen.overlays import Boxes, format_boxes
@@ -107,33 +109,39 @@ class Entering:
         """
         geometry = shown.grid.geometry
         inside = mask(polygon, geometry.width_px, geometry.height_px) > 0
-        change = sudden_changes(shown.grid, geometry.cell_weights(inside))
-        asked = np.flatnonzero(may_have_entered(change))
+        weights = geometry.cell_weights(inside)
+        change, color = sudden_changes(shown.grid, weights), sudden_color(shown.grid, weights)
         # what is there from the first frame on never comes, so that frame is read as a whole
         left, top, width, height = cv2.boundingRect(inside.astype(np.uint8))
-        cuts = {0: (left, top, width, height)}
-        cuts |= {int(at): _box_of(shown.grid, cells_that_changed(change[at])) for at in asked}
+        whole = {0: (left, top, width, height)}
+        cuts = whole | _cuts(shown.grid, np.maximum(change, color))
+        # codes are black and white, and color that begins to flow has hard edges, too
+        grey_cuts = whole | _cuts(shown.grid, change)
         found: list[Covered] = []
-        for at, words in self._hits(shown, cuts, inside):
+        for at, words in self._hits(shown, cuts, grey_cuts, inside):
             if any(one.first_row < at + shown.first_row < one.last_row for one in found):
                 continue
             new = self._new(shown, at, words, cuts)
             if words and not new:
                 continue
-            boxes = tuple(_box(word) for word in new) or (cuts[at],)
-            found.append(_with_margin(shown, *self._followed(shown, at, new, cuts[at], inside), boxes))
+            cut = cuts[at] if new else grey_cuts[at]
+            boxes = tuple(_box(word) for word in new) or (cut,)
+            found.append(_with_margin(shown, *self._followed(shown, at, new, cut, inside), boxes))
         return _joined(found)
 
     def _hits(
-        self, shown: Stretch, cuts: dict[int, Box], inside: NDArray[np.bool_]
+        self, shown: Stretch, cuts: dict[int, Box], grey_cuts: dict[int, Box], inside: NDArray[np.bool_]
     ) -> Iterator[tuple[int, list[Word]]]:
-        """Frames of ``cuts`` that show words in the region, the surest first, or a code and no word."""
+        """Frames of ``cuts`` that show words in the region, the surest first, or a code and no word.
+
+        Codes are sought in ``grey_cuts``.
+        """
         codes: set[int] = set()
 
         def pictures() -> Iterator[Picture]:
             for at, box in cuts.items():
                 picture = self._read(shown, at)
-                if _shows_code(picture, box, inside):
+                if at in grey_cuts and _shows_code(picture, grey_cuts[at], inside):
                     codes.add(at)
                 yield _cut(picture, box)
 
@@ -222,6 +230,12 @@ def _scaled(picture: Picture, scale: float) -> Picture:
 def _enlarged(word: Word, by: float) -> Word:
     x, y, w, h = (round(by * length) for length in (word.x, word.y, word.w, word.h))
     return Word(x, y, w, h, word.score, word.text)
+
+
+def _cuts(grid: CellGrid, change: Levels) -> dict[int, Box]:
+    """Rows of frames in which something may have entered, with the box around the cells that changed."""
+    asked = np.flatnonzero(may_have_entered(change))
+    return {int(at): _box_of(grid, cells_that_changed(change[at])) for at in asked}
 
 
 def _box_of(grid: CellGrid, cells: NDArray[np.bool_]) -> Box:

@@ -28,17 +28,14 @@ _FLOOR, _MOST_BY_GAIN = 4.0, 2.0
 
 
 def sudden_changes(grid: CellGrid, weights: NDArray[np.float64]) -> Levels:
-    """By how much more each cell deviates, or is colored, than in the two frames before.
-
-    Of deviation that is beyond what all cells do at once, of color beyond what comes to the cell often.
+    """By how much more each cell deviates than in the two frames before, beyond what all cells do at once.
 
     Args:
         grid: the cells of one stretch of frames.
         weights: (rows, cols), the share of each cell that lies inside the region.
 
     Returns:
-        (frames, rows, cols), in half grey levels, or 255ths of a cell that is colored; 0 outside of the
-        region and in the first frame.
+        (frames, rows, cols), in half grey levels; 0 outside of the region and in the first frame.
     """
     deviation = grid.codes[:, STATISTICS.index("deviation")].astype(np.int16)
     inside = weights >= _INSIDE
@@ -50,11 +47,30 @@ def sudden_changes(grid: CellGrid, weights: NDArray[np.float64]) -> Levels:
     factors = (deviation[1:, inside] + _FLOOR) / (before[:, inside] + _FLOOR)
     common = np.clip(np.median(factors, axis=1), 1, _MOST_BY_GAIN)
     change[1:] = deviation[1:] - _highest_before(deviation) * common[:, None, None]
+    change[:, ~inside] = 0
+    return change
+
+
+def sudden_color(grid: CellGrid, weights: NDArray[np.float64]) -> Levels:
+    """By how much more of each cell is colored than in the two frames before, beyond what it often gets.
+
+    Letters may be as bright as what lies behind them.
+
+    Args:
+        grid: the cells of one stretch of frames.
+        weights: (rows, cols), the share of each cell that lies inside the region.
+
+    Returns:
+        (frames, rows, cols), in 255ths of the cell; 0 outside of the region and in the first frame.
+    """
     color = grid.codes[:, STATISTICS.index("color")].astype(np.int16)
+    change = np.zeros_like(color)
+    if grid.frames < 2:
+        return change
     rise = color[1:] - _highest_before(color)
     often = max(0, len(rise) - 2 - grid.frames // _FLOW_FRAMES)
-    change[1:] = np.maximum(change[1:], rise - np.maximum(np.partition(rise, often, axis=0)[often], 0))
-    change[:, ~inside] = 0
+    change[1:] = rise - np.maximum(np.partition(rise, often, axis=0)[often], 0)
+    change[:, weights < _INSIDE] = 0
     return change
 
 
@@ -66,7 +82,7 @@ def _highest_before(codes: Levels) -> Levels:
 
 
 def may_have_entered(change: Levels) -> Flags:
-    """In which frames something may have entered, by ``sudden_changes``: (frames,)."""
+    """In which frames something may have entered, by ``sudden_changes`` or ``sudden_color``: (frames,)."""
     return (_beside(change, 2) >= _TWO_CELLS) | (_beside(change, 4) >= _FOUR_CELLS)
 
 

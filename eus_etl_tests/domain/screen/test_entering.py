@@ -16,6 +16,7 @@ from eus_etl.domain.screen.entering import (
     may_have_entered,
     parse_rows,
     sudden_changes,
+    sudden_color,
 )
 
 FRAMES, COMES = 12, 6
@@ -50,7 +51,8 @@ def tint(picture: Picture, place: Any) -> None:
 
 def asked(pictures: list[Picture]) -> list[int]:
     grid = grid_of(pictures)
-    change = sudden_changes(grid, grid.geometry.cell_weights(field_mask()))
+    weights = grid.geometry.cell_weights(field_mask())
+    change = np.maximum(sudden_changes(grid, weights), sudden_color(grid, weights))
     return [int(at) for at in np.flatnonzero(may_have_entered(change))]
 
 
