@@ -5,7 +5,7 @@
 
 import json
 import tarfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -38,6 +38,12 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.name.endswith(("-wal", "-shm", ".lock"))
     }
+
+
+def is_made_again(name: str) -> bool:
+    """Whether a file is a frame table or a preprocessed frame, which each version makes by its own rules."""
+    path = PurePosixPath(name)
+    return path.parent.name == "Frames" or "Preprocessed" in path.parts
 
 
 def study_file(folder: Path) -> Path:
@@ -107,8 +113,8 @@ def test_backup_upgrade_run_and_roll_back(folder: Path) -> None:
             path.rmdir() if path.is_dir() else path.unlink()
     with tarfile.open(folder / "backup.tar") as backup:
         backup.extractall(folder, filter="data")
-    after = contents(folder)
-    assert {name: after.get(name) for name in before} == before
+    after, kept = contents(folder), [name for name in before if not is_made_again(name)]
+    assert {name: after.get(name) for name in kept} == {name: before[name] for name in kept}
     assert json.loads(StudyPaths(root).owner_file.read_bytes())["format"] == FORMAT - 1
     assert call("status", "--config", config).exit_code == 1
     assert call("upgrade", "--config", config).exit_code == 0
