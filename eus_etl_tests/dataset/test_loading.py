@@ -147,6 +147,8 @@ def test_workers_read_the_same_without_threads_of_their_own(release: Path, metho
     _take(taken)
     with multiprocessing.get_context(method).Pool(2, _take, (taken,)) as pool:
         found = pool.map(_mean_and_threads, range(4))
+        pool.close()
+        pool.join()  # by themselves: a handler that was set here before may swallow the signal to end
     assert [mean for mean, _ in found] == here
     assert all(threads <= 1 for _, threads in found)
 
