@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from eus_etl.commands.watch.of_services import silent_service
 from eus_etl.defs.instance import is_ready, launches_elsewhere, opened
 from eus_etl.domain.alerts.problem import Problem
 from eus_etl.errors import DatabaseError
@@ -25,17 +26,15 @@ def silent_workers(home: Path) -> Iterator[Problem]:
         with reached(app) as broker:
             places = places_of_workers(app, broker)
     except DatabaseError:
-        yield _problem("broker", "does not answer", "start Redis, or start it again; its journal says why")
+        yield silent_service("broker")
         return
     wanted = max(1, queue.max_concurrent_runs if queue else 1)
     if sum(places.values()) < wanted:
-        yield _problem(
-            "workers",
-            f"{len(places)} answer, with {sum(places.values())} of {wanted} places",
-            "start the others (`systemctl start eus-etl-worker` on their machines); for fewer, "
+        yield Problem(
+            kind="service",
+            study="",
+            word="workers",
+            detail=f"{len(places)} answer, with {sum(places.values())} of {wanted} places",
+            look="start the others (`systemctl start eus-etl-worker` on their machines); for fewer, "
             "lower `max_concurrent_runs` in dagster.yaml",
         )
-
-
-def _problem(word: str, detail: str, look: str) -> Problem:
-    return Problem(kind="service", study="", word=word, detail=detail, look=look)

@@ -66,12 +66,13 @@ def unfinished_upkeep(places: Iterable[tuple[str, str, Path]], now: float) -> It
 def silent_services(config: AlertsConfig) -> Iterator[Problem]:
     """Services that are configured and do not answer."""
     if config.webserver and not _web_server_answers(config.webserver):
-        yield _silent("webserver")
+        yield silent_service("webserver")
     if config.code_server and not _code_server_serves(config.code_server):
-        yield _silent("code_server")
+        yield silent_service("code_server")
 
 
-def _silent(word: str) -> Problem:
+def silent_service(word: str) -> Problem:
+    """A service that does not answer."""
     return Problem(
         kind="service",
         study="",
