@@ -7,7 +7,6 @@ dropped.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import TypeVar
 
 import cv2
@@ -34,13 +33,11 @@ from eus_etl.domain.screen.overlays import Boxes, format_boxes
 from eus_etl.domain.screen.region import Polygon, Region, mask
 from eus_etl.domain.screen.region_border import Box
 from eus_etl.steps.text_reader.processes import SeparateReader
-from eus_etl.steps.text_reader.words import Word, shared
+from eus_etl.steps.text_reader.words import Word, says_same
 from eus_etl.storage.extraction_store import read_image
 
 _Pixel = TypeVar("_Pixel", np.uint8, np.bool_)
 _SURE = 0.6
-_ALIKE = 0.5
-_SAME_LINE = 0.3
 _EARLIER = 10
 
 _INSIDE = 0.15
@@ -170,7 +167,7 @@ class Entering:
         around = _grown(_around([_box(word) for word in words]), shown.grid, _MARGIN_PX)
         (read,) = self._words(shown, [_cut(self._read(shown, before), around)])
         known = _moved(read, around)
-        return [word for word in words if not any(_same(word, other) for other in known)]
+        return [word for word in words if not any(says_same(word, other) for other in known)]
 
     def _followed(
         self, shown: Stretch, at: int, words: list[Word], cut: Box, inside: NDArray[np.bool_]
@@ -196,7 +193,7 @@ class Entering:
         return [
             now
             for word, box, found in zip(words, around, read, strict=True)
-            for now in [next((now for now in _moved(found, box) if _same(word, now)), None)]
+            for now in [next((now for now in _moved(found, box) if says_same(word, now)), None)]
             if now
         ]
 
@@ -265,13 +262,6 @@ def _box(word: Word) -> Box:
 def _moved(words: Iterable[Word], cut: Box) -> list[Word]:
     """Words of a cut, placed on its picture."""
     return [Word(word.x + cut[0], word.y + cut[1], word.w, word.h, word.score, word.text) for word in words]
-
-
-def _same(word: Word, other: Word) -> bool:
-    """Whether two words meet, and say much the same: a reader is not sure of each letter."""
-    alike = SequenceMatcher(None, word.text.casefold(), other.text.casefold(), autojunk=False).ratio()
-    across, down = shared(word, other)
-    return alike >= _ALIKE and across > 0 and down > _SAME_LINE
 
 
 def _share(inside: NDArray[np.bool_], box: Box) -> float:

@@ -6,9 +6,13 @@ logged nor shown; ``Word`` leaves its text out of its own ``repr``.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from typing import Protocol
 
 from eus_etl.domain.images.picture import Picture
+
+_ALIKE = 0.5
+_SAME_LINE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,13 @@ def shared(one: Word, other: Word) -> tuple[float, float]:
     across = min(one.x + one.w, other.x + other.w) - max(one.x, other.x)
     down = min(one.y + one.h, other.y + other.h) - max(one.y, other.y)
     return across / min(one.w, other.w), down / min(one.h, other.h)
+
+
+def says_same(one: Word, other: Word) -> bool:
+    """Whether two words meet, and say much the same: a reader is not sure of each letter."""
+    alike = SequenceMatcher(None, one.text.casefold(), other.text.casefold(), autojunk=False).ratio()
+    across, down = shared(one, other)
+    return alike >= _ALIKE and across > 0 and down > _SAME_LINE
 
 
 class TextReader(Protocol):
