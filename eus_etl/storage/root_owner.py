@@ -45,11 +45,10 @@ def claim_root(
             raise root_unavailable(
                 study, "the root has no mark, although the study's visits were processed before"
             )
-        forget_root(paths)
         if is_claimed(paths) and _read_mark(paths) is None:
             mark_root(paths, study)
-        elif not write_first(paths.owner_file, _mark(study)) and not is_ours(paths, study):
-            raise root_unavailable(study, "another process removed the root's mark")
+        else:
+            _mark_first(paths, study)
     watch_root(paths, study)
 
 
@@ -137,6 +136,13 @@ def mark_root(paths: StudyPaths, study: str) -> None:
     """Mark the root as the study's, whatever it holds: the caller has checked that it is."""
     forget_root(paths)
     write_atomically(paths.owner_file, _mark(study))
+
+
+def _mark_first(paths: StudyPaths, study: str) -> None:
+    """Mark a free root, unless another process has just marked it as the same study's."""
+    forget_root(paths)
+    if not write_first(paths.owner_file, _mark(study)) and not is_ours(paths, study):
+        raise root_unavailable(study, "another process removed the root's mark")
 
 
 def _read_mark(paths: StudyPaths) -> dict[str, object] | None:

@@ -242,7 +242,7 @@ def _job_of(graph: StudyGraph) -> dg.JobDefinition:
             parts[key] = build(asset_selection=asset_selection, **others)
         return parts[key]
 
-    job.as_ephemeral_job = part  # type: ignore[method-assign,assignment]
+    job.as_ephemeral_job = part  # type: ignore[method-assign,assignment]  # Dagster has no other place for it
     return job
 
 
