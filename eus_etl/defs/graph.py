@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
@@ -18,7 +19,7 @@ from eus_etl.steps.observation.known_screens import KNOWN_SCREENS, share_of_visi
 from eus_etl.steps.observation.snapshot import OF_THE_STUDY, SOURCES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StudyGraph:
     """One study's assets.
 
@@ -30,7 +31,7 @@ class StudyGraph:
     study: StudyConfig
     nodes: Mapping[dg.AssetKey, Node]
 
-    @property
+    @cached_property
     def specs(self) -> tuple[StepSpec, ...]:
         """The assets that are made, in topological order."""
         return tuple(node for node in self.nodes.values() if isinstance(node, StepSpec))
@@ -46,7 +47,13 @@ class StudyGraph:
 
     def made(self, *, per_patient: bool) -> list[Node]:
         """What plans make, in topological order: the assets of a visit, or those of the whole study."""
-        return [spec for spec in self.specs if spec.per_patient == per_patient and not spec.on_request]
+        return self._made[per_patient]
+
+    @cached_property
+    def _made(self) -> Mapping[bool, list[Node]]:
+        """Asked for of each visit."""
+        planned: list[Node] = [spec for spec in self.specs if not spec.on_request]
+        return {of: [spec for spec in planned if spec.per_patient == of] for of in (True, False)}
 
 
 def study_graph(study: StudyConfig) -> StudyGraph:

@@ -201,7 +201,7 @@ class StudyPaths:
     @property
     def forgotten(self) -> Path:
         """What is left of forgotten visits: hashes of their names."""
-        return self.state / "forgotten.json"
+        return _joined(self.state, "forgotten.json")
 
     @property
     def adopting(self) -> Path:

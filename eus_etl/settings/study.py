@@ -1,5 +1,6 @@
 """A study: the model of one YAML file."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -148,6 +149,7 @@ class StudyConfig(Model):
         return self
 
 
+@lru_cache(maxsize=1 << 12)
 def label_key(spelling: str) -> str:
     """Fold a label's spelling so that ``Station 1``, ``station1`` and ``Station-1`` are equal."""
     return "".join(c for c in spelling.casefold() if c.isalnum())

@@ -79,7 +79,7 @@ def assemble_preprocess_metadata(study: StudyConfig) -> StepResult:
 def assemble_rejected(study: StudyConfig) -> StepResult:
     """``rejected.csv``: what could not be used, or was used with doubt, and why."""
     paths = StudyPaths(study.root)
-    files = vouched_files(paths, paths.parts(catalog.REJECTED.name), "*/*.parquet")
+    files = vouched_files(paths, paths.parts(catalog.REJECTED.name), nested=True)
     rows = gather(paths, catalog.REJECTED.name, files, catalog.REJECTED).scan().collect()
     rows = rows.sort("stage", "patient_id", "item", "reason", nulls_last=True)
     path = paths.table(catalog.REJECTED.name)
@@ -123,12 +123,12 @@ def batches_of(gathered: Gathered) -> list[Visits]:
     """The visits that have a file, in batches that fit into memory."""
     batches: list[Visits] = []
     room = 0
-    for file in gathered.files:
+    for patient, file in zip(gathered.patients, gathered.marks, strict=True):
         if room <= 0:
             batches.append([])
             room = BATCH_BYTES
-        batches[-1].append(file.stem)
-        room -= file.stat().st_size
+        batches[-1].append(patient)
+        room -= file.size
     return batches
 
 

@@ -6,8 +6,9 @@ stale: the file is missing, or is removed because its content is damaged. The ne
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import lru_cache
-from glob import glob
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +17,8 @@ from pydantic import ValidationError
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import OutputLostError
-from eus_etl.storage.files.marks import FileMark, mark_of
+from eus_etl.storage.files.listing import listed
+from eus_etl.storage.files.marks import FileMark, MarkedFile, marks_in
 from eus_etl.storage.provenance import page_in
 
 _CONTENT_ERRORS = (
@@ -29,6 +31,40 @@ _CONTENT_ERRORS = (
 )
 """What readers raise on a file that exists but is not what was written."""
 
+_PARQUET = ".parquet"
+
+
+@dataclass(slots=True)
+class _Look:
+    """What one run has found so far: what all pages list, and the files in folders."""
+
+    pages: dict[StudyPaths, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    files: dict[Path, list[MarkedFile]] = field(default_factory=dict)
+
+
+_look: ContextVar[_Look | None] = ContextVar("what this run has found so far", default=None)
+
+
+@contextmanager
+def one_look(run_id: str) -> Iterator[None]:
+    """In the block, all tables of a run see the same files: each folder is looked through once for the run.
+
+    After an error the next block looks again, as a retry in the same run has to.
+    """
+    before = _look.set(_look_of(run_id))
+    try:
+        yield
+    except BaseException:
+        _look_of.cache_clear()
+        raise
+    finally:
+        _look.reset(before)
+
+
+@lru_cache(maxsize=1)
+def _look_of(_run_id: str) -> _Look:
+    return _Look()
+
 
 def require_unmade(paths: StudyPaths, patient_id: str, path: Path) -> None:
     """Check that a missing output of a visit was never made.
@@ -40,30 +76,37 @@ def require_unmade(paths: StudyPaths, patient_id: str, path: Path) -> None:
         raise lost_output(path, "is missing")
 
 
-def vouched_files(paths: StudyPaths, folder: Path, pattern: str = "*.parquet") -> list[Path]:
-    """The files in ``folder`` that match ``pattern``, sorted; all that the visits' pages list must exist.
+def vouched_files(paths: StudyPaths, folder: Path, *, nested: bool = False) -> list[MarkedFile]:
+    """The Parquet files in ``folder``, sorted; all that the visits' pages list must exist.
 
     Args:
         paths: the study's paths.
         folder: the folder.
-        pattern: ``*.parquet``, or ``*/*.parquet`` for the folders in it.
+        nested: the files in the folders in it instead.
 
     Raises:
         OutputLostError: one is missing, or a page cannot be read.
     """
-    # names, not paths: of thousands of visits, making and comparing paths takes longer than reading the files
-    found: dict[str, set[str]] = {}
-    for name in glob(pattern, root_dir=folder):  # noqa: PTH207
-        below, _, file = name.rpartition("/")
-        found.setdefault(below, set()).add(file)
-    own, nested = paths.relative(folder), "/" in pattern
-    for at, names in _vouched_by_all(paths).items():
+    own, look = paths.relative(folder), _look.get() or _Look()
+    if folder in look.files:
+        return look.files[folder]
+    folders = _folders(paths, own) if nested else [own]
+    found = {at: marks_in(f"{paths.root}/{at}", _PARQUET) for at in folders}
+    if paths not in look.pages:
+        look.pages[paths] = _vouched_by_all(paths)
+    for at, names in look.pages[paths].items():
         if at == own or (nested and at.rpartition("/")[0] == own):
-            missing = names - found.get(at[len(own) + 1 :], set())
-            for name in sorted(name for name in missing if name.endswith(".parquet")):
+            missing = names - found.get(at, {}).keys()
+            for name in sorted(name for name in missing if name.endswith(_PARQUET)):
                 raise lost_output(paths.root / at / name, "is missing")
-    folders = {below: folder / below for below in sorted(found)}
-    return [path / name for below, path in folders.items() for name in sorted(found[below])]
+    files = [MarkedFile(f"{at}/{name}", *mark) for at, marks in found.items() for name, mark in marks.items()]
+    look.files[folder] = files
+    return files
+
+
+def _folders(paths: StudyPaths, at: str) -> list[str]:
+    """The folders in one, below the root, sorted."""
+    return [paths.relative(folder) for folder in listed(paths.root / at) if folder.is_dir()]
 
 
 @contextmanager
@@ -99,9 +142,9 @@ def lost_output(path: Path, how: str) -> OutputLostError:
 def _vouched_by_all(paths: StudyPaths) -> Mapping[str, frozenset[str]]:
     """What the pages of all visits list together."""
     folder = str(paths.pages)
-    names = sorted(glob("[!_]*.json", root_dir=folder))  # noqa: PTH207 - no visit's id begins with _
-    pages = [f"{folder}/{name}" for name in names]
-    return _joined(tuple((page, mark_of(page)) for page in pages))
+    marks = marks_in(folder, ".json")
+    # no visit's id begins with an underscore
+    return _joined(tuple((f"{folder}/{name}", mark) for name, mark in marks.items() if name[0] != "_"))
 
 
 @lru_cache(maxsize=1)

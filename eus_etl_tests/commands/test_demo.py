@@ -12,9 +12,12 @@ Listing = dict[str, tuple[int, int]]
 
 
 def listing(folder: Path) -> Listing:
-    """Every file and folder below ``folder``: size and time of change in ns (of files)."""
+    """Every file and folder below ``folder``: size and time of change in ns (of files).
+
+    But for what tells when each source was last read, which is new each time.
+    """
     found = {}
-    for entry in folder.rglob("*"):
+    for entry in (entry for entry in folder.rglob("*") if entry.name != "last_read.json"):
         stat = entry.stat()
         found[entry.relative_to(folder).as_posix()] = (
             (stat.st_size, stat.st_mtime_ns) if entry.is_file() else (0, 0)

@@ -14,7 +14,7 @@ from eus_etl.errors import OutputLostError
 from eus_etl.storage.outputs import describe
 from eus_etl.storage.provenance import Entry, read_page, write_entry
 from eus_etl.storage.tables.parts import load_part, remembered_part, write_part
-from eus_etl.storage.vouched import vouched_files
+from eus_etl.storage.vouched import one_look, vouched_files
 
 ONE, TWO = "p1", "p2"
 ROWS = LABELS.frame(
@@ -39,7 +39,28 @@ def paths(tmp_path: Path) -> StudyPaths:
 def test_what_was_never_made_is_empty(paths: StudyPaths) -> None:
     assert load_part(paths, LABELS, "p3").is_empty()
     assert load_part(paths, LABELS, ONE).height == 1
-    assert [file.stem for file in vouched_files(paths, paths.parts("labels"))] == [ONE, TWO]
+    assert [paths.root / file.path for file in vouched_files(paths, paths.parts("labels"))] == [
+        paths.part("labels", patient) for patient in (ONE, TWO)
+    ]
+
+
+def test_the_tables_of_a_run_see_the_same_files_until_one_fails(paths: StudyPaths) -> None:
+    folder = paths.parts("labels")
+
+    def seen(run_id: str) -> list[str]:
+        with one_look(run_id):
+            return [Path(file.path).stem for file in vouched_files(paths, folder)]
+
+    assert seen("first") == [ONE, TWO]
+    (folder / "p3.parquet").write_bytes(paths.part("labels", ONE).read_bytes())
+    assert seen("first") == [ONE, TWO]
+    assert seen("second") == [ONE, TWO, "p3"]
+    paths.part("labels", ONE).unlink()
+    assert seen("second") == [ONE, TWO, "p3"]
+    with pytest.raises(OutputLostError), one_look("second"):
+        load_part(paths, LABELS, ONE)
+    with pytest.raises(OutputLostError):
+        seen("second")
 
 
 def test_a_part_that_was_made_and_is_missing_is_an_error(paths: StudyPaths) -> None:

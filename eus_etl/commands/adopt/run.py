@@ -19,8 +19,8 @@ from eus_etl.domain.legacy.differences import COMPARED, DIFFERENCES
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import ConfigError, ForeignRootError, PermanentError, RootClaimedError
 from eus_etl.settings import StudyConfig
+from eus_etl.steps.observation.all_sources import observe_all
 from eus_etl.steps.observation.connect import connect
-from eus_etl.steps.observation.observe import observe_all
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, matcher, observed_files
 from eus_etl.storage.files.atomic import sync_file_system
 from eus_etl.storage.files.folders import make_folder

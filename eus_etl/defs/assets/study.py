@@ -24,6 +24,7 @@ from eus_etl.steps.study_tables import (
     assemble_rejected,
     assemble_videos,
 )
+from eus_etl.storage.vouched import one_look
 
 TABLES_FORMAT = "4"
 """Raise it when the columns of any study table change, or what they mean: all of them are then made again."""
@@ -152,9 +153,13 @@ def _table(
     table: Table,
     description: str,
 ) -> StepSpec:
+    def step(context: dg.AssetExecutionContext, _patient: str) -> StepResult:
+        with one_look(context.run.run_id):
+            return assemble(study)
+
     return StepSpec(
         key=asset_key(study.study, name),
-        step=lambda _context, _patient: assemble(study),
+        step=step,
         code=assemble,
         table=table,
         deps=asset_keys(study.study, *deps),

@@ -11,8 +11,9 @@ from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.defs.root import take_root
 from eus_etl.errors import EusEtlError
 from eus_etl.settings import StudyConfig
+from eus_etl.steps.observation.all_sources import observe_all
 from eus_etl.steps.observation.connect import connect
-from eus_etl.steps.observation.observe import observe_all, relist_videos
+from eus_etl.steps.observation.observe import relist_videos
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS
 from eus_etl.steps.observation.stored import Failure, Observation
 
@@ -44,7 +45,8 @@ def observe_study(study: StudyConfig, state: StudyState, *, relist: bool = False
     Args:
         study: the configuration.
         state: what is known of the study.
-        relist: list the videos in full, even if their source has a change feed.
+        relist: read every source, also what seems not to have changed, and list the videos in full even if
+            their source has a change feed.
 
     Raises:
         ForeignRootError: the root holds data that this package did not make.
@@ -57,7 +59,7 @@ def observe_study(study: StudyConfig, state: StudyState, *, relist: bool = False
             seen.missed = relist_videos(sources)
         except EusEtlError as error:
             seen.failures.append(Failure(DRIVE_VIDEOS, error, attempt="listed in full"))
-    seen.whole, failures = observe_all(study, sources)
+    seen.whole, failures = observe_all(study, sources, in_full=relist)
     seen.failures += failures
     partitions = str(patients_of(study.study).name)
     known = set(instance.get_dynamic_partitions(partitions))

@@ -33,6 +33,7 @@ class Node:
             the version of a visit's part, None if it has none. A visit's asset is stale when its part
             changes.
         on_request: whether it is made only when a person asks for it: no plan holds it.
+        name: the asset's name within its study.
     """
 
     key: dg.AssetKey
@@ -41,16 +42,15 @@ class Node:
     per_patient: bool
     share: Callable[[StudyPaths, str], str | None] | None = None
     on_request: bool = False
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.key.path[-1])  # frozen, and asked for many times of each visit
 
     @property
     def observed(self) -> bool:
         """Whether it is a source, which is observed and not made."""
         return self.code_version is None
-
-    @property
-    def name(self) -> str:
-        """The asset's name within its study."""
-        return self.key.path[-1]
 
 
 class Why(StrEnum):
@@ -114,7 +114,6 @@ class StudyState:
     only: str | None = None
     _versions: dict[dg.AssetKey, Versions] = field(default_factory=dict)
     _pages: dict[str, Mapping[str, Entry]] = field(default_factory=dict)
-    _lost: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     _usable: dict[str, dict[dg.AssetKey, str | None]] = field(default_factory=dict)
     _of_all_visits: dict[dg.AssetKey, str] = field(default_factory=dict)
 
@@ -156,8 +155,12 @@ class StudyState:
     def inputs(self, node: Node, partition: str | None) -> dict[str, str | None]:
         """Names of the asset's inputs to their versions as they are now."""
         found: dict[str, str | None] = {}
-        for dep in (self.nodes[key] for key in node.deps):
-            if dep.per_patient and not node.per_patient:
+        known = self._usable.get(partition or STUDY, {})
+        for key in node.deps:
+            dep = self.nodes[key]
+            if key in known:
+                found[dep.name] = known[key]
+            elif dep.per_patient and not node.per_patient:
                 found[dep.name] = self._all_counted(dep)
             elif dep.share is not None and partition is not None:
                 found[dep.name] = self._share(dep.share, dep.name, node, partition)
@@ -195,7 +198,6 @@ class StudyState:
     def refresh(self, partition: str | None) -> None:
         """Read again what is known of one visit (None: of the study's tables)."""
         self._pages.pop(partition or STUDY, None)
-        self._lost.pop(partition or STUDY, None)
         self._usable.pop(partition or STUDY, None)
         if partition is None:
             for key in [key for key in self._versions if not self.nodes[key].per_patient]:
@@ -223,42 +225,35 @@ class StudyState:
         entry, version = self.entry(node, partition), self.version(node.key, partition)
         if entry is None or version is None:
             return Reason(Why.MISSING)
-        if self._is_lost(node, partition, entry, version):
-            return Reason(Why.OUTPUT_LOST, self._lost_outputs(node, partition, entry))
+        if self._counted(node, partition) is None:
+            found = lost(self.paths, entry.outputs)
+            return Reason(Why.OUTPUT_LOST, () if found is None else (found,))
         if entry.configuration != node.code_version:
             return Reason(Why.CONFIGURATION_CHANGED)
         inputs = self.inputs(node, partition)
-        changed = {
-            name for name in {*inputs, *entry.inputs} if inputs.get(name, "") != entry.inputs.get(name, "")
-        }
-        if changed:
+        if inputs != entry.inputs:
+            before = entry.inputs
+            changed = {name for name in {*inputs, *before} if inputs.get(name, "") != before.get(name, "")}
             return Reason(Why.INPUTS_CHANGED, tuple(sorted(changed)))
         if entry.again_at is not None and entry.again_at <= time.time():
             return Reason(Why.DUE_AGAIN)
         undrawn = not_made(entry.outputs)
         return Reason(Why.NOT_DRAWN, (undrawn,)) if undrawn else None
 
-    def _is_lost(self, node: Node, partition: str | None, entry: Entry, version: str) -> bool:
-        """Whether the disk no longer holds what the event log recorded."""
-        return entry.version != version or bool(self._lost_outputs(node, partition, entry))
-
-    def _lost_outputs(self, node: Node, partition: str | None, entry: Entry) -> tuple[str, ...]:
-        """The first file or folder of the asset that is missing or changed; checked once."""
-        page = self._lost.setdefault(partition or STUDY, {})
-        if node.name not in page:
-            found = lost(self.paths, entry.outputs)
-            page[node.name] = () if found is None else (found,)
-        return page[node.name]
-
     def _counted(self, node: Node, partition: str | None) -> str | None:
-        """The version of an input; None if it cannot be read."""
+        """The version of an asset; None if the disk does not hold what was recorded. Checked once."""
         if node.observed:
             return self.version(node.key, partition)
         page = self._usable.setdefault(partition or STUDY, {})
         if node.key not in page:
             version, entry = self.version(node.key, partition), self.entry(node, partition)
-            unusable = version is None or entry is None or self._is_lost(node, partition, entry, version)
-            page[node.key] = None if unusable else version
+            is_there = (
+                entry is not None
+                and version is not None
+                and entry.version == version
+                and lost(self.paths, entry.outputs) is None
+            )
+            page[node.key] = version if is_there else None
         return page[node.key]
 
     def _share(

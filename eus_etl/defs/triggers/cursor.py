@@ -2,8 +2,7 @@
 
 from pydantic import BaseModel
 
-LOOK_AGAIN_S = 15 * 60.0
-"""How often everything is read and compared even if nothing seems to have changed."""
+from eus_etl.steps.observation.marks import LOOK_AGAIN_S
 
 
 class Cursor(BaseModel):

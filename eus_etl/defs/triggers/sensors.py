@@ -17,13 +17,13 @@ from eus_etl.defs.reconcile.run_health import runs_under_way
 from eus_etl.defs.reconcile.staleness import StudyState
 from eus_etl.defs.root import take_root
 from eus_etl.defs.triggers.background_poll import Looks
-from eus_etl.defs.triggers.cursor import LOOK_AGAIN_S, Cursor
+from eus_etl.defs.triggers.cursor import Cursor
 from eus_etl.defs.triggers.skipped import in_trouble
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import EusEtlError
 from eus_etl.settings import Service, StudyConfig
 from eus_etl.steps.observation.connect import connect
-from eus_etl.steps.observation.marks import source_mark
+from eus_etl.steps.observation.marks import LOOK_AGAIN_S, source_mark
 from eus_etl.steps.observation.observe import observe
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS, SOURCES, known_visits
 from eus_etl.steps.observation.stored import Observation

@@ -6,6 +6,7 @@ Which labels a study has stays in ``items``, whether an interval can be believed
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from eus_etl.settings import label_key
@@ -41,6 +42,7 @@ class TimerKey:
         return label_key(self.readings[-1][0]) == "procedure"
 
 
+@lru_cache(maxsize=1 << 12)
 def timer_key(name: str) -> TimerKey | None:
     """Read an attribute's name; None if it is not a timer's.
 

@@ -22,6 +22,7 @@ from eus_etl.storage.vouched import content_of
 KNOWN_SCREENS = "known_screens"
 _ALL = "all"
 _KNOWN_PARTS = 1 << 16
+_NO_ROWS = version_of({"rows": []})
 
 
 def store_known_screens(paths: StudyPaths, rows: Iterable[Row]) -> None:
@@ -48,7 +49,7 @@ def known_screens_version(paths: StudyPaths) -> str | None:
 
 def had_known_screens(paths: StudyPaths) -> bool:
     """Whether there were rows at the last observation; reads none of them."""
-    return known_screens_version(paths) not in (None, version_of({"rows": []}))
+    return known_screens_version(paths) not in (None, _NO_ROWS)
 
 
 def require_known_screens(paths: StudyPaths) -> None:

@@ -14,6 +14,9 @@ from eus_etl.storage.files.stable_read import revision_of
 from eus_etl.storage.source_snapshots import Inventory
 from eus_etl.storage.tables.parts import NOBODY, rejected_part
 
+LOOK_AGAIN_S = 15 * 60.0
+"""How often everything is read and compared even if nothing seems to have changed."""
+
 
 def source_mark(study: StudyConfig, sources: Sources, source: str) -> str | None:
     """Changes when an observation of a source may give something else; None where only one can tell.
@@ -29,7 +32,9 @@ def source_mark(study: StudyConfig, sources: Sources, source: str) -> str | None
     stored = [Inventory(paths, source).is_whole, rejected_part(paths, source, NOBODY).is_file()]
     if source == REGION_ROWS:
         stored.append(Inventory(paths, KNOWN_SCREENS).is_whole)
-    return version_of(revision, _visits_mark(paths, source), stored, study.model_dump(mode="json"))
+    # a visit that was forgotten is left out, and comes back when that is taken back
+    decided = revision_of(paths.forgotten), study.model_dump(mode="json")
+    return version_of(revision, _visits_mark(paths, source), stored, decided)
 
 
 def _revision(study: StudyConfig, sources: Sources, source: str) -> str | None:

@@ -35,17 +35,14 @@ from eus_etl.steps.observation.snapshot import (
     LABEL_ITEMS,
     PATIENT_ROWS,
     REGION_ROWS,
-    SOURCES,
     SYNC_ROWS,
     ObservedFile,
     matcher,
     subject_of,
 )
-from eus_etl.steps.observation.stored import Failure, Observation, store_observation
-from eus_etl.steps.observation.unseen import note_seen, note_unseen
+from eus_etl.steps.observation.stored import Observation, store_observation
 from eus_etl.storage.source_snapshots import Inventory
 from eus_etl.storage.tombstones import forgotten_names
-from eus_etl.storage.trouble import told
 
 
 def observe(study: StudyConfig, sources: Sources, source: str) -> Observation:
@@ -78,21 +75,6 @@ def relist_videos(sources: Sources) -> int:
     """
     missed = sources.videos().relist()
     return len(missed.appeared) + len(missed.vanished) + len(missed.changed)
-
-
-def observe_all(study: StudyConfig, sources: Sources) -> tuple[list[Observation], list[Failure]]:
-    """Observe every source; one that fails does not keep the others from being observed."""
-    seen: list[Observation] = []
-    failed: list[Failure] = []
-    paths = StudyPaths(study.root)
-    for source in SOURCES:
-        try:
-            seen.append(observe(study, sources, source))
-            note_seen(paths, source)
-        except Exception as error:
-            failed.append(Failure(source, told(error, source, paths)))
-            note_unseen(paths, source)
-    return seen, failed
 
 
 def _observe_items(

@@ -6,7 +6,7 @@ one file, and only files that have changed since are opened. That file may be de
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from eus_etl.domain.tables.schema import Table
 from eus_etl.storage.files.atomic import atomic_path
 from eus_etl.storage.files.checked_json import DamagedStateError, read_checked, write_checked
 from eus_etl.storage.files.checksums import file_sha256
-from eus_etl.storage.files.marks import mark_of
+from eus_etl.storage.files.marks import MarkedFile
 from eus_etl.storage.tables.table_files import readable, scan_tables
 
 SMALL_BYTES = 64 << 10
@@ -28,29 +28,30 @@ MANY_RUNS = 64
 
 _PATH = "path of the file"
 
-_Mark = tuple[str, int, int, int]
-"""A file: its path below the root, and its ``FileMark``."""
-
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """The rows of many files, in the order of the files.
 
     Attributes:
-        files: the files, one for each visit, in the order of their names.
+        root: the study's root.
+        marks: the files, in the order of their names.
+        patients: the visit of each: its name.
         table: their columns; what an older file lacks is null.
         kept: the rows of all files; None where the files are read one by one.
         starts: number of the first row of each file, then the number of all rows; empty without ``kept``.
     """
 
-    files: Sequence[Path]
+    root: Path
+    marks: Sequence[MarkedFile]
+    patients: Sequence[str]
     table: Table
     kept: pl.LazyFrame | None = None
     starts: Sequence[int] = ()
 
     def scan(self) -> pl.LazyFrame:
         """All rows."""
-        return self._scan(0, len(self.files))
+        return self._scan(0, len(self.marks))
 
     def load(self, patients: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
         """The rows of some visits, in the order of ``files``; none of a visit that has no file.
@@ -62,20 +63,21 @@ class Gathered:
         Raises:
             OutputLostError: a file could not be read, and was removed.
         """
-        names = [file.name for file in self.files]
-        first = bisect_left(names, f"{patients[0]}.parquet")
-        stop = bisect_right(names, f"{patients[-1]}.parquet")
-        with readable(lambda: self.files[first:stop]):
+        first, stop = bisect_left(self.patients, patients[0]), bisect_right(self.patients, patients[-1])
+        with readable(lambda: self._files(first, stop)):
             rows = self._scan(first, stop).filter(pl.col("patient_id").is_in(patients))
             return rows.select(columns).collect()
 
     def _scan(self, first: int, stop: int) -> pl.LazyFrame:
         if self.kept is None:
-            return scan_tables(self.files[first:stop], self.table)
+            return scan_tables(self._files(first, stop), self.table)
         return self.kept.slice(self.starts[first], self.starts[stop] - self.starts[first])
 
+    def _files(self, first: int, stop: int) -> list[Path]:
+        return [self.root / mark.path for mark in self.marks[first:stop]]
 
-def gather(paths: StudyPaths, name: str, files: Sequence[Path], table: Table) -> Gathered:
+
+def gather(paths: StudyPaths, name: str, files: Sequence[MarkedFile], table: Table) -> Gathered:
     """The rows of these files, of which only those are read that changed since the last time.
 
     A file counts as unchanged if it has the same inode, size and time. The caller holds the study's lock.
@@ -83,30 +85,25 @@ def gather(paths: StudyPaths, name: str, files: Sequence[Path], table: Table) ->
     Args:
         paths: the study's paths.
         name: what the rows are kept as.
-        files: Parquet files of ``table``, which may be older than its present columns.
+        files: Parquet files of ``table``, which may be older than its present columns, sorted.
         table: the table.
 
     Raises:
         OutputLostError: a file could not be read, and was removed.
         DiskFullError: the disk is full.
     """
-    root = f"{paths.root}/"
-    marks = {_mark(root, file): file for file in files}
-    if not marks or sum(size for *_, size in marks) > SMALL_BYTES * len(marks):
-        return Gathered(files, table)
+    patients = [file.path.rpartition("/")[2].removesuffix(".parquet") for file in files]
+    found = Gathered(paths.root, files, patients, table)
+    if not files or sum(file.size for file in files) > SMALL_BYTES * len(files):
+        return found
     kept = paths.gathered(name)
     counts = _counts(kept, table)
-    if list(counts) != list(marks):
-        counts = _keep(kept, table, counts, marks)
-    return Gathered(files, table, pl.scan_parquet(kept), [0, *accumulate(counts.values())])
+    if list(counts) != list(files):
+        counts = _keep(paths.root, kept, table, counts, files)
+    return replace(found, kept=pl.scan_parquet(kept), starts=[0, *accumulate(counts.values())])
 
 
-def _mark(root: str, file: Path) -> _Mark:
-    path = str(file)
-    return path.removeprefix(root), *mark_of(path)
-
-
-def _counts(kept: Path, table: Table) -> dict[_Mark, int]:
+def _counts(kept: Path, table: Table) -> dict[MarkedFile, int]:
     """The files whose rows are kept, in order, with the number of rows of each.
 
     Empty if what is kept is missing or damaged, or has other columns.
@@ -114,26 +111,26 @@ def _counts(kept: Path, table: Table) -> dict[_Mark, int]:
     try:
         match read_checked(kept.with_suffix(".json")):
             case [sha256, columns, list(files)] if columns == _columns(table) and sha256 == file_sha256(kept):
-                return {(path, inode, at, size): rows for path, inode, at, size, rows in files}
+                return {MarkedFile(*mark): rows for *mark, rows in files}
     except (FileNotFoundError, DamagedStateError):
         pass
     return {}
 
 
 def _keep(
-    kept: Path, table: Table, before: Mapping[_Mark, int], files: Mapping[_Mark, Path]
-) -> dict[_Mark, int]:
+    root: Path, kept: Path, table: Table, before: Mapping[MarkedFile, int], files: Sequence[MarkedFile]
+) -> dict[MarkedFile, int]:
     """Keep the rows of these files, taking those of unchanged ones from what was kept before."""
-    runs = list(_runs(list(before), list(files)))
+    runs = list(_runs(list(before), files))
     if len(runs) > MANY_RUNS:
         runs = [(None, list(files))]
     starts = [0, *accumulate(before.values())]
-    counts: dict[_Mark, int] = {}
+    counts: dict[MarkedFile, int] = {}
     pieces = []
-    with readable(files.values), atomic_path(kept) as partial:
+    with readable(lambda: [root / file.path for file in files]), atomic_path(kept) as partial:
         for first, marks in runs:
             if first is None:
-                new = [files[mark] for mark in marks]
+                new = [root / mark.path for mark in marks]
                 counts.update(zip(marks, _count_rows(new, table), strict=True))
                 pieces.append(scan_tables(new, table))
             else:
@@ -146,14 +143,16 @@ def _keep(
     return counts
 
 
-def _runs(before: Sequence[_Mark], now: Sequence[_Mark]) -> Iterator[tuple[int | None, list[_Mark]]]:
+def _runs(
+    before: Sequence[MarkedFile], now: Sequence[MarkedFile]
+) -> Iterator[tuple[int | None, list[MarkedFile]]]:
     """The files of now, in runs of those that have to be read and runs that were kept one after the other.
 
     With the latter comes the number that the first one had before.
     """
     number_before = {mark: number for number, mark in enumerate(before)}
 
-    def shift(numbered: tuple[int, _Mark]) -> int | None:
+    def shift(numbered: tuple[int, MarkedFile]) -> int | None:
         number, mark = numbered
         return number_before[mark] - number if mark in number_before else None
 

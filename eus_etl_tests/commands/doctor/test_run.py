@@ -14,8 +14,8 @@ from benchmarks.support.hospitals.tiny_hospital import LONG_AGO, ONE, TWO, TinyH
 from eus_etl.defs import instance as homes
 from eus_etl.defs.instance import open_instance
 from eus_etl.domain.numbers import bytes_in_units
+from eus_etl.steps.observation.all_sources import observe_all
 from eus_etl.steps.observation.connect import connect
-from eus_etl.steps.observation.observe import observe_all
 from eus_etl.steps.observation.snapshot import observed_files
 from eus_etl.steps.raw_videos.step import fetch_videos
 from eus_etl.storage.root_owner import claim_root

@@ -15,8 +15,8 @@ from benchmarks.support.servers.drive_server import serve
 from benchmarks.support.servers.drive_tokens import ACCOUNT, TokenOffice
 from benchmarks.support.servers.sheet_server import Spreadsheet, sheet_server
 from eus_etl.commands.doctor.finding import Finding
+from eus_etl.steps.observation.all_sources import observe_all
 from eus_etl.steps.observation.connect import connect
-from eus_etl.steps.observation.observe import observe_all
 from eus_etl_tests.support.hospitals.examined import look, tree
 
 KEY_VARIABLE = "EUS_ETL_TEST_SUBJECT_KEY"

@@ -9,10 +9,10 @@ import pytest
 
 from benchmarks.support.hospitals.tiny_hospital import ONE, TWO, TinyHospital
 from eus_etl.defs.triggers import sensors
-from eus_etl.defs.triggers.cursor import LOOK_AGAIN_S
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.observation.connect import Sources
+from eus_etl.steps.observation.marks import LOOK_AGAIN_S
 from eus_etl.steps.observation.observe import observe as observe_source
 from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS, REGION_ROWS, SYNC_ROWS
 from eus_etl.steps.observation.stored import Observation

@@ -8,8 +8,9 @@ from eus_etl.errors import SourceUnavailableError
 from eus_etl.sources.label_items.base import LabelItem
 from eus_etl.sources.patient_rows.base import PatientRow
 from eus_etl.sources.videos.base import Listing, SourceFile, WaitingFile
+from eus_etl.steps.observation.all_sources import observe_all
 from eus_etl.steps.observation.marks import source_mark
-from eus_etl.steps.observation.observe import observe_all, relist_videos
+from eus_etl.steps.observation.observe import relist_videos
 from eus_etl.steps.observation.snapshot import (
     DRIVE_VIDEOS,
     LABEL_ITEMS,

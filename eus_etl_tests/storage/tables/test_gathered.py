@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import LABELS
 from eus_etl.errors import OutputLostError
+from eus_etl.storage.files.marks import MarkedFile, marks_in
 from eus_etl.storage.tables import gathered
 from eus_etl.storage.tables.gathered import Gathered, gather
 from eus_etl.storage.tables.table_files import scan_tables
@@ -30,7 +31,13 @@ def write(paths: StudyPaths, visit: str, occurrences: list[int]) -> Path:
 
 
 def read(paths: StudyPaths) -> Gathered:
-    return gather(paths, "labels", sorted(paths.parts("labels").glob("*.parquet")), LABELS)
+    return gather(paths, "labels", marked(paths), LABELS)
+
+
+def marked(paths: StudyPaths) -> list[MarkedFile]:
+    folder = paths.parts("labels")
+    names = marks_in(str(folder), ".parquet").items()
+    return [MarkedFile(paths.relative(folder / name), *mark) for name, mark in names]
 
 
 def one_by_one(paths: StudyPaths) -> pl.DataFrame:
@@ -131,9 +138,8 @@ def flipped(content: bytes) -> bytes:
 
 def test_other_columns_are_read_again(paths: StudyPaths) -> None:
     read(paths)
-    files = sorted(paths.parts("labels").glob("*.parquet"))
     fewer = type(LABELS)(LABELS.name, LABELS.row, LABELS.columns[:3])
-    assert gather(paths, "labels", files, fewer).scan().collect().columns == fewer.names
+    assert gather(paths, "labels", marked(paths), fewer).scan().collect().columns == fewer.names
 
 
 def test_large_files_are_read_one_by_one(paths: StudyPaths, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,10 +47,9 @@ def numbers(hospital: TinyHospital, patient: str) -> list[int]:
 
 
 def contents(folder: Path) -> dict[str, tuple[int, int]]:
-    """Files below ``folder``: size and time of change in ns; but not since when a source cannot be read."""
-    files = {
-        file: file.stat() for file in folder.rglob("*") if file.is_file() and file.parent.name != "unseen"
-    }
+    """Files below ``folder``: size and time of change in ns; but not since when a source was (not) read."""
+    found = (file for file in folder.rglob("*") if file.name != "last_read.json")
+    files = {file: file.stat() for file in found if file.is_file() and file.parent.name != "unseen"}
     return {str(file.relative_to(folder)): (stat.st_size, stat.st_mtime_ns) for file, stat in files.items()}
 
 

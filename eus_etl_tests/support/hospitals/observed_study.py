@@ -48,9 +48,9 @@ class Outside:
         self._answer(DRIVE_VIDEOS)
         return self.listing
 
-    def revision(self) -> str:
-        self._answer(DRIVE_VIDEOS)
-        return str(hash(self.listing))
+    def revision(self) -> str | None:
+        """Of all sources at once; where one is down, each has to be asked."""
+        return None if self.down else str(hash(self.listing))
 
     def relist(self) -> Missed:
         self._answer(DRIVE_VIDEOS)
