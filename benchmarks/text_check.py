@@ -49,11 +49,16 @@ _AN_HOUR = 3600 * KEPT_HZ
 _Result = TypeVar("_Result")
 
 
-def write_clip(target: Path) -> None:
-    """A convex field that moves, on a screen of 1920 by 1080."""
+def write_clip(target: Path, x264: str = "") -> None:
+    """A convex field that moves, on a screen of 1920 by 1080.
+
+    Args:
+        target: the file.
+        x264: further settings of the encoder.
+    """
     screens = synthetic_clip("convex", 901).pictures
     pictures = [np.asarray(cv2.resize(shown, (1440, HEIGHT_PX)), np.uint8) for shown in screens]
-    _encode(target, (_between(pictures, number / _FRAMES) for number in range(_FRAMES)))
+    _encode(target, (_between(pictures, number / _FRAMES) for number in range(_FRAMES)), x264)
 
 
 def write_recording(source: Path, target: Path) -> None:
@@ -72,9 +77,10 @@ def _between(pictures: Sequence[Picture], share: float) -> Picture:
     return np.asarray(cv2.addWeighted(pictures[int(at)], 1 - part, following, part, 0), np.uint8)
 
 
-def _encode(target: Path, pictures: Iterable[Picture]) -> None:
+def _encode(target: Path, pictures: Iterable[Picture], x264: str = "") -> None:
+    options = {"crf": "20", "g": "60", "x264-params": x264}
     with av.open(str(target), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE_HZ, options={"crf": "20", "g": "60"})
+        stream = container.add_stream("libx264", rate=RATE_HZ, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
         for picture in pictures:
             left = (WIDTH_PX - picture.shape[1]) // 2

@@ -138,9 +138,9 @@ class TextCheckConfig(Model):
         " word.",
     )
     processes: int = Field(
-        default=1,
+        default=2,
         ge=1,
-        description="Processes that read pictures at a time; each takes up to 0.6 GB. Changing it reads"
+        description="Processes that read pictures at a time; each takes up to 0.5 GB. Changing it reads"
         " nothing again.",
     )
     frames_per_layout: int = Field(

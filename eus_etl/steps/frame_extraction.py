@@ -4,14 +4,12 @@ Images are encoded by worker threads while decoding goes on. Where results are p
 already done, is the caller's.
 """
 
-import ctypes
 from array import array
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ import polars as pl
 from eus_etl.domain.cells.statistics import FrameCells, codes_with_motion, measure
 from eus_etl.domain.frame_ids import frame_stem, frame_stems, hash_id
 from eus_etl.domain.images.codec import encode_image
+from eus_etl.domain.images.memory import keep_freed_memory
 from eus_etl.domain.images.threads import one_thread_a_picture
 from eus_etl.domain.video.reader import DecodeOptions, SkippingUnsoundError, decode
 from eus_etl.domain.video.types import DecodeCounts, DecodedFrame
@@ -33,8 +32,6 @@ from eus_etl.storage.image_sums import write_image_sums
 ENCODER_THREADS = 2
 _WAITING = 8  # frames that wait for an encoder: enough to keep it busy, little memory
 _REPORT_FRAMES = 100
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
-_KEPT_BYTES = 1 << 26
 
 _COUNTED = ("pts", "repeat", "frame_index", "segment", "grid_row", "synthetic_time", "decode_error")
 
@@ -64,7 +61,7 @@ def extract_video(
         VideoUnreadableError: no video, or none of its frames can be decoded.
         OSError: an image cannot be written; nothing more is decoded.
     """
-    _keep_freed_memory()
+    keep_freed_memory()
     try:
         return _go_through(source, video_id, images, grid, extraction, True, on_frames)
     except SkippingUnsoundError:
@@ -218,13 +215,3 @@ class _Rows:
             pl.col("synthetic_time", "decode_error").cast(pl.Boolean),
             "dhash",
         )
-
-
-@cache
-def _keep_freed_memory() -> None:
-    # Pictures come and go by megabytes. The C library gives each back to the kernel, which clears it for
-    # the next: a third of the time of small pictures. Kept memory stays below what one pass needs at once.
-    with suppress(AttributeError):  # glibc only
-        libc = ctypes.CDLL(None)
-        for option in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
-            libc.mallopt(option, _KEPT_BYTES)

@@ -26,6 +26,7 @@ from eus_etl.defs.reconcile.confirm import check_results, confirmed, decide, sta
 from eus_etl.defs.reconcile.retry import PERMANENT
 from eus_etl.defs.reconcile.staleness import Node, StudyState
 from eus_etl.defs.root import take_root
+from eus_etl.domain.images.memory import give_back_freed_memory
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.schema import Table
 from eus_etl.errors import BlockedError, LeaseLostError, PermanentError, SourceError
@@ -197,6 +198,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
             }
             require_snapshots(state.paths, patient, versions)
         result = spec.step(context, patient or "")
+        give_back_freed_memory()
         entry = Entry(
             inputs={**inputs, **result.shares},
             configuration=spec.code_version,

@@ -28,11 +28,17 @@ from eus_etl.steps.text_reader.words import Word
 PATIENCE_S = 300.0
 """A picture takes seconds at most, on a busy machine tens of them; after this the process is ended."""
 
+_WORTH_ANOTHER = 12
+"""Pictures after which other processes help: one takes as long to start as to read a dozen."""
+
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from eus_etl.steps.text_reader.worker import serve; serve(sys.argv[2] or None)"
 )
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
+# glibc: what a model needs for a large picture is given back at once, which takes a fifth off the peak; what
+# it needs for a small one is kept
+_MEMORY_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(8 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 _INSTALL = f"install {PACKAGE} again, as requirements/runtime.txt names it"
 _MEMORY = "run again; if it happens again, look whether the machine has 1 GB of memory to spare"
 _SWITCH = "say so to whoever looks after this package; until then preprocess.text_check.enabled may be never"
@@ -62,7 +68,7 @@ class SeparateReader:
         """Start nothing yet.
 
         Args:
-            processes: how many read at a time, each with ``THREADS`` of a model.
+            processes: how many read at a time, each with ``THREADS`` of a model; one, where there is little.
             models: where the models are; None: in their package.
             patience_s: after so long without an answer a process is ended.
         """
@@ -109,12 +115,21 @@ class SeparateReader:
         self, subject: str, pictures: Iterable[Picture], side_px: int | None, *, recognize: bool
     ) -> Iterator[list[Word]]:
         """Answers in order; of the pictures a few are in memory at a time."""
+        at_a_time, places = 1, threading.Semaphore()
+
+        def read(picture: Picture) -> list[Word]:
+            with places:
+                return self._one(subject, picture, side_px, recognize)
+
         with ThreadPoolExecutor(self._processes) as threads:
             waiting: deque[Future[list[Word]]] = deque()
             try:
                 for picture in pictures:
-                    waiting.append(threads.submit(self._one, subject, picture, side_px, recognize))
-                    if len(waiting) > self._processes:
+                    if at_a_time < self._processes and self._pictures >= _WORTH_ANOTHER:
+                        places.release(self._processes - at_a_time)
+                        at_a_time = self._processes
+                    waiting.append(threads.submit(read, picture))
+                    if len(waiting) > at_a_time:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
@@ -148,6 +163,7 @@ class _Worker:
         places = [str(Path(place).absolute()) for place in sys.path]
         environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment |= _MEMORY_ENVIRONMENT
         self._process = subprocess.Popen(
             [sys.executable, "-W", "ignore", "-c", _START, json.dumps(places), str(models or "")],
             stdin=subprocess.PIPE,

@@ -66,6 +66,29 @@ def test_a_word_does_not_show_its_text() -> None:
     assert "MUELLER" not in f"{Word(1, 2, 3, 4, 0.9, 'MUELLER')!r}"
 
 
+def test_another_process_helps_only_where_there_is_much_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_WORTH_ANOTHER", 2)
+    end_idle_text_readers()
+    others = set(children())
+    two = SeparateReader(processes=2)
+    words = [f"MUELLER {number}" for number in range(6)]
+
+    def read(lines: list[str]) -> list[str]:
+        return [found[0].text for found in two.read("visit", map(screen, lines))]
+
+    assert read(words[:2]) == words[:2]
+    assert len(set(children()) - others) == 1
+    assert read(words) == words
+    assert len(set(children()) - others) == 2
+    end_idle_text_readers()
+
+
+def children() -> list[str]:
+    """Ids of the processes that this one has started, and that are running."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    return [pid for children in tasks for pid in children.read_text().split()]
+
+
 def test_what_it_took_is_told(reader: SeparateReader) -> None:
     before = reader.cost
     list(reader.read("visit", [screen("MUELLER")]))
