@@ -66,6 +66,7 @@ STATE = {
     "gathered frame tables": ".eus_etl/gathered/frames.parquet",
     "memory of copies": ".eus_etl/raw/{one}.json",
     "memory of hashes": ".eus_etl/inventory/md5_sums.json",
+    "when sources were read": ".eus_etl/inventory/last_read.json",
     "snapshot of files": ".eus_etl/inventory/drive_videos/{one}-*.json",
     "snapshot of an item": ".eus_etl/inventory/label_items/{one}-*.json",
     "snapshot of rows": ".eus_etl/inventory/patient_rows/{one}-*.json",
@@ -98,6 +99,7 @@ _PASSING = (
     ".eus_etl/raw/",
     ".eus_etl/gathered/",
     ".eus_etl/inventory/md5_sums.json",
+    ".eus_etl/inventory/last_read.json",
 )
 """Hold times and ids of runs, or depend on the order of edits."""
 
