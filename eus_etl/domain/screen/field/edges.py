@@ -4,7 +4,7 @@ An edge is where what is ever lit ends and the dark of the screen begins, howeve
 compared as ratios. Of a shape's points each is searched along its own normal.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import cv2
@@ -32,6 +32,8 @@ _SUPPORT_PX = 2
 _WITHIN_PX, _BEYOND_PX = np.arange(-2 * _SIDE_PX, 1), np.arange(6, 17)
 _DARKEST, _DIM_SIDE = 0.25, 0.3
 _STEPS = 6
+# of the levels around something drawn, which one the screen has there
+_GROUND = 0.4
 # of a side that is moved as a whole: how far, how much more of it has to lie on an edge there, what the
 # farthest move costs, and which points are its own
 _SIDE_REACH_PX, _FAR_MORE, _SIDE_FAR_COSTS, _OF_SIDE, _MIN_SIDE_POINTS = 40, 0.25, 0.15, 0.3, 4
@@ -73,6 +75,13 @@ class Edges:
         """Of the brightest that each pixel becomes, uint8 (h, w), of pictures or of smaller copies."""
         beyond_px = _BEYOND_LAST_OF_COPY_PX if shrunk else _BEYOND_LAST_PX
         return cls(np.log(bright.astype(np.float32) + _DARK_LEVELS), beyond_px)
+
+    def without(self, drawn: Mask, around: Mask) -> Self:
+        """As if something that is drawn was not there, but the screen around it, both (h, w)."""
+        if not drawn.any():
+            return self
+        ground = np.quantile(self.levels[around], _GROUND) if around.any() else np.log(_DARK_LEVELS)
+        return replace(self, levels=np.where(drawn, np.minimum(self.levels, np.float32(ground)), self.levels))
 
     @property
     def dark(self) -> Mask:
