@@ -14,9 +14,10 @@ import numpy as np
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.screen.bars_beside import bars_beside
 from eus_etl.domain.screen.camera_shake import is_filmed
-from eus_etl.domain.screen.field.choice import Judged, judged_shapes, may_be_wider
+from eus_etl.domain.screen.field.choice import Judged, further_out, judged_shapes
 from eus_etl.domain.screen.field.edges import Edges
 from eus_etl.domain.screen.field.shapes import Floats, Mask, filled, hull
+from eus_etl.domain.screen.field.wings import Wings
 from eus_etl.domain.screen.motion_mask import Evidence, Seen, boxes_on_copy
 from eus_etl.domain.screen.region import Box, Polygon, Region, area_fraction
 from eus_etl.domain.screen.region_border import without_drawings
@@ -137,14 +138,21 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask) -> _Foun
     own_edges = edges.without(bars.drawn, bars.around)
     judged = list(judged_shapes(seen, strange, evidence, own_edges))
     best = max(judged, key=lambda one: one.score, default=None)
+    if best is not None:
+        judged += further_out(best, seen, strange, own_edges)
+    wings = Wings.of(judged, seen, evidence, own_edges)
+    if best is not None:
+        best = wings.widest(best)
     wide = _is_wide(within)
     doubt = _STRIP if wide and _scrolls(within, evidence.typical) else None
     if best is not None and _believed(best):
         support = best.support
         confidence = min(1.0, support.on_edge + support.dark / 2) * (1 - best.lost)
-        if support.on_edge < _SURE_EDGE:
+        if support.sides:
+            doubt = doubt or _no_edge(support.sides)
+        elif support.on_edge < _SURE_EDGE:
             doubt = doubt or _FEW_EDGES
-        elif may_be_wider(best, judged, evidence.moving()):
+        elif wings.may_be_wider(best):
             doubt = doubt or _WIDER_RIVAL
         return _Found(
             best.outline, best.geometry.kind, seen.area, solidity, confidence, wide, doubt, bars.boxes
