@@ -27,6 +27,8 @@ _MIN_EDGE, _MAX_LOST, _MIN_SCORE = 0.55, 0.06, 0.6
 _SURE_EDGE = 0.735
 _FEW_EDGES = "part of its outline lies on no edge"
 _WIDER_RIVAL = "it may be wider: something faint lies beyond a side, and ends at an edge of its own"
+_MOST_LEAN = 0.1
+_LEANS = "it leans to one side: what mirrors that side may lie in the dark"
 _WIDE_ASPECT, _STRIP_ASPECT, _SCROLLING = 2.2, 4.0, 0.3
 _STRIP = "it is as wide and even as a strip that scrolls, which is no picture"
 _WHOLE = 0.95
@@ -154,6 +156,8 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask) -> _Foun
             doubt = doubt or _FEW_EDGES
         elif wings.may_be_wider(best):
             doubt = doubt or _WIDER_RIVAL
+        elif best.geometry.lean > _MOST_LEAN:
+            doubt = doubt or _LEANS
         return _Found(
             best.outline, best.geometry.kind, seen.area, solidity, confidence, wide, doubt, bars.boxes
         )

@@ -49,6 +49,12 @@ def test_a_wing_whose_end_is_hidden_is_in_doubt() -> None:
     assert "wider" in region.doubt
 
 
+def test_a_sector_that_leans_as_if_a_wing_lay_in_the_dark_is_in_doubt() -> None:
+    region = find_region(varied_screen("phased", 7002).shown, CONFIG)
+    assert region.doubt is not None
+    assert "leans" in region.doubt
+
+
 @pytest.mark.parametrize("share", [0.03, 0.06, 0.12])
 def test_how_dark_a_wing_is_does_not_matter_while_it_shows_anything(share: float) -> None:
     region = find_region(screens_with_a_wing(share), CONFIG)
