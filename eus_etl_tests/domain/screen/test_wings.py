@@ -30,6 +30,7 @@ DARK_FROM = 205
         ("steered", 2002),
         ("steered", 3004),
         ("steered", 5007),
+        ("phased", 3002),
         ("phased", 3013),
         ("phased", 5007),
         ("cut_off", 6016),

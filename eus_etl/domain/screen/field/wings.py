@@ -24,7 +24,7 @@ _APART_PX = 9
 # how much of what is lit in a wing changes, by so many levels: a grey panel beside a field does not
 _CHANGING, _CHANGE_LEVELS = 0.4, 2
 # how bright it may be, of the rest of the field: a picture beside the picture is as bright
-_DARKER = 0.5
+_DARKER = 0.7
 # how much less a sector with the wing leans, for the wing to make it symmetric
 _RIGHTED = 0.1
 
