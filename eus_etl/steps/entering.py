@@ -30,8 +30,7 @@ from eus_etl.domain.screen.entering import (
 )
 from eus_etl.domain.screen.layouts import Layout
 from eus_etl.domain.screen.overlays import Boxes, format_boxes
-from eus_etl.domain.screen.region import Polygon, Region, mask
-from eus_etl.domain.screen.region_border import Box
+from eus_etl.domain.screen.region import Box, Polygon, Region, mask
 from eus_etl.steps.text_reader.processes import SeparateReader
 from eus_etl.steps.text_reader.words import Word, says_same
 from eus_etl.storage.extraction_store import read_image

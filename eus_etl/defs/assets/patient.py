@@ -168,7 +168,7 @@ def frames(study: StudyConfig) -> StepSpec:
     )
 
 
-REGIONS_FORMAT = 7
+REGIONS_FORMAT = 8
 
 
 def regions(study: StudyConfig) -> StepSpec:

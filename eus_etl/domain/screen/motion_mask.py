@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.sampling import spread
+from eus_etl.domain.screen.region import Box
 
 Mask = NDArray[np.bool_]
 
@@ -82,6 +83,7 @@ class Evidence:
         glaring: so bright, in more than a tenth of the pictures, that it may be text.
         blinking: what is written on the black screen for some of the time; ``bright`` and ``deviation`` are
             those of the rest of the time.
+        scale: how large the copies are, of the pictures; 1 at most.
     """
 
     typical: Picture
@@ -89,6 +91,7 @@ class Evidence:
     deviation: Picture
     glaring: Mask
     blinking: Mask
+    scale: float
 
     @classmethod
     def of(cls, pictures: Sequence[Picture]) -> Self:
@@ -99,7 +102,8 @@ class Evidence:
         typical, bright, low = ranked[last // 2], ranked[round(0.9 * last)], ranked[round(0.1 * last)]
         glaring, blinking = bright > _GLARING_LEVELS, _blinking(ranked)
         bright = np.where(blinking, low, bright)
-        return cls(typical, bright, _smooth(bright - low), glaring, blinking)
+        scale = bright.shape[1] / pictures[0].shape[1]
+        return cls(typical, bright, _smooth(bright - low), glaring, blinking, scale)
 
     def moving(self) -> Mask:
         """Pixels that change by more than compression makes static text flicker."""
@@ -117,8 +121,8 @@ class Evidence:
         side = _scaled_side(_FLICKER_PX, moving.shape)
         lively = cv2.blur(cv2.dilate(self.deviation, np.ones((side, side), np.uint8)), (side, side))
         sharp = moving & (self.deviation > _EDGE_SHARE * lively)
-        areas = _components(_opened(_closed(moving)))[:_AREAS]
-        return [Seen(_largest(_closed(sharp & _grown(area, _CLOSE_PX))), area) for area in areas]
+        areas = _components(_opened(closed(moving)))[:_AREAS]
+        return [Seen(_largest(closed(sharp & grown(area, _CLOSE_PX))), area) for area in areas]
 
     def still(self) -> Mask:
         """What is lit, and does not move, or only comes and goes: no ultrasound, where ultrasound moves."""
@@ -145,7 +149,7 @@ class Evidence:
 
     def lit_around(self) -> list[Mask]:
         """The largest area that is lit, by several levels."""
-        return [_largest(_opened(_closed(_smooth(self.bright) > level))) for level in _LEVELS]
+        return [_largest(_opened(closed(_smooth(self.bright) > level))) for level in _LEVELS]
 
     def lit_areas(self) -> list[Seen]:
         """What is lit in the median picture, by two levels, within the box that dark lines leave of it.
@@ -158,7 +162,7 @@ class Evidence:
 
     def _lit_area(self, level: int) -> Mask:
         lit = _smooth(self.typical) > level
-        area = _opened(_closed(lit))
+        area = _opened(closed(lit))
         for axis in (1, 0, 1, 0):
             area = _widest_band(area, lit, axis)
         return area
@@ -182,9 +186,7 @@ def work_copy(picture: Picture) -> Picture:
     return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def boxes_on_copy(
-    boxes: Sequence[tuple[int, int, int, int]], shape: tuple[int, ...], copy_shape: tuple[int, ...]
-) -> Mask:
+def boxes_on_copy(boxes: Sequence[Box], shape: tuple[int, ...], copy_shape: tuple[int, ...]) -> Mask:
     """Where boxes x, y, width, height of a picture (h, w) lie on its copy."""
     drawn = np.zeros(copy_shape, np.bool_)
     scale = copy_shape[1] / shape[1]
@@ -211,7 +213,7 @@ def _blinking(ranked: NDArray[np.uint8]) -> Mask:
     found = (black <= _LIT_LEVELS[0]) & two_levels
     wide = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, _disc(_BLINK_PX, found.shape)) > 0
     # the soft ends of letters, and what compression leaves around them
-    return _grown(found & ~wide, _NARROW_PX)
+    return grown(found & ~wide, _NARROW_PX)
 
 
 def _smooth(evidence: Picture) -> Picture:
@@ -224,7 +226,8 @@ def _contrast_nearby(typical: Picture) -> Picture:
     return np.asarray(cv2.dilate(typical, near) - cv2.erode(typical, near), np.uint8)
 
 
-def _closed(area: Mask) -> Mask:
+def closed(area: Mask) -> Mask:
+    """An area without its small gaps."""
     disc = _disc(_CLOSE_PX, area.shape)
     return cv2.morphologyEx(area.astype(np.uint8), cv2.MORPH_CLOSE, disc) > 0
 
@@ -241,7 +244,8 @@ def _wide_pixels(area: Mask, diameter_px: int) -> int:
     return int(np.count_nonzero(cv2.morphologyEx(area.astype(np.uint8), cv2.MORPH_OPEN, disc)))
 
 
-def _grown(area: Mask, diameter_px: int) -> Mask:
+def grown(area: Mask, diameter_px: int) -> Mask:
+    """An area with what is near it; the diameter on the 512 px copy."""
     return cv2.dilate(area.astype(np.uint8), _disc(diameter_px, area.shape)) > 0
 
 

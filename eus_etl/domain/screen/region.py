@@ -15,6 +15,9 @@ from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.numbers import finite_number
 from eus_etl.domain.screen.field.shapes import filled
 
+Box = tuple[int, int, int, int]
+"""x, y, width, height in px."""
+
 Polygon = NDArray[np.int32]
 
 NO_POLYGON: Polygon = np.empty((0, 2), np.int32)

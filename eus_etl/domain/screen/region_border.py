@@ -13,10 +13,7 @@ import numpy as np
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.screen.field.shapes import Mask
 from eus_etl.domain.screen.overlays import find_marks
-from eus_etl.domain.screen.region import Polygon, Region, area_fraction, mask
-
-Box = tuple[int, int, int, int]
-"""x, y, width, height in picture pixels."""
+from eus_etl.domain.screen.region import Box, Polygon, Region, area_fraction, mask
 
 _USUAL_PX = 640
 """Longer side of a picture on which marks are as large as ``find_marks`` expects them."""
@@ -32,13 +29,16 @@ _SQUARE = 0.6
 _OUTLINE_PX = 0.75
 
 
-def without_drawings(region: Region, pictures: Sequence[Picture], words: Sequence[Box] = ()) -> Region:
-    """The region without the words, and the bright marks that stand still, across its outline.
+def without_drawings(
+    region: Region, pictures: Sequence[Picture], words: Sequence[Box] = (), bars: Sequence[Box] = ()
+) -> Region:
+    """The region without the words, the bars, and the bright marks that stand still, across its outline.
 
     Args:
         region: as found; its shape is a field's.
         pictures: grey uint8 (h, w), of one size, spread over the layout.
         words: boxes around what is read on the screen.
+        bars: boxes around bars that are known to stand beside the field, or over its side.
     """
     height, width = pictures[0].shape
     inside = mask(region.polygon, width, height) > 0
@@ -49,6 +49,7 @@ def without_drawings(region: Region, pictures: Sequence[Picture], words: Sequenc
     cut = _bars(over, marks, side) + [box for box in marks if _is_half_outside(box, inside)]
     margin = max(2, round(_WORD_AROUND * side))
     cut += [_to_outside(box, inside, margin) for box in words if _touches_edge(box, inside, margin)]
+    cut += [_grown(box, 1) for box in bars if _share_inside(box, inside) < 1]
     boxes = [box for box in cut if _share_inside(box, inside) > 0]
     if not boxes:
         return region

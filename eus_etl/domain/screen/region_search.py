@@ -12,21 +12,23 @@ import cv2
 import numpy as np
 
 from eus_etl.domain.images.picture import Picture
+from eus_etl.domain.screen.bars_beside import bars_beside
 from eus_etl.domain.screen.camera_shake import is_filmed
-from eus_etl.domain.screen.field.choice import Judged, judged_shapes, may_be_wider
+from eus_etl.domain.screen.field.choice import Judged, further_out, judged_shapes
 from eus_etl.domain.screen.field.edges import Edges
 from eus_etl.domain.screen.field.shapes import Floats, Mask, filled, hull
+from eus_etl.domain.screen.field.wings import Wings
 from eus_etl.domain.screen.motion_mask import Evidence, Seen, boxes_on_copy
-from eus_etl.domain.screen.region import Polygon, Region, area_fraction
-from eus_etl.domain.screen.region_border import Box, without_drawings
+from eus_etl.domain.screen.region import Box, Polygon, Region, area_fraction
+from eus_etl.domain.screen.region_border import without_drawings
 from eus_etl.settings import RegionConfig
 
 _MIN_EDGE, _MAX_LOST, _MIN_SCORE = 0.55, 0.06, 0.6
 _SURE_EDGE = 0.735
 _FEW_EDGES = "part of its outline lies on no edge"
-_WIDER_RIVAL = (
-    "it may be wider: something faint that moves lies beyond a side, and ends at an edge of its own"
-)
+_WIDER_RIVAL = "it may be wider: something faint lies beyond a side, and ends at an edge of its own"
+_MOST_LEAN = 0.1
+_LEANS = "it leans to one side: what mirrors that side may lie in the dark"
 _WIDE_ASPECT, _STRIP_ASPECT, _SCROLLING = 2.2, 4.0, 0.3
 _STRIP = "it is as wide and even as a strip that scrolls, which is no picture"
 _WHOLE = 0.95
@@ -50,6 +52,7 @@ class _Found:
         confidence: as if it moves.
         wide: it may be a strip beside the picture that scrolls, M-mode or a Doppler spectrum.
         doubt: why a person should look at it.
+        bars: boxes around the bars beside it, on the copy.
     """
 
     outline: Floats
@@ -59,6 +62,7 @@ class _Found:
     confidence: float
     wide: bool
     doubt: str | None
+    bars: Sequence[Box]
 
     def rank(self) -> tuple[bool, float]:
         """What may be a strip comes after a field that does not; else the largest first."""
@@ -98,7 +102,7 @@ def find_region(pictures: Sequence[Picture], config: RegionConfig, words: Sequen
         return Region()
     shape = pictures[0].shape
     evidence = Evidence.of(pictures)
-    edges = Edges.of(evidence.bright, shrunk=evidence.bright.shape != shape)
+    edges = Edges.of(evidence.bright, shrunk=evidence.scale < 1)
     written = boxes_on_copy(words, shape, evidence.bright.shape)
     pixels = config.min_area_fraction * evidence.bright.size
     moving = [area for area in evidence.moving_areas() if np.count_nonzero(area.area) >= pixels]
@@ -116,7 +120,10 @@ def find_region(pictures: Sequence[Picture], config: RegionConfig, words: Sequen
             if region.doubt is None and is_filmed(pictures, region.polygon):
                 region = replace(region, doubt=_FILMED)
             if region.area_fraction >= config.min_area_fraction:
-                return without_drawings(region, pictures, words)
+                # of a screen on which nothing moves, what lies over the field is as still as the field
+                known = one.bars if found_by == "auto_motion" else ()
+                bars = [_on_picture(box, evidence.scale) for box in known]
+                return without_drawings(region, pictures, words, bars)
     return Region()
 
 
@@ -129,20 +136,33 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask) -> _Foun
     solidity = pixels / max(1, int(np.count_nonzero(within)))
     near = cv2.dilate(within.astype(np.uint8), np.ones((_NEAR_PX, _NEAR_PX), np.uint8)) > 0
     strange = foreign & ~near
-    judged = list(judged_shapes(seen, strange, evidence, edges))
+    bars = bars_beside(evidence, strange, within)
+    own_edges = edges.without(bars.drawn, bars.around)
+    judged = list(judged_shapes(seen, strange, evidence, own_edges))
     best = max(judged, key=lambda one: one.score, default=None)
+    if best is not None:
+        judged += further_out(best, seen, strange, own_edges)
+    wings = Wings.of(judged, seen, evidence, own_edges)
+    if best is not None:
+        best = wings.widest(best)
     wide = _is_wide(within)
     doubt = _STRIP if wide and _scrolls(within, evidence.typical) else None
     if best is not None and _believed(best):
         support = best.support
         confidence = min(1.0, support.on_edge + support.dark / 2) * (1 - best.lost)
-        if support.on_edge < _SURE_EDGE:
+        if support.sides:
+            doubt = doubt or _no_edge(support.sides)
+        elif support.on_edge < _SURE_EDGE:
             doubt = doubt or _FEW_EDGES
-        elif may_be_wider(best, judged, evidence.moving()):
+        elif wings.may_be_wider(best):
             doubt = doubt or _WIDER_RIVAL
-        return _Found(best.outline, best.geometry.kind, seen.area, solidity, confidence, wide, doubt)
+        elif best.geometry.lean > _MOST_LEAN:
+            doubt = doubt or _LEANS
+        return _Found(
+            best.outline, best.geometry.kind, seen.area, solidity, confidence, wide, doubt, bars.boxes
+        )
     sides = best.support.sides if best is not None else ()
-    missing = f": no edge was found {' and '.join(sides)}" if sides else ""
+    missing = f": {_no_edge(sides)}" if sides else ""
     return _Found(
         around,
         "hull",
@@ -151,7 +171,12 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask) -> _Foun
         _HULL_CONFIDENCE * solidity,
         wide,
         doubt or f"no field's shape fits what was seen{missing}",
+        bars.boxes,
     )
+
+
+def _no_edge(sides: Sequence[str]) -> str:
+    return f"no edge was found {' and '.join(sides)}"
 
 
 def _is_wide(within: Mask) -> bool:
@@ -177,3 +202,10 @@ def _scaled(outline: Floats, copy_shape: tuple[int, ...], shape: tuple[int, ...]
     scale = np.array(shape[::-1]) / copy_shape[::-1]
     corners = np.rint((outline + 0.5) * scale - 0.5)
     return np.asarray(np.clip(corners, 0, np.array(shape[::-1]) - 1), np.int32)
+
+
+def _on_picture(box: Box, scale: float) -> Box:
+    """A box on a copy of a scale as one on the picture, no smaller."""
+    left, top = int(box[0] / scale), int(box[1] / scale)
+    right, bottom = int(np.ceil((box[0] + box[2]) / scale)), int(np.ceil((box[1] + box[3]) / scale))
+    return left, top, right - left, bottom - top

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.sampling import spread
-from eus_etl.domain.screen.region_border import Box
+from eus_etl.domain.screen.region import Box
 from eus_etl.steps.text_reader.words import TextReader, Word, shared
 
 _PICTURES = 2

@@ -4,14 +4,15 @@ Shapes are proposed by what was seen and what is lit (``fit``) and moved onto th
 them is believed, and which doubts are left, belongs to ``region_search``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eus_etl.domain.screen.field.edges import Edges, Support
+from eus_etl.domain.screen.field.edges import Edges
 from eus_etl.domain.screen.field.fit import fit_field, like_one_side, symmetric
 from eus_etl.domain.screen.field.shapes import Floats, Geometry, Mask, Sector, filled, overlap
+from eus_etl.domain.screen.field.support import Support
 from eus_etl.domain.screen.motion_mask import Evidence, Seen
 
 _SETTLED = 5
@@ -21,16 +22,13 @@ _SIDES_TRIED = 3
 """Of so many of these each side is tried elsewhere."""
 
 _ALIKE = 0.985
-_WIDER, _BEYOND_PX, _BEYOND_STEP_PX = 0.35, 12.0, 4.0
+_WIDER, _BEYOND_PX = 0.35, 12
 # what a shape loses of its judgement, as a multiple of the share: what is seen and left out, what is taken in
 # and was never seen, bright things taken in that lie apart from what was seen
 _LOST_COSTS, _EXTRA_COSTS, _STRANGE_COSTS = 2.0, 0.3, 8.0
 _DARK_COUNTS, _DIM_COSTS, _LEAN_COSTS, _RAW_COSTS = 0.4, 0.25, 0.15, 0.03
 _SIMPLER = {"linear": 0.02, "sector": 0.01, "trapezoid": 0.0}
 _CUT_COSTS = 0.05
-# of a shape that may be right instead: how much worse it is, how much less of its outline has something faint
-# beyond, how much larger it is, and how much of that moves
-_RIVAL_SCORE, _RIVAL_DIM, _RIVAL_AREA, _RIVAL_MOVES = 0.12, 0.1, 0.04, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +41,6 @@ class Judged:
     support: Support
     lost: float
     score: float
-
-
-def may_be_wider(best: Judged, judged: Sequence[Judged], moving: Mask) -> bool:
-    """Whether a shape that takes in more that moves, and ends in the dark, is nearly as likely."""
-    pixels = np.count_nonzero(best.inside)
-    for one in judged:
-        beyond = one.inside & ~best.inside
-        if (
-            one.score > best.score - _RIVAL_SCORE
-            and one.support.dim < best.support.dim - _RIVAL_DIM
-            and np.count_nonzero(beyond) > _RIVAL_AREA * pixels
-            and np.count_nonzero(best.inside & ~one.inside) < _RIVAL_AREA / 2 * pixels
-            and np.count_nonzero(beyond & moving) > _RIVAL_MOVES * np.count_nonzero(beyond)
-        ):
-            return True
-    return False
 
 
 def judged_shapes(seen: Seen, strange: Mask, evidence: Evidence, edges: Edges) -> Iterator[Judged]:
@@ -90,27 +72,18 @@ def judged_shapes(seen: Seen, strange: Mask, evidence: Evidence, edges: Edges) -
         for geometry in edges.with_a_side_moved(one.geometry)
     ]
     best = max(found, key=lambda one: one.score)
-    found += [settled(wider.geometry) for wider in _widened(best, seen, strange, edges)]
     found += [settled(geometry) for geometry in symmetric(best.geometry, strange.shape)]
-    yield from (replace(one, score=one.score - _RAW_COSTS) for one in taken)
+    found += [replace(one, score=one.score - _RAW_COSTS) for one in taken]
     yield from found
 
 
-def _widened(one: Judged, seen: Seen, strange: Mask, edges: Edges) -> Iterator[Judged]:
-    """The shape with each side that has something faint beyond it moved out to where most speaks for it."""
-    values = one.geometry.values
-    reach = _WIDER * float(np.sqrt(np.count_nonzero(one.inside)))
-    for side, numbers, sign, unit in one.geometry.outward:
-        if side not in one.support.dim_sides:
-            continue
-        moves = np.arange(_BEYOND_PX, reach, _BEYOND_STEP_PX)
-        wider = []
-        for move in moves:
-            moved = values.copy()
-            moved[list(numbers)] += sign * move * unit
-            wider.append(_judged(one.geometry.with_values(moved), seen, strange, edges))
-        if wider:
-            yield max(wider, key=lambda other: other.score)
+def further_out(best: Judged, seen: Seen, strange: Mask, edges: Edges) -> list[Judged]:
+    """The shape with one of its sides where something beyond it ends."""
+    reach = round(_WIDER * float(np.sqrt(np.count_nonzero(best.inside))))
+    if reach <= _BEYOND_PX:
+        return []
+    moved = edges.with_a_side_further_out(best.geometry, _BEYOND_PX, reach)
+    return [_judged(geometry, seen, strange, edges) for geometry in moved]
 
 
 def _judged(geometry: Geometry, seen: Seen, strange: Mask, edges: Edges) -> Judged:

@@ -4,7 +4,8 @@ An edge is where what is ever lit ends and the dark of the screen begins, howeve
 compared as ratios. Of a shape's points each is searched along its own normal.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Self
 
 import cv2
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.screen.field.robust_fit import least_squares
 from eus_etl.domain.screen.field.shapes import Floats, Geometry, Mask
+from eus_etl.domain.screen.field.support import Along, Support
 
 # Grey levels that count for nothing: what compression leaves of black.
 _DARK_LEVELS = 2.0
@@ -29,31 +31,15 @@ _FAINT_STEP, _SHARP_STEP = 0.35, 0.8
 # an edge is beyond the centre of the last pixel inside; less so on a copy, where that may be lit in part
 _BEYOND_LAST_PX, _BEYOND_LAST_OF_COPY_PX = 0.3, 0.1
 _SUPPORT_PX = 2
-_WITHIN_PX, _BEYOND_PX = np.arange(-2 * _SIDE_PX, 1), np.arange(6, 17)
-_DARKEST, _DIM_SIDE = 0.25, 0.3
+_WITHIN_PX, _BEYOND_PX = np.arange(-2 * _SIDE_PX, 1), np.arange(3, 17)
+_DARKEST = 0.25
 _STEPS = 6
-# of a side that is moved as a whole: how far, how much more of it has to lie on an edge there, what the
-# farthest move costs, and which points are its own
-_SIDE_REACH_PX, _FAR_MORE, _SIDE_FAR_COSTS, _OF_SIDE, _MIN_SIDE_POINTS = 40, 0.25, 0.15, 0.3, 4
-
-
-@dataclass(frozen=True, slots=True)
-class Support:
-    """How much of an outline lies on an edge.
-
-    Attributes:
-        on_edge: share of its length, 0 to 1.
-        dark: share of its length along which it is dark on both sides: nothing speaks against it.
-        dim: share of its length that lies on an edge with something faint beyond: a wing, or the screen.
-        sides: of top, right, bottom and left those of which less than half lies on an edge, or is dark.
-        dim_sides: those with something faint beyond.
-    """
-
-    on_edge: float
-    dark: float
-    dim: float
-    sides: tuple[str, ...]
-    dim_sides: tuple[str, ...]
+# of the levels around something drawn, which one the screen has there
+_GROUND = 0.4
+# of a side that is moved as a whole: how far, what the farthest move costs, and which points are its own
+_SIDE_REACH_PX, _SIDE_FAR_COSTS, _OF_SIDE, _MIN_SIDE_POINTS = 40, 0.15, 0.3, 4
+# how much more of it has to lie on an edge there; how much, at how many places, where it is only a proposal
+_FAR_MORE, _FAR_SOME, _PLACES = 0.25, 0.15, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +60,24 @@ class Edges:
         beyond_px = _BEYOND_LAST_OF_COPY_PX if shrunk else _BEYOND_LAST_PX
         return cls(np.log(bright.astype(np.float32) + _DARK_LEVELS), beyond_px)
 
+    def without(self, drawn: Mask, around: Mask) -> Self:
+        """As if something that is drawn was not there, but the screen around it, both (h, w)."""
+        if not drawn.any():
+            return self
+        ground = np.quantile(self.levels[around], _GROUND) if around.any() else np.log(_DARK_LEVELS)
+        return replace(self, levels=np.where(drawn, np.minimum(self.levels, np.float32(ground)), self.levels))
+
     @property
     def dark(self) -> Mask:
         """Where nothing is ever lit."""
         return np.asarray(self.levels < np.log(2.5 * _DARK_LEVELS))
 
-    def settled(self, start: Geometry) -> Geometry:
-        """The shape moved onto the edges around it."""
+    def settled(self, start: Geometry, most_px: int = _REACHES_PX[0]) -> Geometry:
+        """The shape moved onto the edges around it, none of which is further away than ``most_px``."""
         geometry = start
         for reach, outlier in zip(_REACHES_PX, _OUTLIER_PX, strict=True):
+            if reach > most_px:
+                continue
             points, normals = resampled(geometry.outline(), _POINTS)
             if len(points) < 3:
                 return start
@@ -108,41 +103,66 @@ class Edges:
         ``settled`` follows each point to an edge nearby: a side that starts too far from its own stays with
         the few letters beside it.
         """
+        moved = []
+        for step, shares in self._sides(start, _SIDE_REACH_PX, _SIDE_REACH_PX):
+            moves = np.arange(-_SIDE_REACH_PX, _SIDE_REACH_PX + 1)
+            best = int((shares - _SIDE_FAR_COSTS * np.abs(moves) / _SIDE_REACH_PX).argmax())
+            if shares[best] > shares[np.abs(moves) <= _SUPPORT_PX].max() + _FAR_MORE:
+                moved.append(start.with_values(start.values + moves[best] * step))
+        return moved
+
+    def with_a_side_further_out(self, start: Geometry, least_px: int, most_px: int) -> list[Geometry]:
+        """The shape with one of its sides moved out to where some of that lies on an edge, and settled there.
+
+        The edge that it leaves may be the sharper one: it is not sought again. Of each side the two likeliest
+        places: a bar that covers a part of it ends beside it.
+        """
+        moved = []
+        for step, shares in self._sides(start, 0, most_px):
+            likely = shares - _SIDE_FAR_COSTS * np.arange(len(shares)) / most_px
+            likely[:least_px] = -np.inf
+            for _ in range(_PLACES):
+                best = int(likely.argmax())
+                if likely[best] > -np.inf and shares[best] > _FAR_SOME:
+                    further = start.with_values(start.values + best * step)
+                    moved.append(self.settled(further, best - least_px // 2))
+                likely[max(0, best - _SIDE_PX) : best + _SIDE_PX + 1] = -np.inf
+        return moved
+
+    def _sides(self, start: Geometry, inward_px: int, outward_px: int) -> Iterator[tuple[Floats, Floats]]:
+        """Of each side what a px to the outside adds to the shape's numbers, and how much lies on an edge.
+
+        The latter with the side at each offset, from so far inside to so far outside.
+        """
         points, normals = resampled(start.outline(), _POINTS)
         if len(points) < 3:
-            return []
-        known = self._known(self._steps(points, normals, _SIDE_REACH_PX))
-        moves = np.arange(-_SIDE_REACH_PX, _SIDE_REACH_PX + 1)
-        far = _SIDE_FAR_COSTS * np.abs(moves) / _SIDE_REACH_PX
+            return
+        reach = max(inward_px, outward_px)
+        known = self._known(self._steps(points, normals, reach))
+        moves = np.arange(-inward_px, outward_px + 1)
         here = start.distances(start.values, points)
-        moved = []
         for _, numbers, sign, unit in start.outward:
             step = np.zeros(len(start.values))
             step[list(numbers)] = sign * unit
             # of a px that the side moves, how much each point of it does: less along a beam that turns
             goes_along = here - start.distances(start.values + step, points)
             own = goes_along > _OF_SIDE
-            if np.count_nonzero(own) < _MIN_SIDE_POINTS:
-                continue
-            places = _SIDE_REACH_PX + np.rint(goes_along[own, np.newaxis] * moves).astype(int)
-            places = np.clip(places, 0, len(moves) - 1)
-            shares = np.take_along_axis(known[own], places, axis=1).mean(axis=0)
-            best = int((shares - far).argmax())
-            if shares[best] > shares[np.abs(moves) <= _SUPPORT_PX].max() + _FAR_MORE:
-                moved.append(start.with_values(start.values + moves[best] * step))
-        return moved
+            if np.count_nonzero(own) >= _MIN_SIDE_POINTS:
+                places = reach + np.rint(goes_along[own, np.newaxis] * moves).astype(int)
+                places = np.clip(places, 0, 2 * reach)
+                yield step, np.take_along_axis(known[own], places, axis=1).mean(axis=0)
 
-    def support(self, outline: Floats, seen: Mask) -> Support:
-        """How much of an outline lies on an edge, to a pixel or two.
+    def along(self, outline: Floats, seen: Mask) -> Along | None:
+        """What there is along an outline, to a pixel or two; None if it is none.
 
-        The picture's border is one where what was seen, (h, w), reaches it.
+        The picture's border is an edge where what was seen, (h, w), reaches it.
         """
         points, normals = resampled(outline, _POINTS)
         if len(points) < 3:
-            return Support(0.0, 0.0, 0.0, (), ())
+            return None
         on_edge = self._steps(points, normals, _SUPPORT_PX).max(axis=1) > _FAINT_STEP
         inside = self._profiles(points, normals, _WITHIN_PX)
-        outside = np.median(self._profiles(points, normals, _BEYOND_PX), axis=1)
+        outside = np.quantile(self._profiles(points, normals, _BEYOND_PX), _DARKEST, axis=1)
         limit = np.array(self.levels.shape[::-1]) - 1
         at_border = ((points < _SUPPORT_PX) | (points > limit - _SUPPORT_PX)).any(axis=1)
         inner = np.clip(np.rint(points - _SIDE_PX * normals), 0, limit).astype(int)
@@ -150,22 +170,12 @@ class Edges:
         on_edge &= ~unseen
         dark = ~on_edge & (unseen | (inside.max(axis=1) < np.log(2.5 * _DARK_LEVELS)))
         dim = on_edge & (outside > np.quantile(outside, _DARKEST) + _FAINT_STEP)
-        facing = {
-            "top": normals[:, 1] < -0.7,
-            "right": normals[:, 0] > 0.7,
-            "bottom": normals[:, 1] > 0.7,
-            "left": normals[:, 0] < -0.7,
-        }
-        present = {side: own for side, own in facing.items() if own.any()}
-        missing = [side for side, own in present.items() if (on_edge | dark)[own].mean() < 0.5]
-        dim_sides = [side for side, own in present.items() if dim[own].mean() > _DIM_SIDE]
-        return Support(
-            on_edge=float(on_edge.mean()),
-            dark=float(dark.mean()),
-            dim=float(dim.mean()),
-            sides=tuple(missing),
-            dim_sides=tuple(dim_sides),
-        )
+        return Along(points, normals, on_edge, dark, dim)
+
+    def support(self, outline: Floats, seen: Mask) -> Support:
+        """How much of an outline lies on an edge."""
+        along = self.along(outline, seen)
+        return Support(0.0, 0.0, 0.0, ()) if along is None else along.support()
 
     @staticmethod
     def _known(steps: Floats) -> Floats:

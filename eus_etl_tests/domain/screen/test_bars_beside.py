@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from benchmarks.support.screens.screens import HEIGHT, WIDTH, field_mask, moving_screens
+from benchmarks.support.screens.varied_screens import VariedScreen, varied_screen
+from eus_etl.domain.screen.bars_beside import bars_beside
+from eus_etl.domain.screen.field.shapes import overlap
+from eus_etl.domain.screen.motion_mask import Evidence
+from eus_etl.domain.screen.region import Region, mask
+from eus_etl.domain.screen.region_search import find_region
+from eus_etl.settings import RegionConfig
+
+CONFIG = RegionConfig()
+BOX = np.array([[100, 50], [240, 50], [240, 200], [100, 200]], np.int32)
+
+
+@pytest.mark.parametrize("seed", [3009, 5005, 5009, 6002, 6016, 6028])
+def test_a_bar_at_the_side_of_a_linear_field_is_no_part_of_it(seed: int) -> None:
+    made = varied_screen("linear", seed)
+    region = find_region(made.shown, CONFIG)
+    assert (region.kind, region.doubt) == ("linear", None)
+    assert overlap(inside(region, made.field.shape), made.field) > 0.985
+    assert written_inside(region, made) == 0
+
+
+@pytest.mark.parametrize("level", [40, 140, 250])
+@pytest.mark.parametrize("left", [86, 90, 95])
+def test_how_bright_a_bar_is_and_how_far_it_hangs_over_the_field_does_not_matter(
+    left: int, level: int
+) -> None:
+    pictures = moving_screens(16, polygon=BOX)
+    for picture in pictures:
+        picture[60:130, left : left + 12] = level
+    shown = inside(find_region(pictures, CONFIG))
+    field = field_mask(BOX)
+    field[60:130, left : left + 12] = False
+    assert not shown[60:130, left : left + 12].any()
+    assert overlap(shown, field) > 0.97
+
+
+def test_a_bar_is_found_with_what_of_it_lies_over_the_field() -> None:
+    pictures = moving_screens(16, polygon=BOX)
+    for picture in pictures:
+        picture[60:130, 92:106] = 200
+    evidence = Evidence.of(pictures)
+    within = field_mask(BOX)
+    bars = bars_beside(evidence, evidence.still() & ~within, within)
+    assert any(abs(np.subtract(box, (92, 60, 14, 70))).max() <= 2 for box in bars.boxes)
+    assert bars.drawn[60:130, 92:100].all()
+    assert not bars.drawn[140:, 100:240].any()
+    assert not (bars.around & (bars.drawn | within)).any()
+
+
+def test_a_still_band_as_long_as_the_field_is_no_bar() -> None:
+    pictures = moving_screens(16, polygon=BOX)
+    for picture in pictures:
+        picture[40:50, 100:241] = 200
+    evidence = Evidence.of(pictures)
+    bars = bars_beside(evidence, evidence.still() & ~field_mask(BOX), field_mask(BOX))
+    assert not bars.drawn[40:50, 110:230].any()
+
+
+def written_inside(region: Region, made: VariedScreen) -> int:
+    """Lit pixels inside that belong to what is drawn beside the field."""
+    drawn = made.beside & (np.max(made.shown, axis=0) > 40)
+    return int(np.count_nonzero(inside(region, made.field.shape) & drawn))
+
+
+def inside(region: Region, shape: tuple[int, ...] = (HEIGHT, WIDTH)) -> NDArray[np.bool_]:
+    return mask(region.polygon, shape[1], shape[0]) > 0
