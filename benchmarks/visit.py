@@ -52,9 +52,9 @@ def cost_of(command: Sequence[str | Path], **environment: str) -> Cost:
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **environment})
     while running.poll() is None:
         for pid in _family(running.pid):
-            with suppress(OSError, AttributeError):  # it has ended since
-                status = Path(f"/proc/{pid}/status").read_text()
-                peaks[pid] = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024  # type: ignore[index]
+            with suppress(OSError):  # it has ended since
+                if found := re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()):
+                    peaks[pid] = int(found[1]) // 1024
         time.sleep(_LOOK_EVERY_S)
     if running.returncode:
         raise SystemExit(f"{command[0]} ended with {running.returncode}")
