@@ -1,3 +1,5 @@
+"""Color bars beside a field, or over its side: no part of its region."""
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -15,7 +17,9 @@ CONFIG = RegionConfig()
 BOX = np.array([[100, 50], [240, 50], [240, 200], [100, 200]], np.int32)
 
 
-@pytest.mark.parametrize("seed", [3009, 5005, 5009, 6002, 6016, 6028])
+@pytest.mark.parametrize(
+    "seed", [5005, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (3009, 5009, 6002, 6016, 6028))]
+)
 def test_a_bar_at_the_side_of_a_linear_field_is_no_part_of_it(seed: int) -> None:
     made = varied_screen("linear", seed)
     region = find_region(made.shown, CONFIG)
@@ -24,7 +28,9 @@ def test_a_bar_at_the_side_of_a_linear_field_is_no_part_of_it(seed: int) -> None
     assert written_inside(region, made) == 0
 
 
-@pytest.mark.parametrize("level", [40, 140, 250])
+@pytest.mark.parametrize(
+    "level", [140, *(pytest.param(level, marks=pytest.mark.slow) for level in (40, 250))]
+)
 @pytest.mark.parametrize("left", [86, 90, 95])
 def test_how_bright_a_bar_is_and_how_far_it_hangs_over_the_field_does_not_matter(
     left: int, level: int

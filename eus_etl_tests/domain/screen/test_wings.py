@@ -1,3 +1,5 @@
+"""Dark wings of a field: they belong to it, and what lies beside it does not."""
+
 import cv2
 import numpy as np
 import pytest
@@ -14,27 +16,27 @@ from eus_etl.settings import RegionConfig
 CONFIG = RegionConfig()
 BOX = np.array([[100, 50], [240, 50], [240, 200], [100, 200]], np.int32)
 DARK_FROM = 205
+WINGS: list[tuple[VariedKind, int]] = [
+    ("linear", 2005),
+    ("phased", 5007),
+    ("linear", 3008),
+    ("linear", 5003),
+    ("linear", 6010),
+    ("trapezoid", 3000),
+    ("trapezoid", 3005),
+    ("trapezoid", 5014),
+    ("trapezoid", 6010),
+    ("steered", 2002),
+    ("steered", 3004),
+    ("steered", 5007),
+    ("phased", 3002),
+    ("phased", 3013),
+    ("cut_off", 6016),
+]
 
 
 @pytest.mark.parametrize(
-    ("kind", "seed"),
-    [
-        ("linear", 2005),
-        ("linear", 3008),
-        ("linear", 5003),
-        ("linear", 6010),
-        ("trapezoid", 3000),
-        ("trapezoid", 3005),
-        ("trapezoid", 5014),
-        ("trapezoid", 6010),
-        ("steered", 2002),
-        ("steered", 3004),
-        ("steered", 5007),
-        ("phased", 3002),
-        ("phased", 3013),
-        ("phased", 5007),
-        ("cut_off", 6016),
-    ],
+    ("kind", "seed"), [*WINGS[:2], *(pytest.param(*made, marks=pytest.mark.slow) for made in WINGS[2:])]
 )
 def test_a_wing_without_contact_belongs_to_the_field(kind: VariedKind, seed: int) -> None:
     made = varied_screen(kind, seed)
@@ -43,6 +45,7 @@ def test_a_wing_without_contact_belongs_to_the_field(kind: VariedKind, seed: int
     assert overlap(inside(region, made.field.shape), made.field) > 0.97
 
 
+@pytest.mark.slow
 def test_a_wing_whose_end_is_hidden_is_in_doubt() -> None:
     made = varied_screen("linear", 3001)
     region = find_region(made.shown, CONFIG)
@@ -56,7 +59,9 @@ def test_a_sector_that_leans_as_if_a_wing_lay_in_the_dark_is_in_doubt() -> None:
     assert "leans" in region.doubt
 
 
-@pytest.mark.parametrize("share", [0.03, 0.06, 0.12])
+@pytest.mark.parametrize(
+    "share", [0.06, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.03, 0.12))]
+)
 def test_how_dark_a_wing_is_does_not_matter_while_it_shows_anything(share: float) -> None:
     region = find_region(screens_with_a_wing(share), CONFIG)
     assert region.doubt is None
@@ -76,7 +81,7 @@ def test_what_lies_beside_a_field_and_never_changes_is_no_wing(level: int) -> No
 
 
 @pytest.mark.parametrize("width", [25, 60])
-@pytest.mark.parametrize("gap", [12, 20])
+@pytest.mark.parametrize("gap", [12, pytest.param(20, marks=pytest.mark.slow)])
 def test_another_picture_beside_a_field_is_no_wing(gap: int, width: int) -> None:
     rng = np.random.default_rng(3)
     pictures = moving_screens(16, polygon=BOX - (60, 0))
