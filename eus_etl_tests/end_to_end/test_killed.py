@@ -152,7 +152,9 @@ def sensors(instance: dg.DagsterInstance) -> list[tuple[str, str]]:
 
 def frames_of(hospital: TinyHospital, visit: str) -> int:
     """How many frames the dataset holds of a visit; each only once."""
-    table = pl.read_parquet(hospital.paths.table("dataset").with_suffix(".parquet")).filter(patient_id=visit)
+    # read at once: it may be replaced meanwhile, and polars opens a file twice
+    content = hospital.paths.table("dataset").with_suffix(".parquet").read_bytes()
+    table = pl.read_parquet(content).filter(patient_id=visit)
     assert table["frame_id"].n_unique() == table.height
     return table.height
 

@@ -1,4 +1,4 @@
-"""Observes all sources: one that shows the same as when it was last read is not read again."""
+"""Observes all sources: a file or folder that shows the same as when it was last read is not read again."""
 
 import time
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.settings import StudyConfig
+from eus_etl.settings import GoogleDriveSource, Service, StudyConfig
 from eus_etl.steps.observation.connect import Sources
 from eus_etl.steps.observation.marks import LOOK_AGAIN_S, source_mark
 from eus_etl.steps.observation.observe import observe
-from eus_etl.steps.observation.snapshot import SOURCES
+from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS, SOURCES
 from eus_etl.steps.observation.stored import Failure, Observation
 from eus_etl.steps.observation.unseen import note_seen, note_unseen
 from eus_etl.storage.files.checked_json import DamagedStateError, read_checked, write_checked
@@ -69,7 +69,8 @@ def _observe(
 ) -> Observation:
     """What a source holds; ``last_read`` is kept up to date."""
     now, inventory = time.time(), Inventory(StudyPaths(study.root), source)
-    mark = source_mark(study, sources, source)  # first: what changes while it is read is read again
+    # first: what changes while it is read is read again. A service would be asked once more for its mark
+    mark = None if _is_service(study, source) else source_mark(study, sources, source)
     known = last_read.pop(source, None)
     if (
         known is not None
@@ -82,6 +83,16 @@ def _observe(
     if mark is not None and not seen.waits:  # what waits is told of each time
         last_read[source] = _LastRead(mark=mark, stored=inventory.mark(), rejected=seen.rejected, at=now)
     return seen
+
+
+def _is_service(study: StudyConfig, source: str) -> bool:
+    """Whether a source is asked over the network."""
+    config = {
+        DRIVE_VIDEOS: study.sources.videos,
+        LABEL_ITEMS: study.sources.label_items,
+        PATIENT_ROWS: study.sources.patient_rows,
+    }.get(source)
+    return isinstance(config, Service | GoogleDriveSource)
 
 
 def _last_read(paths: StudyPaths) -> dict[str, _LastRead]:
