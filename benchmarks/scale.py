@@ -17,6 +17,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -29,6 +30,7 @@ from benchmarks.support.hospitals.large_study import visit_ids
 from benchmarks.support.hospitals.multiplied import multiply, one_visit
 from benchmarks.support.hospitals.tiny_hospital import ONE, TinyHospital
 from benchmarks.support.page.webserver import webserver
+from benchmarks.support.processes import descendants
 from eus_etl.defs.assets.factory import StepSpec
 from eus_etl.defs.event_store.space import stored_bytes
 from eus_etl.defs.graph import StudyGraph, study_graph
@@ -181,20 +183,12 @@ def tick_sensors(clock: Clock, hospital: TinyHospital, instance: dg.DagsterInsta
 
 def descendants_s() -> float:
     """CPU seconds of the processes that this one started and that are running, with those they started."""
-    parents: dict[int, tuple[int, float]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            ticks = int(fields[11]) + int(fields[12])
-            parents[int(entry.name)] = int(fields[1]), ticks / os.sysconf("SC_CLK_TCK")
-    ours, found = {os.getpid()}, 0.0
-    while children := {pid for pid, (parent, _) in parents.items() if parent in ours} - ours:
-        ours |= children
-        found = sum(cpu_s for pid, (_, cpu_s) in parents.items() if pid in ours and pid != os.getpid())
-    return found
+    ticks = 0
+    for pid in descendants(os.getpid()):
+        with suppress(OSError):  # it has ended since
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def ask_page(hospital: TinyHospital) -> Figures:

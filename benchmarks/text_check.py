@@ -11,6 +11,7 @@ largest resident size (VmHWM) of each process.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ import cv2
 import numpy as np
 
 from benchmarks.support.hospitals.visits_of_videos import PATIENT, lay_out, study_at
+from benchmarks.support.processes import peak_mb
 from benchmarks.support.screens.known_fields import synthetic_clip
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.tables.catalog import REGIONS
@@ -117,9 +119,9 @@ def measure(short: Path, video: Path, folder: Path) -> None:
     check_s = sum(hours.values()) - hours[EXTRACTION] + start_s
     share = check_s / hours[EXTRACTION]
     print(f"\nshare of the extraction: {share:.2f}, {'met' if share <= MOST_SHARE else 'missed'}")
-    peak_mb = _peak_mb()
-    verdict = "met" if max(peak_mb, all_of_it.reader_mb) < MOST_MB else "missed"
-    print(f"peak: {peak_mb} MB, the reader {all_of_it.reader_mb} MB, {verdict}")
+    own_mb = peak_mb(os.getpid()) or 0
+    verdict = "met" if max(own_mb, all_of_it.reader_mb) < MOST_MB else "missed"
+    print(f"peak: {own_mb} MB, the reader {all_of_it.reader_mb} MB, {verdict}")
 
 
 @dataclass(frozen=True)
@@ -184,11 +186,6 @@ def _reader_s(result: StepResult) -> float:
     """CPU seconds of the reader's processes, as a step states them."""
     read = result.metadata.get("text_reader_pictures", 0), result.metadata.get("text_reader_ms_a_picture", 0)
     return float(str(read[0])) * float(str(read[1])) / 1000
-
-
-def _peak_mb() -> int:
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
 
 def main() -> None:

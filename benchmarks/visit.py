@@ -12,19 +12,18 @@ its step to the end. Memory is the largest resident size (VmHWM) of each process
 
 import argparse
 import os
-import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from benchmarks.support.hospitals.hospital_of_videos import hospital_of
+from benchmarks.support.processes import descendants, peak_mb
 from benchmarks.text_check import CLIP_S, repeat, write_clip
 from eus_etl.defs.instance import open_instance
 from eus_etl.domain.paths import StudyPaths
@@ -51,26 +50,15 @@ def cost_of(command: Sequence[str | Path], **environment: str) -> Cost:
     peaks: dict[int, int] = {}
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **environment})
     while running.poll() is None:
-        for pid in _family(running.pid):
-            with suppress(OSError):  # it has ended since
-                if found := re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()):
-                    peaks[pid] = int(found[1]) // 1024
+        for pid in (running.pid, *descendants(running.pid)):
+            if (peak := peak_mb(pid)) is not None:
+                peaks[pid] = peak
         time.sleep(_LOOK_EVERY_S)
     if running.returncode:
         raise SystemExit(f"{command[0]} ended with {running.returncode}")
     after = os.times()
     cpu_s = after.children_user + after.children_system - before.children_user - before.children_system
     return Cost(time.perf_counter() - start, cpu_s, sorted(peaks.values(), reverse=True))
-
-
-def _family(pid: int) -> list[int]:
-    """A process, and all that it started and that those did."""
-    found = [pid]
-    for process in found:
-        with suppress(OSError):
-            for children in Path(f"/proc/{process}/task").glob("*/children"):
-                found += map(int, children.read_text().split())
-    return found
 
 
 def seconds_of_assets(home: Path) -> dict[str, float]:
@@ -109,8 +97,7 @@ def measure(clip: Path, kind: str, minutes: float, folder: Path) -> None:
         print(f"| {name} | {seconds:.1f} | {seconds / bare_s:.2f} | | |")
     met = "met" if whole.wall_s / bare_s <= MOST_RATIO else "missed"
     print(f"\nratio of seconds: {whole.wall_s / bare_s:.2f}, at most {MOST_RATIO}: {met}")
-    peak_mb = whole.peaks_mb[0]
-    verdict = "met" if peak_mb <= MOST_MB else "missed"
+    verdict = "met" if whole.peaks_mb[0] <= MOST_MB else "missed"
     print(f"largest processes: {whole.peaks_mb[:4]} MB, at most {MOST_MB}: {verdict}")
 
 

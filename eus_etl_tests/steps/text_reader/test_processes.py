@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.support.processes import children
 from eus_etl.domain.images.picture import Picture
 from eus_etl.errors import TextReaderDiedError, TextReaderError
 from eus_etl.steps.text_reader import processes
@@ -69,7 +70,7 @@ def test_a_word_does_not_show_its_text() -> None:
 def test_another_process_helps_only_where_there_is_much_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "_WORTH_ANOTHER", 2)
     end_idle_text_readers()
-    others = set(children())
+    others = set(children(os.getpid()))
     two = SeparateReader(processes=2)
     words = [f"MUELLER {number}" for number in range(6)]
 
@@ -77,16 +78,10 @@ def test_another_process_helps_only_where_there_is_much_to_read(monkeypatch: pyt
         return [found[0].text for found in two.read("visit", map(screen, lines))]
 
     assert read(words[:2]) == words[:2]
-    assert len(set(children()) - others) == 1
+    assert len(set(children(os.getpid())) - others) == 1
     assert read(words) == words
-    assert len(set(children()) - others) == 2
+    assert len(set(children(os.getpid())) - others) == 2
     end_idle_text_readers()
-
-
-def children() -> list[str]:
-    """Ids of the processes that this one has started, and that are running."""
-    tasks = Path("/proc/self/task").glob("*/children")
-    return [pid for children in tasks for pid in children.read_text().split()]
 
 
 def test_what_it_took_is_told(reader: SeparateReader) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from benchmarks.support.hospitals.visits_of_videos import PATIENT, lay_out, study_at
 from benchmarks.support.places import CHECKOUT
+from benchmarks.support.processes import children, descendants
 from benchmarks.support.videos.pictures import read_picture
 from benchmarks.support.videos.small_videos import evenly, read_number, write_video
 from eus_etl.domain.paths import StudyPaths
@@ -244,18 +245,6 @@ def test_nothing_is_left_of_readers_when_the_asking_process_is_killed(tmp_path: 
     asking.wait()
     asking.stdout.close()
     wait_for(lambda: not any(runs(process) for process in readers))
-
-
-def descendants(process: int) -> list[int]:
-    found = []
-    for child in children(process):
-        found += [child, *children(child)]
-    return found
-
-
-def children(process: int) -> list[int]:
-    tasks = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
 
 
 def runs(process: int) -> bool:
