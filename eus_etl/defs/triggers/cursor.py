@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from eus_etl.steps.observation.marks import LOOK_AGAIN_S
+from eus_etl.steps.observation.marks import LOOK_AGAIN_S, looked_within
 
 
 class Cursor(BaseModel):
@@ -38,7 +38,7 @@ class Cursor(BaseModel):
     def known_mark(self, source: str, now: float) -> str | None:
         """The mark that a source had when it was last read in full; None where it is to be read again."""
         looked = self.looked_at.get(source, 0.0)
-        return self.marks.get(source) if looked <= now < looked + LOOK_AGAIN_S else None
+        return self.marks.get(source) if looked_within(LOOK_AGAIN_S, looked, now) else None
 
     def having_looked(self, source: str, mark: str | None, now: float) -> "Cursor":
         """The cursor once a source was read in full, and all that is new in it reported."""

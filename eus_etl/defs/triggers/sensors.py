@@ -23,9 +23,9 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import EusEtlError
 from eus_etl.settings import Service, StudyConfig
 from eus_etl.steps.observation.connect import connect
-from eus_etl.steps.observation.marks import LOOK_AGAIN_S, source_mark
+from eus_etl.steps.observation.marks import LOOK_AGAIN_S, looked_within, read_from, source_mark
 from eus_etl.steps.observation.observe import observe
-from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS, SOURCES, known_visits
+from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, SOURCES, known_visits
 from eus_etl.steps.observation.stored import Observation
 from eus_etl.steps.observation.unseen import note_seen, note_unseen
 from eus_etl.steps.result import version_of
@@ -207,8 +207,7 @@ def _look_at_records(
     study = graph.study
     found = _Records(cursor)
     for source in (source for source in SOURCES if source != DRIVE_VIDEOS):
-        looked = cursor.looked_at.get(source, 0.0)
-        if looked <= now < looked + _interval_s(study, source):
+        if looked_within(_interval_s(study, source), cursor.looked_at.get(source, 0.0), now):
             continue
         try:
             left_s = max(0.0, ends_at - time.monotonic())
@@ -234,11 +233,8 @@ def _look_at_records(
 
 def _interval_s(study: StudyConfig, source: str) -> float:
     """Seconds between two observations of a source: a service costs money and quota, a file does not."""
-    used = {
-        LABEL_ITEMS: (study.sources.label_items, study.sources.subjects),
-        PATIENT_ROWS: (study.sources.patient_rows,),
-    }.get(source, ())
-    return max((config.poll_s for config in used if isinstance(config, Service)), default=0)
+    services = (config for config in read_from(study, source) if isinstance(config, Service))
+    return max((service.poll_s for service in services), default=0)
 
 
 def _new_partitions(

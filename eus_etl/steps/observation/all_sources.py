@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.settings import GoogleDriveSource, Service, StudyConfig
 from eus_etl.steps.observation.connect import Sources
-from eus_etl.steps.observation.marks import LOOK_AGAIN_S, source_mark
+from eus_etl.steps.observation.marks import LOOK_AGAIN_S, looked_within, read_from, source_mark
 from eus_etl.steps.observation.observe import observe
-from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS, PATIENT_ROWS, SOURCES
+from eus_etl.steps.observation.snapshot import SOURCES
 from eus_etl.steps.observation.stored import Failure, Observation
 from eus_etl.steps.observation.unseen import note_seen, note_unseen
 from eus_etl.storage.files.checked_json import DamagedStateError, read_checked, write_checked
@@ -75,7 +75,7 @@ def _observe(
     if (
         known is not None
         and (known.mark, known.stored) == (mark, inventory.mark())
-        and known.at <= now < known.at + LOOK_AGAIN_S  # not if the clock was set back since
+        and looked_within(LOOK_AGAIN_S, known.at, now)
     ):
         last_read[source] = known
         return Observation(source, inventory.versions, known.rejected)
@@ -87,12 +87,7 @@ def _observe(
 
 def _is_service(study: StudyConfig, source: str) -> bool:
     """Whether a source is asked over the network."""
-    config = {
-        DRIVE_VIDEOS: study.sources.videos,
-        LABEL_ITEMS: study.sources.label_items,
-        PATIENT_ROWS: study.sources.patient_rows,
-    }.get(source)
-    return isinstance(config, Service | GoogleDriveSource)
+    return any(isinstance(config, Service | GoogleDriveSource) for config in read_from(study, source))
 
 
 def _last_read(paths: StudyPaths) -> dict[str, _LastRead]:

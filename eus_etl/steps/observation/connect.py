@@ -1,6 +1,7 @@
 """From a study's configuration to its sources: the only place that makes them.
 
-Two others look at a source's kind: the sensors (how often) and the doctor (what to check).
+Three others look at a source's kind: the sensors (how often), ``all_sources`` (whether to ask for a mark
+first) and the doctor (what to check).
 Google's and Amazon's clients are imported only where a study needs them: each takes half a second or more,
 and every run is a new process.
 """

@@ -18,6 +18,24 @@ LOOK_AGAIN_S = 15 * 60.0
 """How often everything is read and compared even if nothing seems to have changed."""
 
 
+def looked_within(seconds: float, looked_at: float, now: float) -> bool:
+    """Whether a look is no older; not if the clock was set back since."""
+    return looked_at <= now < looked_at + seconds
+
+
+def read_from(study: StudyConfig, source: str) -> tuple[object, ...]:
+    """The configuration of what a source is read from; none for a file that is written by hand."""
+    sources = study.sources
+    match source:
+        case "drive_videos":
+            return (sources.videos,)
+        case "label_items":
+            return sources.label_items, sources.subjects
+        case "patient_rows":
+            return (sources.patient_rows,)
+    return ()
+
+
 def source_mark(study: StudyConfig, sources: Sources, source: str) -> str | None:
     """Changes when an observation of a source may give something else; None where only one can tell.
 
