@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.sampling import spread
 from eus_etl.domain.screen.motion_mask import Mask, work_copy
-from eus_etl.domain.screen.region import Polygon, mask
+from eus_etl.domain.screen.region import Box, Polygon, mask
 
-Boxes = tuple[tuple[int, int, int, int], ...]
+Boxes = tuple[Box, ...]
 """x, y, width, height in picture pixels."""
 
 _PICTURES = 12
@@ -126,7 +126,7 @@ def _boxes(marks: Mask, tile_px: int) -> Boxes:
     """Boxes around connected marks, a pixel of soft edge included; long ones in tiles."""
     grown = cv2.dilate(marks.astype(np.uint8), np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(grown)
-    found: list[tuple[int, int, int, int]] = []
+    found: list[Box] = []
     for number in range(1, count):
         x, y, width, height, _ = (int(value) for value in stats[number])
         own = labels[y : y + height, x : x + width] == number
@@ -185,9 +185,9 @@ def _covered(level: Picture, row: int, left: int, right: int) -> float:
     return float(near.any(axis=0).mean())
 
 
-def _apart(boxes: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+def _apart(boxes: list[Box]) -> list[Box]:
     """The largest of boxes that lie in one another."""
-    kept: list[tuple[int, int, int, int]] = []
+    kept: list[Box] = []
     for box in sorted(boxes, key=lambda box: -box[2] * box[3]):
         x, y = box[0] + box[2] // 2, box[1] + box[3] // 2
         if not any(left <= x < left + wide and top <= y < top + high for left, top, wide, high in kept):

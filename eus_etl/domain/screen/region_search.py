@@ -138,12 +138,11 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask) -> _Foun
     strange = foreign & ~near
     bars = bars_beside(evidence, strange, within)
     own_edges = edges.without(bars.drawn, bars.around)
-    judged = list(judged_shapes(seen, strange, evidence, own_edges))
+    judged = judged_shapes(seen, strange, evidence, own_edges)
     best = max(judged, key=lambda one: one.score, default=None)
     if best is not None:
         judged += further_out(best, seen, strange, own_edges)
-    wings = Wings.of(judged, seen, evidence, own_edges)
-    if best is not None:
+        wings = Wings.of(judged, seen, evidence, own_edges)
         best = wings.widest(best)
     wide = _is_wide(within)
     doubt = _STRIP if wide and _scrolls(within, evidence.typical) else None

@@ -4,7 +4,6 @@ Shapes are proposed by what was seen and what is lit (``fit``) and moved onto th
 them is believed, and which doubts are left, belongs to ``region_search``.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,7 +42,7 @@ class Judged:
     score: float
 
 
-def judged_shapes(seen: Seen, strange: Mask, evidence: Evidence, edges: Edges) -> Iterator[Judged]:
+def judged_shapes(seen: Seen, strange: Mask, evidence: Evidence, edges: Edges) -> list[Judged]:
     """Shapes that the area, and what is lit, propose, before and after they are moved onto edges."""
     masks = [seen.area, *evidence.lit_around()]
     started = [
@@ -57,7 +56,7 @@ def judged_shapes(seen: Seen, strange: Mask, evidence: Evidence, edges: Edges) -
         if len(taken) < _SETTLED and all(overlap(one.inside, other.inside) < _ALIKE for other in taken):
             taken.append(one)
     if not taken:
-        return
+        return []
 
     def settled(geometry: Geometry) -> Judged:
         return _judged(edges.settled(geometry), seen, strange, edges)
@@ -73,8 +72,7 @@ def judged_shapes(seen: Seen, strange: Mask, evidence: Evidence, edges: Edges) -
     ]
     best = max(found, key=lambda one: one.score)
     found += [settled(geometry) for geometry in symmetric(best.geometry, strange.shape)]
-    found += [replace(one, score=one.score - _RAW_COSTS) for one in taken]
-    yield from found
+    return [*found, *(replace(one, score=one.score - _RAW_COSTS) for one in taken)]
 
 
 def further_out(best: Judged, seen: Seen, strange: Mask, edges: Edges) -> list[Judged]:

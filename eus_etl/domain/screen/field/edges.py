@@ -141,7 +141,7 @@ class Edges:
         known = self._known(self._steps(points, normals, reach))
         moves = np.arange(-inward_px, outward_px + 1)
         here = start.distances(start.values, points)
-        for _, numbers, sign, unit in start.outward:
+        for numbers, sign, unit in start.outward:
             step = np.zeros(len(start.values))
             step[list(numbers)] = sign * unit
             # of a px that the side moves, how much each point of it does: less along a beam that turns

@@ -15,8 +15,8 @@ Mask = NDArray[np.bool_]
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in px; the positions of the outermost pixels' centres."""
 
-Side = tuple[str, tuple[int, ...], int, float]
-"""A side's name, which of the shape's numbers move it, the sign that widens the field, how much is a px."""
+Side = tuple[tuple[int, ...], int, float]
+"""Which of the shape's numbers move a side, the sign that widens the field, how much is a px."""
 
 Kind = Literal["linear", "trapezoid", "sector"]
 
@@ -60,13 +60,8 @@ class Rectangle:
 
     @property
     def outward(self) -> tuple[Side, ...]:
-        """Its sides."""
-        return (
-            ("left", (0,), -1, 1.0),
-            ("top", (1,), -1, 1.0),
-            ("right", (2,), 1, 1.0),
-            ("bottom", (3,), 1, 1.0),
-        )
+        """Its sides: left, top, right, bottom."""
+        return ((0,), -1, 1.0), ((1,), -1, 1.0), ((2,), 1, 1.0), ((3,), 1, 1.0)
 
     def outline(self) -> Floats:
         """Corners (4, 2), x y."""
@@ -120,9 +115,8 @@ class Trapezoid:
 
     @property
     def outward(self) -> tuple[Side, ...]:
-        """Its sides."""
-        slanted = ("left", (0, 4), -1, 1.0), ("right", (2, 6), 1, 1.0)
-        return *slanted, ("top", (5,), -1, 1.0), ("bottom", (7,), 1, 1.0)
+        """Its sides: left and right, which slant, top, bottom."""
+        return ((0, 4), -1, 1.0), ((2, 6), 1, 1.0), ((5,), -1, 1.0), ((7,), 1, 1.0)
 
     def outline(self) -> Floats:
         """Corners (n, 2), x y."""
@@ -210,15 +204,13 @@ class Sector:
 
     @property
     def outward(self) -> tuple[Side, ...]:
-        """Its sides; an outermost beam is turned by what moves its end by a pixel."""
-        cut = (
-            ("left", (3,), -1, 1.0),
-            ("right", (5,), 1, 1.0),
-            ("bottom", (6,), 1, 1.0),
-            ("bottom", (2,), 1, 1.0),
-        )
+        """Its sides: left, right, bottom, the far arc; the outermost beams.
+
+        A beam is turned by what moves its end by a pixel.
+        """
+        cut = ((3,), -1, 1.0), ((5,), 1, 1.0), ((6,), 1, 1.0), ((2,), 1, 1.0)
         turn = 1 / max(1.0, self.outer_px)
-        return cut if self.full else (*cut, ("left", (8,), -1, turn), ("right", (9,), 1, turn))
+        return cut if self.full else (*cut, ((8,), -1, turn), ((9,), 1, turn))
 
     def outline(self) -> Floats:
         """Corners (n, 2), x y, within ``clip``; arcs in steps of two degrees at most."""
