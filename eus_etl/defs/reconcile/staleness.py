@@ -155,12 +155,8 @@ class StudyState:
     def inputs(self, node: Node, partition: str | None) -> dict[str, str | None]:
         """Names of the asset's inputs to their versions as they are now."""
         found: dict[str, str | None] = {}
-        known = self._usable.get(partition or STUDY, {})
-        for key in node.deps:
-            dep = self.nodes[key]
-            if key in known:
-                found[dep.name] = known[key]
-            elif dep.per_patient and not node.per_patient:
+        for dep in (self.nodes[key] for key in node.deps):
+            if dep.per_patient and not node.per_patient:
                 found[dep.name] = self._all_counted(dep)
             elif dep.share is not None and partition is not None:
                 found[dep.name] = self._share(dep.share, dep.name, node, partition)

@@ -24,20 +24,22 @@ def mark_of(file: str) -> FileMark:
     Raises:
         FileNotFoundError: there is no such file.
     """
-    found = os.stat(file)  # noqa: PTH116 - for many thousands, a Path takes longer than the call
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return _mark(os.stat(file))  # noqa: PTH116 - for many thousands, a Path takes longer than the call
 
 
 def marks_in(folder: str, suffix: str) -> Mapping[str, FileMark]:
     """Names in ``folder`` that end with ``suffix`` to their marks, sorted; hidden ones are left out.
 
-    Of many thousands, it takes a fifth of the time of asking for each.
+    Names and marks together: of many thousands, making a path of each takes longer than asking for its mark.
     """
     found: dict[str, FileMark] = {}
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(suffix) and not entry.name.startswith("."):
                 with suppress(FileNotFoundError):  # removed since
-                    state = entry.stat()
-                    found[entry.name] = state.st_ino, state.st_mtime_ns, state.st_size
+                    found[entry.name] = _mark(entry.stat())
     return dict(sorted(found.items()))
+
+
+def _mark(found: os.stat_result) -> FileMark:
+    return found.st_ino, found.st_mtime_ns, found.st_size

@@ -54,10 +54,10 @@ class Gathered:
         return self._scan(0, len(self.marks))
 
     def load(self, patients: Sequence[str], columns: Sequence[str]) -> pl.DataFrame:
-        """The rows of some visits, in the order of ``files``; none of a visit that has no file.
+        """The rows of some visits, in the order of ``marks``; none of a visit that has no file.
 
         Args:
-            patients: ids of visits, in the order of ``files``.
+            patients: ids of visits, in the order of ``marks``.
             columns: names of the columns.
 
         Raises:
