@@ -3,15 +3,21 @@
     python benchmarks/cluster.py [--visits N] [--seconds S]
 
 Each round starts everything again: PostgreSQL, Redis, a server's services, and workers in namespaces of
-their own. A round lasts from the first visit's start to the last one's end, so the start of the services is
-not in it. With two cores, daemon, databases and code server share them with the workers. `overhead` is what
-a visit takes from its launch to its end beside its steps: broker, start of a process, definitions, its
-run's events.
+their own. A worker has one core, as a machine of its own would be: one with two would decode a video on both.
+All visits are queued at once by `eus-etl run --submit`, a run each. A round lasts from the first visit's
+start to the last one's end, so the start of the services is not in it. Daemon, databases and code server
+share the two cores with the workers: with one worker they have the other core to themselves, with two they
+take from both.
+`overhead` is what a visit takes from its launch to its end beside its steps: broker, start of a process,
+definitions, its run's events.
 """
 
 import argparse
+import subprocess
+import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import dagster as dg
@@ -23,8 +29,11 @@ from benchmarks.support.hospitals.services import wait_until
 from benchmarks.support.hospitals.two_studies import TwoStudies
 from benchmarks.support.videos.small_videos import write_video
 from eus_etl.defs.assets.names import Asset
+from eus_etl.defs.instance import daemon_seen
 from eus_etl.defs.keys import SCOPE_TAG, VISIT, asset_key
 from eus_etl.defs.reconcile.run_health import UNDER_WAY
+from eus_etl.steps.observation.snapshot import DRIVE_VIDEOS, LABEL_ITEMS
+from eus_etl.storage.source_snapshots import Inventory
 
 _FRAME_MS = 40
 _PATIENCE_S = 1800.0
@@ -55,8 +64,13 @@ def measured(hospital: TwoStudies, workers: int) -> float:
     visits = sum(map(len, hospital.visits.values()))
     with cluster(hospital, workers) as (found, instance):
         for number in range(workers):
-            found.start_worker(number)
-        with found.services.running():
+            found.start_worker(number, core=number)
+        with ExitStack() as running:
+            with hospital.closed():
+                running.enter_context(found.services.running())
+                wait_until("sensors have looked", lambda: is_looked_at(hospital), _PATIENCE_S, found.services)
+            for study in hospital.visits:
+                submit(hospital, study)
             wait_until("all are made", lambda: is_made(hospital, instance), _PATIENCE_S, found.services)
         of_visits = dg.RunsFilter(tags={SCOPE_TAG: VISIT}, statuses=[dg.DagsterRunStatus.SUCCESS])
         records = instance.get_run_records(of_visits)
@@ -81,6 +95,19 @@ def measured(hospital: TwoStudies, workers: int) -> float:
         f"{np.mean(overhead_s):.2f} s overhead (median {np.median(overhead_s):.2f} s)"
     )
     return wall_s
+
+
+def is_looked_at(hospital: TwoStudies) -> bool:
+    """Whether the sensors have looked at every source, and a daemon takes runs."""
+    paths = [hospital.paths(study) for study in hospital.visits]
+    seen = all(Inventory(each, source).is_whole for each in paths for source in (LABEL_ITEMS, DRIVE_VIDEOS))
+    return seen and daemon_seen(hospital.home) is not None
+
+
+def submit(hospital: TwoStudies, study: str) -> None:
+    """Queue a run for each of a study's visits."""
+    program = Path(sys.executable).with_name("eus-etl")
+    subprocess.run([program, "run", "--submit", "--config", hospital.config(study)], check=True)
 
 
 def is_made(hospital: TwoStudies, instance: dg.DagsterInstance) -> bool:

@@ -16,6 +16,9 @@ from eus_etl.storage.files.locks import file_lock
 
 HOME_VARIABLE = "DAGSTER_HOME"
 
+_SOME_RUNS = 4
+"""Of so many runs at once, or more, one is kept free."""
+
 _LOCK, _SETTINGS = ".eus_etl.lock", "dagster.yaml"
 _DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
 
@@ -68,14 +71,16 @@ def open_instance(home: Path) -> dg.DagsterInstance:
 def _size_pool(instance: dg.DagsterInstance) -> None:
     """Give decoding as many places as there are cores, unless somebody has given it others.
 
-    One run stays free for what decodes nothing: an edit of a label does not wait for videos. Where runs are
-    launched on other machines, this one's cores say nothing: their number is limited by the queue.
+    One run stays free for what decodes nothing, so that an edit of a label does not wait for videos; of two
+    or three, that would cost more than it saves. Where runs are launched on other machines, this one's cores
+    say nothing: their number is limited by the queue.
     """
     storage = instance.event_log_storage
     if DECODING not in storage.get_concurrency_keys():
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         runs = instance.get_concurrency_config().run_queue_config
-        most = max(1, runs.max_concurrent_runs - 1) if runs and runs.max_concurrent_runs > 0 else cores
+        at_once = runs.max_concurrent_runs if runs and runs.max_concurrent_runs > 0 else cores + 1
+        most = at_once - 1 if at_once >= _SOME_RUNS else at_once
         elsewhere = launches_elsewhere(Path(instance.root_directory))
         storage.set_concurrency_slots(DECODING, most if elsewhere else min(cores, most))
 

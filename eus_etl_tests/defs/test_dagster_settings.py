@@ -77,8 +77,13 @@ def test_no_task_comes_twice_while_a_run_may_be_at_work(tmp_path: Path) -> None:
         assert app.conf.broker_transport_options["visibility_timeout"] == 48 * 3600
         # otherwise Dagster would fail a run whose task comes a second time
         assert instance.run_monitoring_enabled
-        # all of the queue, not this machine's cores
-        assert instance.event_log_storage.get_concurrency_info(DECODING).slot_count == 7
+
+
+@pytest.mark.parametrize(("runs", "decoding"), [(1, 1), (2, 2), (3, 3), (4, 3), (8, 7)])
+def test_all_workers_decode_but_for_one_of_many(tmp_path: Path, runs: int, decoding: int) -> None:
+    """It is the queue that counts, not this machine's cores."""
+    with opened_cluster(tmp_path, "redis://:secret@127.0.0.1:1/0", runs) as instance:
+        assert instance.event_log_storage.get_concurrency_info(DECODING).slot_count == decoding
 
 
 def test_a_broker_that_is_not_redis_is_refused(tmp_path: Path) -> None:
@@ -92,9 +97,10 @@ def test_a_broker_that_is_not_redis_is_refused(tmp_path: Path) -> None:
 
 
 @contextmanager
-def opened_cluster(folder: Path, broker: str) -> Iterator[dg.DagsterInstance]:
+def opened_cluster(folder: Path, broker: str, runs: int = 8) -> Iterator[dg.DagsterInstance]:
     """The shipped settings for many machines, on SQLite."""
     raw = settings(CLUSTER_SETTINGS)
+    raw["concurrency"]["runs"]["max_concurrent_runs"] = runs
     del raw["storage"]
     home = folder / "home"
     home.mkdir()

@@ -58,10 +58,11 @@ class Cluster:
             (home / "dagster.yaml").write_text(self._settings(database, len(places.prefixes)))
         self.services = Services(hospital, hurry_s=hurry_s, environment=self._environment)
 
-    def start_worker(self, number: int) -> None:
-        """Start a worker on its machine."""
+    def start_worker(self, number: int, core: int | None = None) -> None:
+        """Start a worker on its machine, which may have one core of this one."""
         command = [
             *self.machines.prefixes[number],
+            *(("taskset", "--cpu-list", str(core)) if core is not None else ()),
             str(Path(sys.executable).with_name("eus-etl")),
             *("worker", "--name", f"worker{number}", "--places", "1"),
         ]

@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -77,6 +78,26 @@ class TwoStudies:
     def paths(self, study: str) -> StudyPaths:
         """A study's paths."""
         return StudyPaths(self.study(study).root)
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Until the block ends it has no uploads and items; no sensor looks more than once, ever."""
+        for study in self.visits:
+            file = self.config(study)
+            raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+            raw["sources"]["poll_s"] = 24 * 3600
+            file.write_text(yaml.safe_dump(raw))
+        folders = [self._incoming(study) for study in self.visits]
+        for folder in folders:
+            (folder / "videos").rename(folder / "later")
+            (folder / "videos").mkdir()
+            (folder / "items.json").rename(folder / "items_later.json")
+            (folder / "items.json").write_text("[]")
+        yield
+        for folder in folders:
+            (folder / "videos").rmdir()
+            (folder / "later").rename(folder / "videos")
+            (folder / "items_later.json").replace(folder / "items.json")
 
     def _incoming(self, study: str) -> Path:
         return self.folder / "incoming" / study
