@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import SnapshotLostError
@@ -21,8 +22,23 @@ from eus_etl.storage.files.removal import remove_file
 
 _INDEX = "versions.json"
 
-_Index = Mapping[str, tuple[str, int]]
-"""Patient ids to the version and the bytes of their snapshot."""
+
+class _Kept(NamedTuple):
+    """A visit's entry in the index.
+
+    Attributes:
+        version: of its snapshot.
+        size: of that, in bytes.
+        note: see ``Inventory.notes``.
+    """
+
+    version: str
+    size: int
+    note: str | None = None
+
+
+_Index = Mapping[str, _Kept]
+"""Patient ids to what is kept of them."""
 
 
 class Inventory:
@@ -40,15 +56,20 @@ class Inventory:
     @property
     def versions(self) -> Mapping[str, str]:
         """Patient ids to the version of what the source has about them."""
-        return {patient_id: version for patient_id, (version, _) in self._index.items()}
+        return {patient_id: kept.version for patient_id, kept in self._index.items()}
+
+    @property
+    def notes(self) -> Mapping[str, str | None]:
+        """Patient ids to what was noted of them, for all at once; None where only the snapshot says it."""
+        return {patient_id: kept.note for patient_id, kept in self._index.items()}
 
     @property
     def is_whole(self) -> bool:
         """Whether index and snapshots are all there; compares sizes, and reads none of the snapshots."""
         present = _sizes(self._folder)
         return self._has_index and all(
-            present.get(_name(patient_id, version)) == size
-            for patient_id, (version, size) in self._index.items()
+            present.get(_name(patient_id, kept.version)) == kept.size
+            for patient_id, kept in self._index.items()
         )
 
     def mark(self) -> str:
@@ -67,7 +88,7 @@ class Inventory:
         """
         if patient_id not in self._index:
             return None
-        snapshot = self._snapshot(patient_id, self._index[patient_id][0])
+        snapshot = self._snapshot(patient_id, self._index[patient_id].version)
         try:
             loaded = read_checked(snapshot)
         except (FileNotFoundError, DamagedStateError):
@@ -85,22 +106,28 @@ class Inventory:
         if self.load(patient_id) is None and not self._has_index:
             raise self._lost(patient_id)
 
-    def store(self, observed: Mapping[str, Mapping[str, object]], versions: Mapping[str, str]) -> None:
+    def store(
+        self,
+        observed: Mapping[str, Mapping[str, object]],
+        versions: Mapping[str, str],
+        notes: Mapping[str, str] | None = None,
+    ) -> None:
         """Replace the observation: snapshots first, then the index that makes them count."""
         before, present = self._index, _sizes(self._folder)
-        index: dict[str, tuple[str, int]] = {}
+        index: dict[str, _Kept] = {}
         for patient_id, version in versions.items():
-            size = before.get(patient_id, ("", 0))
-            if size[0] != version or present.get(_name(patient_id, version)) != size[1]:
+            was = before.get(patient_id)
+            size = was.size if was and was.version == version else None
+            if size is None or present.get(_name(patient_id, version)) != size:
                 data = encode_checked(observed[patient_id])
                 write_atomically(self._snapshot(patient_id, version), data)
-                size = version, len(data)
-            index[patient_id] = size
+                size = len(data)
+            index[patient_id] = _Kept(version, size, notes.get(patient_id) if notes else None)
         if index != before or not self._has_index:
             write_atomically(self._folder / _INDEX, encode_checked(index))
-        for patient_id, (version, _) in before.items():
-            if versions.get(patient_id) != version:
-                remove_file(self._snapshot(patient_id, version))
+        for patient_id, was in before.items():
+            if versions.get(patient_id) != was.version:
+                remove_file(self._snapshot(patient_id, was.version))
         self._read(index)
 
     def drop(self, patient_id: str) -> None:
@@ -143,15 +170,15 @@ def _stored_index(folder: Path, mark: str) -> _Index | None:
     except (FileNotFoundError, DamagedStateError):
         return None
     assert isinstance(found, dict)  # noqa: S101 - written by store() only
-    return {patient_id: (version, size) for patient_id, (version, size) in found.items()}
+    return {patient_id: _Kept(*kept) for patient_id, kept in found.items()}
 
 
 def _index_of_snapshots(folder: Path) -> _Index:
     """An index made from the snapshots themselves: the latest of each visit."""
-    found: dict[str, tuple[str, int]] = {}
+    found: dict[str, _Kept] = {}
     for file in sorted(listed(folder, "*-*.json"), key=lambda file: file.stat().st_mtime_ns):
         patient_id, _, version = file.stem.rpartition("-")
-        found[patient_id] = version, file.stat().st_size
+        found[patient_id] = _Kept(version, file.stat().st_size)
     return found
 
 

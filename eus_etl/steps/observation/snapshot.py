@@ -199,7 +199,10 @@ def _aliases(paths: StudyPaths) -> dict[str, str | None]:
 def _aliases_of_items(paths: StudyPaths) -> dict[str, str | None]:
     items = Inventory(paths, LABEL_ITEMS)
     return {
-        patient_id: _Item.model_validate(items.load(patient_id)).pseudo_name for patient_id in items.versions
+        patient_id: _Item.model_validate(items.load(patient_id)).pseudo_name
+        if noted is None
+        else noted or None
+        for patient_id, noted in items.notes.items()
     }
 
 

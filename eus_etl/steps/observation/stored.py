@@ -52,6 +52,7 @@ def store_observation(
     source: str,
     observed: Mapping[str, Mapping[str, object]],
     rejected: Iterable[Rejection],
+    notes: Mapping[str, str] | None = None,
 ) -> Observation:
     """Replace what the last observation of a source stored.
 
@@ -60,6 +61,7 @@ def store_observation(
         source: the source's asset name.
         observed: patient ids to what the source holds of them.
         rejected: what cannot be used, or is unassigned.
+        notes: patient ids to a short text that is asked for of all visits at once.
     """
     # a visit may have been forgotten while its source was being read
     with work_lease(paths, SOURCES_LOCK):
@@ -75,5 +77,5 @@ def store_observation(
             if not (rejection.patient_id and forgotten.has_key(rejection.patient_id))
         ]
         recorded = write_rejected(paths, source, NOBODY, told_of)
-        Inventory(paths, source).store(observed, versions)
+        Inventory(paths, source).store(observed, versions, notes)
     return Observation(source, versions, recorded.height)
