@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from eus_etl.domain.images.picture import Picture
+from eus_etl.domain.screen.bar_captions import captions_of
 from eus_etl.domain.screen.field.shapes import Mask
 from eus_etl.domain.screen.overlays import find_marks
 from eus_etl.domain.screen.region import Box, Polygon, Region, area_fraction, mask
@@ -26,6 +27,7 @@ _WORD_AROUND = 0.025
 _LONG_GAP, _WIDE_PART = 0.15, 0.012
 _HALF = 0.2, 0.7
 _SQUARE = 0.6
+_LONG_BAR = 0.06
 _OUTLINE_PX = 0.75
 
 
@@ -46,10 +48,15 @@ def without_drawings(
     around = _grown_polygon(inside, round(_AROUND * side))
     marks = _marks(pictures, around, inside) if around is not None else ()
     over = [box for box in marks if _hangs_over(box, inside, side)]
-    cut = _bars(over, marks, side) + [box for box in marks if _is_half_outside(box, inside)]
+    parts = _bars(over, marks, side)
+    cut = parts + [box for box in marks if _is_half_outside(box, inside)]
     margin = max(2, round(_WORD_AROUND * side))
     cut += [_to_outside(box, inside, margin) for box in words if _touches_edge(box, inside, margin)]
-    cut += [_grown(box, 1) for box in bars if _share_inside(box, inside) < 1]
+    over_side = [box for box in bars if 0 < _share_inside(box, inside) < 1]
+    cut += [_grown(box, 1) for box in over_side]
+    long = [box for box in (*parts, *over_side) if box[3] >= _LONG_BAR * side]
+    captions = [_grown(box, 2) for bar in long for box in captions_of(bar, pictures)]
+    cut += [_to_outside(box, inside, margin) for box in captions if _share_inside(box, inside) > 0]
     boxes = [box for box in cut if _share_inside(box, inside) > 0]
     if not boxes:
         return region

@@ -1,5 +1,6 @@
 """Color bars beside a field, or over its side: no part of its region."""
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -56,6 +57,29 @@ def test_a_bar_is_found_with_what_of_it_lies_over_the_field() -> None:
     assert bars.drawn[60:130, 92:100].all()
     assert not bars.drawn[140:, 100:240].any()
     assert not (bars.around & (bars.drawn | within)).any()
+
+
+@pytest.mark.parametrize("light", [60, 110])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_what_is_written_at_the_ends_of_a_bar_is_cut_out_with_it(side: str, light: int) -> None:
+    """Too small for a reader, and tissue shows through it."""
+    size = 2 * WIDTH, 2 * HEIGHT
+    pictures = [cv2.resize(picture, size) for picture in moving_screens(16, polygon=BOX)]
+    drawn = np.zeros(size[::-1], np.uint8)
+    for text, row in (("60", 160), ("-60", 290), ("cm/s", 306)):
+        cv2.putText(drawn, text, (190, row), cv2.FONT_HERSHEY_SIMPLEX, 0.4, 255)
+    for picture in pictures:
+        picture[166:274, 184:210] = 200
+        picture[drawn > 0] = picture[drawn > 0] // 2 + light
+    field = cv2.resize(field_mask(BOX).astype(np.uint8), size) > 0
+    if side == "right":
+        pictures = [np.ascontiguousarray(picture[:, ::-1]) for picture in pictures]
+        drawn, field = drawn[:, ::-1], field[:, ::-1]
+    shown = inside(find_region([np.asarray(picture, np.uint8) for picture in pictures], CONFIG), size[::-1])
+    left = shown & (drawn > 0)
+    assert not cv2.erode(left.astype(np.uint8), np.ones((2, 2), np.uint8)).any()
+    assert np.count_nonzero(left) < 0.05 * np.count_nonzero(drawn)
+    assert np.count_nonzero(shown & field) > 0.94 * np.count_nonzero(field)
 
 
 def test_a_still_band_as_long_as_the_field_is_no_bar() -> None:
