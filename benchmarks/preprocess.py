@@ -35,7 +35,7 @@ from eus_etl.domain.tables.catalog import REGIONS
 from eus_etl.domain.video.reader import decode
 from eus_etl.settings import ImageConfig, RecipeConfig, StudyConfig
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
-from eus_etl.steps.regions import find_regions
+from eus_etl.steps.regions.step import find_regions
 
 VIDEO = "vaaaaaaaaaaaa"
 SIZE_PX = 512

@@ -36,7 +36,7 @@ from eus_etl.settings import ExtractionConfig, RecipeConfig, StudyConfig, TextCh
 from eus_etl.steps.frame_extraction import extract_video
 from eus_etl.steps.frames import extract_patient
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
-from eus_etl.steps.regions import find_regions
+from eus_etl.steps.regions.step import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.steps.text_reader.processes import SeparateReader
 

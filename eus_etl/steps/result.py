@@ -30,6 +30,7 @@ class StepResult:
             counts as stale.
         shares: names of inputs of which only a part concerns the patient, to the version of the part that was
             used; None where nothing in them did.
+        screens: signatures of the screens that the patient's videos show, by which such a part is looked up.
         again_at: when the step has to be tried again, because something outside may have changed unseen, in
             seconds since 1970; None where only its inputs count.
     """
@@ -40,6 +41,7 @@ class StepResult:
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     outputs: tuple[Path, ...] = ()
     shares: Mapping[str, str | None] = field(default_factory=dict)
+    screens: tuple[str, ...] | None = None
     again_at: float | None = None
 
 

@@ -42,6 +42,7 @@ class Entry(BaseModel):
         checks: names of its checks to their results.
         outputs: what it wrote to the disk.
         again_at: when it has to be tried again whatever its inputs are, in seconds since 1970.
+        screens: signatures of the screens that were seen; None where nobody looked for any.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,6 +55,7 @@ class Entry(BaseModel):
     checks: Mapping[str, CheckOutcome]
     outputs: Outputs
     again_at: float | None = None
+    screens: tuple[str, ...] | None = None
 
 
 _PAGE = TypeAdapter(dict[str, Entry])

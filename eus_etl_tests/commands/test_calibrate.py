@@ -19,7 +19,7 @@ from eus_etl.errors import FramesMissingError
 from eus_etl.settings import QualityConfig, RecipeConfig, StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
-from eus_etl.steps.regions import find_regions
+from eus_etl.steps.regions.step import find_regions
 from eus_etl_tests.support.hospitals.demo_run import run_command
 
 VIDEO = "vaaaaaaaaaaaa"

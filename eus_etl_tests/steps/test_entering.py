@@ -14,7 +14,7 @@ from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, REGIONS, SYNC, 
 from eus_etl.settings import RecipeConfig, StudyConfig, TextCheckConfig
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
-from eus_etl.steps.regions import find_regions
+from eus_etl.steps.regions.step import find_regions
 from eus_etl.storage.tables.parts import load_frame_table, load_part
 
 VIDEO = "vaaaaaaaaaaaa"

@@ -22,7 +22,7 @@ from eus_etl.domain.tables.rejection import Rejection
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.observation.snapshot import RefusedRow
-from eus_etl.steps.regions import find_regions
+from eus_etl.steps.regions.step import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.tables.parts import rejected_part, write_part
 

@@ -13,7 +13,7 @@ from eus_etl.domain.screen.overlays import parse_boxes
 from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, REGIONS
 from eus_etl.settings import RecipeConfig, StudyConfig
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
-from eus_etl.steps.regions import find_regions
+from eus_etl.steps.regions.step import find_regions
 from eus_etl.storage.tables.parts import load_part
 
 VIDEO = "vaaaaaaaaaaaa"

@@ -21,7 +21,8 @@ from eus_etl.domain.tables.catalog import LAYOUTS, REGIONS
 from eus_etl.errors import FramesMissingError
 from eus_etl.sample.screen import optical_texture, optical_view
 from eus_etl.settings import QualityConfig, StudyConfig
-from eus_etl.steps.regions import find_regions, sample_rows
+from eus_etl.steps.regions.screen_region import sample_rows
+from eus_etl.steps.regions.step import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.tables.parts import load_part, rejected_part
 

@@ -10,14 +10,18 @@ import pytest
 
 from benchmarks.support.hospitals.visits import PATIENT, make_study, put_video
 from benchmarks.support.screens.screens import HEIGHT, WIDTH, field_mask
+from benchmarks.support.screens.varied_screens import varied_screen
 from eus_etl.commands.review_regions import lines_to_sign, review_regions, reviewable
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.screen.region import mask, parse_polygon
+from eus_etl.domain.screen.field.shapes import overlap
+from eus_etl.domain.screen.region import format_polygon, mask, parse_polygon
+from eus_etl.domain.screen.region_overrides import ConfirmedOutline
 from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, REGIONS, SYNC
 from eus_etl.settings import RecipeConfig, StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
+from eus_etl.steps.observation.known_screens import KNOWN_SCREENS, KnownScreens
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
-from eus_etl.steps.regions import find_regions
+from eus_etl.steps.regions.step import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.tables.parts import load_part, rejected_part
 from eus_etl_tests.domain.screen.test_layouts import clean, page, split
@@ -177,3 +181,30 @@ def test_two_sheets_a_layout_and_lines_that_sign_it_off(visit: StudyConfig, tmp_
     assert layouts_of(visit)["polygon"].equals(layouts["polygon"])
     assert len(lines_to_sign(layouts_of(visit))) == 1
     assert np.array_equal(layouts_of(visit)["signed_off"], [True, True, True, False, True])
+
+
+def test_what_is_confirmed_for_a_screen_elsewhere_is_evidence_and_no_decision(tmp_path: Path) -> None:
+    made = varied_screen("trapezoid", 7003)
+    study = make_study(tmp_path)
+    put_video(study, VIDEO, [[np.repeat(shown[..., np.newaxis], 3, axis=2) for shown in made.shown]])
+    alone = locate(study)
+    assert alone.shares == {KNOWN_SCREENS: None}
+    before = layouts_of(study).row(0, named=True)
+
+    def confirmed(screen: str, polygon: str) -> tuple[StepResult, dict[str, object]]:
+        known = KnownScreens(confirmed=[ConfirmedOutline(screen, polygon)])
+        result = find_regions(study, PATIENT, REGIONS.empty(), known)
+        return result, layouts_of(study).row(0, named=True)
+
+    [corners], _ = cv2.findContours(made.field.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    truth = format_polygon(np.asarray(corners[:, 0, :], np.int32))
+    result, layout = confirmed(before["signature"], truth)
+    assert result.shares[KNOWN_SCREENS] is not None
+    found = mask(parse_polygon(str(layout["polygon"])), *made.field.shape[::-1]) > 0
+    assert overlap(found, made.field) > 0.98
+    assert (layout["found_by"], layout["signed_off"]) == ("auto_motion", False)
+
+    other_screen = before["signature"].partition("-")[0] + "-" + "f0" * 16
+    for elsewhere in (confirmed(other_screen, truth), confirmed(before["signature"], "0,0 9999,0 9999,9999")):
+        assert elsewhere[1] == before
+    assert confirmed(other_screen, truth)[0].shares == {KNOWN_SCREENS: None}

@@ -17,7 +17,7 @@ from eus_etl.sample.plan import EPISODE_KINDS
 from eus_etl.settings import StudyConfig
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.frames import extract_patient
-from eus_etl.steps.regions import find_regions
+from eus_etl.steps.regions.step import find_regions
 from eus_etl.storage.tables.parts import load_part, write_part
 
 

@@ -27,7 +27,7 @@ from eus_etl.domain.tables.catalog import PREPROCESSED, REGIONS
 from eus_etl.settings import RecipeConfig, StudyConfig, TextCheckConfig
 from eus_etl.steps.frames import extract_patient
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
-from eus_etl.steps.regions import find_regions
+from eus_etl.steps.regions.step import find_regions
 from eus_etl.steps.release_blocks import blocked_patients
 from eus_etl.steps.text_check.reading import Find, read_pictures
 from eus_etl.steps.text_reader.processes import SeparateReader

@@ -10,7 +10,7 @@ from eus_etl.domain.paths import StudyPaths
 from eus_etl.domain.tables.catalog import REGIONS, SYNC
 from eus_etl.steps.frame_table import make_frame_table
 from eus_etl.steps.frames import extract_patient
-from eus_etl.steps.regions import find_regions
+from eus_etl.steps.regions.step import find_regions
 
 
 def assess_videos(root: Path, videos: Sequence[Path], rate_hz: float | None) -> list[pl.DataFrame]:

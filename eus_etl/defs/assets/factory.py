@@ -210,6 +210,7 @@ def build_asset(study: StudyConfig, spec: StepSpec, nodes: Mapping[dg.AssetKey, 
             },
             outputs=describe(state.paths, result.outputs),
             again_at=result.again_at,
+            screens=result.screens,
         )
         write_entry(state.paths, patient or STUDY, spec.name, entry)
         return result, entry

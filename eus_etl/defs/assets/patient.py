@@ -39,7 +39,7 @@ from eus_etl.steps.preprocessed_frames import job as preprocessed_job
 from eus_etl.steps.preprocessed_frames import step as preprocessed_step
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 from eus_etl.steps.raw_videos.step import fetch_videos
-from eus_etl.steps.regions import find_regions
+from eus_etl.steps.regions.step import find_regions
 from eus_etl.steps.result import StepResult, version_of
 from eus_etl.steps.text_check import check as text_check
 from eus_etl.steps.text_reader.rapid import installed_engine
@@ -168,7 +168,7 @@ def frames(study: StudyConfig) -> StepSpec:
     )
 
 
-REGIONS_FORMAT = 8
+REGIONS_FORMAT = 9
 
 
 def regions(study: StudyConfig) -> StepSpec:

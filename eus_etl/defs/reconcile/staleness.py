@@ -5,7 +5,7 @@ version does not prove that the bytes exist: a version counts only if both recor
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -19,6 +19,8 @@ from eus_etl.steps.result import version_of
 from eus_etl.storage.outputs import lost, not_made
 from eus_etl.storage.provenance import STUDY, Entry, read_page
 
+Share = Callable[[StudyPaths, str, Sequence[str] | None], str | None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
@@ -30,8 +32,8 @@ class Node:
         code_version: fingerprint of its configuration and of its step's format; None for observed sources.
         per_patient: whether it is partitioned.
         share: for a source that is observed once for the study but concerns each visit only in part: gives
-            the version of a visit's part, None if it has none. A visit's asset is stale when its part
-            changes.
+            the version of a visit's part, None if it has none, from the screens that it shows (None: not
+            recorded). A visit's asset is stale when its part changes.
         on_request: whether it is made only when a person asks for it: no plan holds it.
         name: the asset's name within its study.
     """
@@ -40,7 +42,7 @@ class Node:
     deps: tuple[dg.AssetKey, ...]
     code_version: str | None
     per_patient: bool
-    share: Callable[[StudyPaths, str], str | None] | None = None
+    share: Share | None = None
     on_request: bool = False
     name: str = field(init=False)
 
@@ -252,14 +254,12 @@ class StudyState:
             page[node.key] = version if is_there else None
         return page[node.key]
 
-    def _share(
-        self, share: Callable[[StudyPaths, str], str | None], name: str, node: Node, partition: str
-    ) -> str | None:
+    def _share(self, share: Share, name: str, node: Node, partition: str) -> str | None:
         """The version of a visit's part of a source; the last known one if it cannot be read now."""
+        entry = self.entry(node, partition)
         try:
-            return share(self.paths, partition)
+            return share(self.paths, partition, entry.screens if entry else ())
         except SnapshotLostError:
-            entry = self.entry(node, partition)
             return entry.inputs.get(name) if entry else None
 
     def _all_counted(self, node: Node) -> str:

@@ -50,7 +50,7 @@ _PICTURE_SHARE, _PICTURE_BESIDE_OTHERS_SHARE = 0.03, 0.12
 _ALIKE = 0.7
 
 _SIGNATURE_FIELDS = (16, 8)
-_SIGNATURE = re.compile(r"([0-9]+x[0-9]+)-([0-9a-f]{32})")
+_SIGNATURE = re.compile(r"([1-9][0-9]{0,5}x[1-9][0-9]{0,5})-([0-9a-f]{32})")
 SAME_SCREEN_BITS = 6
 """Signatures that differ by at most this belong to one screen; docs/quality.md has the measured distances."""
 
@@ -265,6 +265,16 @@ def signature_distance(one: str, other: str) -> int | None:
 def is_signature(text: str) -> bool:
     """Whether a text is a signature as ``signature_of`` writes them."""
     return _SIGNATURE.fullmatch(text) is not None
+
+
+def picture_size(signature: str) -> tuple[int, int]:
+    """Width and height in px of the pictures of a screen.
+
+    Raises:
+        ValueError: it is no signature.
+    """
+    width, height = _parsed(signature)[0].split("x")
+    return int(width), int(height)
 
 
 def same_screen(one: str, other: str) -> bool:

@@ -2,7 +2,7 @@
 
 A region is one polygon in picture pixels, for all frames of a layout. What is done with it (masks, cell
 weights) belongs here; how it is found to ``region_search``, what is drawn inside to ``overlays``; choosing
-and reading the pictures belongs to ``steps.regions``, cropping to ``preprocess``.
+and reading the pictures belongs to ``steps.regions.screen_region``, cropping to ``preprocess``.
 """
 
 from dataclasses import dataclass, field

@@ -9,9 +9,17 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
-from eus_etl.domain.screen.appearance import SAME_SCREEN_BITS, is_signature, signature_distance
+from eus_etl.domain.screen.appearance import (
+    SAME_SCREEN_BITS,
+    is_signature,
+    picture_size,
+    signature_distance,
+)
+from eus_etl.domain.screen.field.shapes import Mask, filled, overlap
+from eus_etl.domain.screen.region import parse_polygon
 
 Row = Mapping[str, object]
 
@@ -35,6 +43,9 @@ _SAYS_NO = frozenset(
     }
     | {"tbd", "pending", "open", "unknown"}
 )
+_SAME_OUTLINE, _COMPARED_PX = 0.98, 256
+"""Outlines that overlap so far (IoU) say the same; they are compared on a copy of so many px squared."""
+
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -52,6 +63,19 @@ class Shown:
     video_id: str
     signature: str
     unnamed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedOutline:
+    """What somebody has signed off for a screen on one visit: evidence for the same screen on another.
+
+    Attributes:
+        signature: the screen.
+        polygon: as tables hold it.
+    """
+
+    signature: str
+    polygon: str
 
 
 def rows_that_hold(rows: pl.DataFrame, shown: Shown) -> list[dict[str, object]]:
@@ -88,6 +112,36 @@ def signs_off(row: Row) -> bool:
     A known screen, or all of a visit, takes in what is uploaded later, which nobody has seen.
     """
     return bool(row["patient_id"] and row["video_id"]) and confirms(str(row["signed_off"] or ""))
+
+
+def confirmed_outlines(rows: Iterable[Row]) -> list[ConfirmedOutline]:
+    """The outlines that rows sign off of screens they name.
+
+    Of outlines of one screen that are hardly different the first one stands for all: the next video that
+    somebody signs off says nothing new of its screen.
+    """
+    found: dict[str, list[tuple[str, Mask]]] = {}
+    for row in rows:
+        signature, polygon = str(row["signature"] or ""), str(row["polygon"] or "")
+        if not (signature and polygon and signs_off(row)):
+            continue
+        of_screen = found.setdefault(signature, [])
+        if polygon in (text for text, _ in of_screen):
+            continue
+        try:
+            corners = parse_polygon(polygon)
+        except ValueError:
+            continue  # recorded where the row is used
+        inside = filled(
+            corners * (_COMPARED_PX / np.array(picture_size(signature))), (_COMPARED_PX, _COMPARED_PX)
+        )
+        if all(overlap(inside, other) < _SAME_OUTLINE for _, other in of_screen):
+            of_screen.append((polygon, inside))
+    return [
+        ConfirmedOutline(signature, polygon)
+        for signature, of_screen in found.items()
+        for polygon, _ in of_screen
+    ]
 
 
 def is_known_screen(row: Row) -> bool:

@@ -14,9 +14,9 @@ import numpy as np
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.screen.bars_beside import bars_beside
 from eus_etl.domain.screen.camera_shake import is_filmed
-from eus_etl.domain.screen.field.choice import Judged, further_out, judged_shapes
+from eus_etl.domain.screen.field.choice import Judge, Judged
 from eus_etl.domain.screen.field.edges import Edges
-from eus_etl.domain.screen.field.shapes import Floats, Mask, filled, hull
+from eus_etl.domain.screen.field.shapes import Floats, Mask, filled, hull, overlap
 from eus_etl.domain.screen.field.wings import Wings
 from eus_etl.domain.screen.motion_mask import Evidence, Seen, boxes_on_copy
 from eus_etl.domain.screen.region import Box, Polygon, Region, area_fraction
@@ -38,6 +38,8 @@ _NOTHING_MOVES = "nothing moves, so it is whatever is lit: it may include text o
 _LIT_CONFIDENCE = 0.5
 _HULL_CONFIDENCE = 0.8
 _NEAR_PX = 5
+_CONFIRMED_TRIED = 3
+"""So many of the fields that are confirmed for the screen are tried: one scanner has many depths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,12 @@ class _Found:
         )
 
 
-def find_region(pictures: Sequence[Picture], config: RegionConfig, words: Sequence[Box] = ()) -> Region:
+def find_region(
+    pictures: Sequence[Picture],
+    config: RegionConfig,
+    words: Sequence[Box] = (),
+    confirmed: Sequence[Polygon] = (),
+) -> Region:
     """Find the region in pictures spread over one layout.
 
     Where pixels change, ultrasound is shown. Where too little changes (a frozen recording, one picture) it
@@ -97,6 +104,9 @@ def find_region(pictures: Sequence[Picture], config: RegionConfig, words: Sequen
         config: a region smaller than ``min_area_fraction`` is not trusted.
         words: boxes x, y, width, height in picture pixels around what is read on the screen: none that is
             not wholly within the field is inside the region.
+        confirmed: outlines that a person has confirmed for the same screen elsewhere. They propose shapes,
+            which lie on the edges of these pictures or are not believed; one that does is not in doubt for
+            what of it is dark here.
     """
     if not pictures:
         return Region()
@@ -104,11 +114,12 @@ def find_region(pictures: Sequence[Picture], config: RegionConfig, words: Sequen
     evidence = Evidence.of(pictures)
     edges = Edges.of(evidence.bright, shrunk=evidence.scale < 1)
     written = boxes_on_copy(words, shape, evidence.bright.shape)
+    fields = [_on_copy(polygon, shape, evidence.bright.shape) for polygon in confirmed]
     pixels = config.min_area_fraction * evidence.bright.size
     moving = [area for area in evidence.moving_areas() if np.count_nonzero(area.area) >= pixels]
     for found_by, areas in (("auto_motion", moving), ("auto_structure", evidence.lit_areas())):
         foreign = written | (evidence.still() if found_by == "auto_motion" else evidence.glaring)
-        found = [_found(area, evidence, edges, foreign) for area in areas]
+        found = [_found(area, evidence, edges, foreign, fields) for area in areas]
         for one in sorted(found, key=_Found.rank, reverse=True):
             region = one.region(found_by, shape)
             if (
@@ -127,7 +138,7 @@ def find_region(pictures: Sequence[Picture], config: RegionConfig, words: Sequen
     return Region()
 
 
-def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask) -> _Found:
+def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask, confirmed: Sequence[Mask]) -> _Found:
     """The outline around an area that was seen."""
     shape = seen.area.shape
     around = hull(np.argwhere(seen.area)[:, ::-1].astype(np.float64))
@@ -138,25 +149,19 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask) -> _Foun
     strange = foreign & ~near
     bars = bars_beside(evidence, strange, within)
     own_edges = edges.without(bars.drawn, bars.around)
-    judged = judged_shapes(seen, strange, evidence, own_edges)
+    likest = sorted(confirmed, key=lambda field: -overlap(field, seen.area))
+    judge = Judge(seen, strange, own_edges, likest[:_CONFIRMED_TRIED])
+    judged = judge.shapes(evidence)
     best = max(judged, key=lambda one: one.score, default=None)
     if best is not None:
-        judged += further_out(best, seen, strange, own_edges)
+        judged += judge.further_out(best)
         wings = Wings.of(judged, seen, evidence, own_edges)
         best = wings.widest(best)
     wide = _is_wide(within)
     doubt = _STRIP if wide and _scrolls(within, evidence.typical) else None
     if best is not None and _believed(best):
-        support = best.support
-        confidence = min(1.0, support.on_edge + support.dark / 2) * (1 - best.lost)
-        if support.sides:
-            doubt = doubt or _no_edge(support.sides)
-        elif support.on_edge < _SURE_EDGE:
-            doubt = doubt or _FEW_EDGES
-        elif wings.may_be_wider(best):
-            doubt = doubt or _WIDER_RIVAL
-        elif best.geometry.lean > _MOST_LEAN:
-            doubt = doubt or _LEANS
+        confidence = min(1.0, best.support.on_edge + best.support.dark / 2) * (1 - best.lost)
+        doubt = doubt or _doubt_about(best, wings)
         return _Found(
             best.outline, best.geometry.kind, seen.area, solidity, confidence, wide, doubt, bars.boxes
         )
@@ -172,6 +177,19 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask) -> _Foun
         doubt or f"no field's shape fits what was seen{missing}",
         bars.boxes,
     )
+
+
+def _doubt_about(best: Judged, wings: Wings) -> str | None:
+    """Why a shape that is believed may not be all of the field; none where a person has confirmed it."""
+    if best.confirmed:
+        return None
+    if best.support.sides:
+        return _no_edge(best.support.sides)
+    if best.support.on_edge < _SURE_EDGE:
+        return _FEW_EDGES
+    if wings.may_be_wider(best):
+        return _WIDER_RIVAL
+    return _LEANS if best.geometry.lean > _MOST_LEAN else None
 
 
 def _no_edge(sides: Sequence[str]) -> str:
@@ -201,6 +219,12 @@ def _scaled(outline: Floats, copy_shape: tuple[int, ...], shape: tuple[int, ...]
     scale = np.array(shape[::-1]) / copy_shape[::-1]
     corners = np.rint((outline + 0.5) * scale - 0.5)
     return np.asarray(np.clip(corners, 0, np.array(shape[::-1]) - 1), np.int32)
+
+
+def _on_copy(polygon: Polygon, shape: tuple[int, ...], copy_shape: tuple[int, ...]) -> Mask:
+    """The inside (h, w) of a polygon of a picture, on its copy."""
+    scale = np.array(copy_shape[::-1]) / shape[::-1]
+    return filled((polygon + 0.5) * scale - 0.5, copy_shape)
 
 
 def _on_picture(box: Box, scale: float) -> Box:

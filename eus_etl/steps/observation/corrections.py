@@ -14,7 +14,9 @@ from eus_etl.domain.frame_ids import is_bare_video_id, is_video_id
 from eus_etl.domain.patient_matching import PatientMatcher
 from eus_etl.domain.screen.region_overrides import (
     SAMPLE_INITIALS,
+    ConfirmedOutline,
     Row,
+    confirmed_outlines,
     confirms,
     has_good_signature,
     is_known_screen,
@@ -36,12 +38,14 @@ class WrittenRows:
         rejected: other rows that cannot be used, and those that are used with doubt.
         refused: patient ids to their rows that cannot be used.
         known_screens: rows for a screen in any visit.
+        confirmed: outlines that were signed off for a screen in some visit.
     """
 
     of_visits: Mapping[str, list[Row]]
     rejected: list[Rejection]
     refused: Mapping[str, list[RefusedRow]] = field(default_factory=dict)
     known_screens: list[Row] = field(default_factory=list)
+    confirmed: Sequence[ConfirmedOutline] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,14 @@ def region_rows(file: HandWritten, match: PatientMatcher) -> WrittenRows:
         for patient_id, rows in found.items()
     }
     known_screens: list[Row] = [row for row in good.values() if is_known_screen(row)]
-    return WrittenRows(of_visits, [*bad.values(), *rejected, *file.doubted], known_screens=known_screens)
+    return WrittenRows(
+        of_visits,
+        [*bad.values(), *rejected, *file.doubted],
+        known_screens=known_screens,
+        confirmed=confirmed_outlines(
+            good[number] for number in sorted(number for rows in found.values() for number in rows)
+        ),
+    )
 
 
 def unknown_row(number: int, patients: int) -> Rejection:

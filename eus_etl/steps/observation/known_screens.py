@@ -1,18 +1,24 @@
-"""Known screens: the rows of ``regions.csv`` for a screen in any visit.
+"""What ``regions.csv`` says of screens, whichever visit shows them: known screens, and confirmed outlines.
 
-They are observed once for the study. Which of them concern a visit is known from its layouts, once these
-are made: ``regions`` records the share that it used, and is stale when that share changes. So an edit makes
-only the visits stale that show the screen, and no observation looks at what was made.
+A row that names a screen alone holds for it in any visit. One that signs off an outline of a screen in one
+visit is evidence for the same screen in others. Both are observed once for the study. Which of them concern a
+visit is known from its layouts, once these are made: ``regions`` records the share that it used, and is stale
+when that share changes. So an edit makes only the visits stale that show the screen, and no observation looks
+at what was made. The screens that a visit shows are part of the record of what ``regions`` made; only where
+an earlier version made it are they read from its layouts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
+from pydantic import BaseModel, ConfigDict
 
 from eus_etl.domain.paths import StudyPaths
-from eus_etl.domain.screen.region_overrides import Row, known_screens_among
+from eus_etl.domain.screen.appearance import same_screen
+from eus_etl.domain.screen.region_overrides import ConfirmedOutline, Row, known_screens_among
 from eus_etl.domain.tables.catalog import LAYOUTS, REGIONS
 from eus_etl.errors import OutputLostError
 from eus_etl.steps.result import version_of
@@ -25,21 +31,61 @@ _KNOWN_PARTS = 1 << 16
 _NO_ROWS = version_of({"rows": []})
 
 
-def store_known_screens(paths: StudyPaths, rows: Iterable[Row]) -> None:
-    """Replace the stored rows."""
+class _Stored(BaseModel):
+    """As ``store_known_screens`` writes it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: list[dict[str, str | None]] = []
+    confirmed: list[ConfirmedOutline] = []
+
+
+@dataclass(frozen=True, slots=True)
+class KnownScreens:
+    """What is known of screens in any visit.
+
+    Attributes:
+        rows: ``tables.REGIONS``, those that hold in any visit.
+        confirmed: outlines that were signed off in some visit.
+    """
+
+    rows: pl.DataFrame = field(default_factory=REGIONS.empty)
+    confirmed: Sequence[ConfirmedOutline] = ()
+
+    def confirmed_for(self, signature: str) -> list[ConfirmedOutline]:
+        """The outlines that were signed off for a screen."""
+        return [one for one in self.confirmed if same_screen(one.signature, signature)]
+
+    def share(self, signatures: Collection[str]) -> str | None:
+        """Version of what holds for any of these screens, or is evidence for it; None where nothing does."""
+        held = known_screens_among(self.rows.to_dicts(), signatures)
+        confirmed = [
+            asdict(one)
+            for one in self.confirmed
+            if any(same_screen(one.signature, shown) for shown in signatures)
+        ]
+        found = [held, confirmed] if confirmed else [held] if held else None
+        return version_of(*found) if found else None
+
+
+def store_known_screens(
+    paths: StudyPaths, rows: Iterable[Row], confirmed: Iterable[ConfirmedOutline] = ()
+) -> None:
+    """Replace what is stored."""
     found = {"rows": [dict(row) for row in rows]}
+    if outlines := [asdict(outline) for outline in confirmed]:
+        found["confirmed"] = outlines
     Inventory(paths, KNOWN_SCREENS).store({_ALL: found}, {_ALL: version_of(found)})
 
 
-def known_screens(paths: StudyPaths) -> pl.DataFrame:
-    """The stored rows, as ``tables.REGIONS``; none where none were ever observed.
+def known_screens(paths: StudyPaths) -> KnownScreens:
+    """What is stored; nothing where nothing was ever observed.
 
     Raises:
-        SnapshotLostError: they are missing or damaged.
+        SnapshotLostError: it is missing or damaged.
     """
-    found = (Inventory(paths, KNOWN_SCREENS).load(_ALL) or {}).get("rows", [])
-    assert isinstance(found, list)  # noqa: S101 - written by store_known_screens() only
-    return REGIONS.frame(found)
+    found = _Stored.model_validate(Inventory(paths, KNOWN_SCREENS).load(_ALL) or {})
+    return KnownScreens(REGIONS.frame(found.rows), found.confirmed)
 
 
 def known_screens_version(paths: StudyPaths) -> str | None:
@@ -48,12 +94,12 @@ def known_screens_version(paths: StudyPaths) -> str | None:
 
 
 def had_known_screens(paths: StudyPaths) -> bool:
-    """Whether there were rows at the last observation; reads none of them."""
+    """Whether anything was known at the last observation; reads none of it."""
     return known_screens_version(paths) not in (None, _NO_ROWS)
 
 
 def require_known_screens(paths: StudyPaths) -> None:
-    """Check that the stored rows can be read.
+    """Check that what is stored can be read.
 
     Raises:
         SnapshotLostError: they are missing or damaged; the next observation writes them again.
@@ -61,34 +107,41 @@ def require_known_screens(paths: StudyPaths) -> None:
     Inventory(paths, KNOWN_SCREENS).require(_ALL)
 
 
-def share_of_screens(rows: pl.DataFrame, signatures: Iterable[str | None]) -> str | None:
-    """Version of the rows that hold for any of these screens; None where none does.
+def share_of_visit(paths: StudyPaths, patient_id: str, shown: Sequence[str] | None = None) -> str | None:
+    """Version of what is known of the screens that a visit shows.
+
+    Reads nothing where no screen is known.
 
     Args:
-        rows: ``tables.REGIONS``, of known screens.
-        signatures: screens that a visit shows.
-    """
-    held = known_screens_among(rows.to_dicts(), {own for own in signatures if own})
-    return version_of(held) if held else None
-
-
-def share_of_visit(paths: StudyPaths, patient_id: str) -> str | None:
-    """Version of the rows that hold for what the visit's layouts show now.
-
-    Reads the visit's part of ``layouts`` if it has changed, and nothing where no screen is known.
+        paths: the study's paths.
+        patient_id: the visit.
+        shown: signatures of its screens; None for those in its part of ``layouts``, which is read if it has
+            changed.
 
     Raises:
-        SnapshotLostError: the rows cannot be read, so that nobody can tell.
+        SnapshotLostError: what is stored cannot be read, so that nobody can tell.
     """
     if not had_known_screens(paths):
         return None
-    rows = _rows_at(paths, Inventory(paths, KNOWN_SCREENS).mark())
-    return share_of_screens(rows, _signatures(paths.part(LAYOUTS.name, patient_id)))
+    if shown is None:
+        shown = _signatures(paths.part(LAYOUTS.name, patient_id))
+    return _share_at(paths, Inventory(paths, KNOWN_SCREENS).mark(), tuple(shown))
+
+
+def shown_screens(layouts: pl.DataFrame) -> tuple[str, ...]:
+    """Signatures of the screens in ``tables.LAYOUTS``, each once."""
+    return tuple(layouts["signature"].drop_nulls().unique(maintain_order=True))
+
+
+@lru_cache(maxsize=_KNOWN_PARTS)
+def _share_at(paths: StudyPaths, mark: str, shown: tuple[str, ...]) -> str | None:
+    """Each visit is compared in turn, and most show one of few screens."""
+    return _known_at(paths, mark).share(shown)
 
 
 @lru_cache(maxsize=4)
-def _rows_at(paths: StudyPaths, _mark: str) -> pl.DataFrame:
-    """Read once as long as the observation is the same: each visit is compared in turn."""
+def _known_at(paths: StudyPaths, _mark: str) -> KnownScreens:
+    """Read once as long as the observation is the same."""
     return known_screens(paths)
 
 
@@ -106,7 +159,6 @@ def _signatures_at(part: Path, modified_ns: int, size: int) -> Sequence[str]:  #
         with content_of(part):
             if "signature" not in pl.read_parquet_schema(part):
                 return ()  # made before screens were told apart
-            found = pl.read_parquet(part, columns=["signature"])["signature"]
-            return tuple(found.drop_nulls().unique(maintain_order=True))
+            return shown_screens(pl.read_parquet(part, columns=["signature"]))
     except OutputLostError:
         return ()  # it is made again, with all known screens

@@ -114,7 +114,8 @@ def _observe_items(
         for item in items
         if item.pseudo_name and forgotten.has_key(item.pseudo_name)
     ]
-    return store_observation(paths, LABEL_ITEMS, observed, rejected)
+    names = {item.patient_id: item.pseudo_name or "" for item in items}
+    return store_observation(paths, LABEL_ITEMS, observed, rejected, notes=names)
 
 
 def _no_subject_ids(error: EusEtlError) -> Rejection:
@@ -227,6 +228,6 @@ def _observe_regions(paths: StudyPaths, match: PatientMatcher) -> Observation:
     had_rows = bool(Inventory(paths, REGION_ROWS).versions) or had_known_screens(paths)
     file = read_hand_written(paths.regions_csv, REGIONS, had_rows=had_rows)
     written = region_rows(without_forgotten(file, forgotten_names(paths)), match)
-    store_known_screens(paths, written.known_screens)
+    store_known_screens(paths, written.known_screens, written.confirmed)
     observed = {patient_id: {"rows": held} for patient_id, held in written.of_visits.items()}
     return store_observation(paths, REGION_ROWS, observed, written.rejected)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from eus_etl.domain.screen.appearance import SAME_SCREEN_BITS, same_screen, signature_distance
 from eus_etl.domain.screen.region_overrides import (
     Shown,
+    confirmed_outlines,
     confirms,
     has_good_signature,
     is_known_screen,
@@ -129,3 +130,55 @@ def test_initials_or_a_date_sign_off_a_video_of_a_visit_and_nothing_more(cell: s
     assert confirms(cell)
     signed = [signs_off(one | {"signed_off": cell}) for one in IN_ORDER]
     assert signed == [True, True, False, False, False, False]
+
+
+def signed(polygon: str, /, **cells: str | None) -> dict[str, object]:
+    return {**row(polygon, PATIENT, VIDEO, SIGNATURE), "signed_off": "yes", **cells}
+
+
+def outlines(*rows: dict[str, object]) -> list[tuple[str, str]]:
+    return [(one.signature, one.polygon) for one in confirmed_outlines(rows)]
+
+
+WIDE, DEEP = "10,10 400,10 400,200 10,200", "10,10 400,10 400,300 10,300"
+
+
+def test_outlines_of_named_screens_that_somebody_has_signed_off_are_confirmed() -> None:
+    rows = (signed(WIDE), signed(DEEP), signed(WIDE, signature=ELSEWHERE))
+    assert outlines(*rows) == [(SIGNATURE, WIDE), (SIGNATURE, DEEP), (ELSEWHERE, WIDE)]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"signed_off": None},
+        {"signed_off": "XX"},
+        {"signature": None},
+        {"patient_id": None},
+        {"video_id": None},
+        {"polygon": None},
+        {"polygon": "?"},
+        {"polygon": "10,10 20,20"},
+    ],
+)
+def test_nothing_else_is(cells: dict[str, str | None]) -> None:
+    assert outlines(signed(WIDE, **cells)) == []
+
+
+def test_an_outline_that_is_hardly_different_says_nothing_new() -> None:
+    nearly = "11,10 401,11 400,200 10,201"
+    assert outlines(signed(WIDE), signed(nearly), signed(DEEP), signed(WIDE)) == [
+        (SIGNATURE, WIDE),
+        (SIGNATURE, DEEP),
+    ]
+
+
+@pytest.mark.parametrize("size", ["0x0", "0480x360", "9999999x9999999", "9" * 5000 + "x1"])
+def test_a_signature_of_no_pictures_size_is_none(size: str) -> None:
+    assert not has_good_signature(row(WIDE, PATIENT, VIDEO, f"{size}-" + "0f" * 16))
+
+
+def test_an_outline_far_beyond_its_screen_costs_nothing() -> None:
+    far = "-999999,-999999 999999,-999999 999999,999999 -999999,999999"
+    tiny = "1x1-" + "0f" * 16
+    assert outlines(signed(far, signature=tiny)) == [(tiny, far)]

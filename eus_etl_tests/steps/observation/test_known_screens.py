@@ -1,6 +1,7 @@
 """Rows of regions.csv that hold for a screen in any visit: which visits they concern."""
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -17,9 +18,11 @@ from eus_etl.steps.observation.known_screens import (
 )
 from eus_etl.steps.observation.snapshot import LABEL_ITEMS, REGION_ROWS, region_rows_of
 from eus_etl.storage.tables.parts import write_part
-from eus_etl_tests.support.hospitals.observed_study import ONE, TWO, Looking, Outside
+from eus_etl.storage.tombstones import set_tombstone
+from eus_etl_tests.support.hospitals.observed_study import ALIAS_TWO, ONE, TWO, Looking, Outside
 
 SCREEN, OTHER_SCREEN = "480x360-" + "0f" * 16, "480x360-" + "f0" * 16
+VIDEO, OTHER_VIDEO = "vaaaaaaaaaaaa", "vbbbbbbbbbbbb"
 NEARLY = "480x360-" + "0e" + "0f" * 15
 
 
@@ -80,8 +83,8 @@ def test_own_rows_and_known_screens_are_apart(knowing: Looking) -> None:
     corrected(knowing, f',,"1,1 9,1 9,9",{SCREEN},ab', f'{TWO},,"3,3 9,1 9,9",,')
     assert region_rows_of(knowing.paths, ONE).is_empty()
     assert region_rows_of(knowing.paths, TWO)["polygon"].to_list() == ["3,3 9,1 9,9"]
-    assert known_screens(knowing.paths)["polygon"].to_list() == ["1,1 9,1 9,9"]
-    assert known_screens(knowing.paths)["signed_off"].to_list() == ["yes"]
+    assert known_screens(knowing.paths).rows["polygon"].to_list() == ["1,1 9,1 9,9"]
+    assert known_screens(knowing.paths).rows["signed_off"].to_list() == ["yes"]
 
 
 def test_layouts_made_again_are_looked_at_again(knowing: Looking) -> None:
@@ -120,7 +123,39 @@ def test_a_lost_file_of_known_screens_is_not_an_empty_one(knowing: Looking) -> N
     knowing.paths.regions_csv.unlink()
     with pytest.raises(SourceUnavailableError, match="held corrections before"):
         knowing.look(REGION_ROWS)
-    assert known_screens(knowing.paths).height == 1
+    assert known_screens(knowing.paths).rows.height == 1
+
+
+def test_a_sign_off_is_evidence_for_the_visits_that_show_its_screen(knowing: Looking) -> None:
+    shows(knowing, ONE, SCREEN)
+    corrected(knowing, f'{TWO},{VIDEO},"1,1 400,1 400,300",{NEARLY},XX')
+    assert shares(knowing)[ONE] is None
+    signed_off = f'{TWO},{VIDEO},"1,1 400,1 400,300",{NEARLY},ab'
+    corrected(knowing, signed_off)
+    first = shares(knowing)[ONE]
+    assert first is not None
+    [outline] = known_screens(knowing.paths).confirmed_for(SCREEN)
+    assert (outline.signature, outline.polygon) == (NEARLY, "1,1 400,1 400,300")
+    # the next video that shows the same makes no visit stale, another outline does
+    corrected(knowing, signed_off, f'{TWO},{OTHER_VIDEO},"1,1 401,1 400,300",{NEARLY},ab')
+    assert shares(knowing)[ONE] == first
+    corrected(knowing, signed_off, f'{TWO},{OTHER_VIDEO},"1,1 401,1 400,200",{NEARLY},ab')
+    assert shares(knowing)[ONE] not in (None, first)
+    shows(knowing, ONE, OTHER_SCREEN)
+    assert shares(knowing)[ONE] is None
+
+
+def test_what_is_known_of_a_screen_names_no_visit_and_goes_with_a_forgotten_one(knowing: Looking) -> None:
+    corrected(
+        knowing, f'{TWO},{VIDEO},"1,1 400,1 400,300",{SCREEN},ab', f'{ONE},{VIDEO},"1,1 9,1 9,9",{SCREEN},ab'
+    )
+    [snapshot] = (knowing.paths.inventory / "known_screens").glob("all-*.json")
+    assert "400,300" in snapshot.read_text()
+    assert not any(name in snapshot.read_text() for name in (ONE, TWO, VIDEO))
+    assert len(known_screens(knowing.paths).confirmed) == 1, "the row of a visit that is not known"
+    set_tombstone(knowing.paths, TWO, date(2026, 1, 1), alias=ALIAS_TWO)
+    knowing.look(REGION_ROWS)
+    assert known_screens(knowing.paths).confirmed == []
 
 
 def test_rows_without_a_visit_or_a_screen_are_recorded(knowing: Looking) -> None:

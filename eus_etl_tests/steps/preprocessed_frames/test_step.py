@@ -18,7 +18,7 @@ from eus_etl.domain.tables.catalog import LAYOUTS, PREPROCESSED, REGIONS
 from eus_etl.errors import FramesMissingError
 from eus_etl.settings import RecipeConfig, StudyConfig
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
-from eus_etl.steps.regions import find_regions
+from eus_etl.steps.regions.step import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.storage.manifests import Manifest, write_manifest
 from eus_etl.storage.tables.parts import load_part

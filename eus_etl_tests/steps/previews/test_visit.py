@@ -31,7 +31,7 @@ from eus_etl.steps.preprocessed_frames.step import preprocess_patient
 from eus_etl.steps.previews.contact_sheets import draw_visit_sheet
 from eus_etl.steps.previews.safe_images import shown_frames
 from eus_etl.steps.previews.visit import timeline_of_visit
-from eus_etl.steps.regions import find_regions
+from eus_etl.steps.regions.step import find_regions
 from eus_etl.steps.result import StepResult
 from eus_etl.steps.timeline import make_timeline
 from eus_etl.storage.outputs import describe, not_made

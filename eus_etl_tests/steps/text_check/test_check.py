@@ -18,8 +18,9 @@ from eus_etl.errors import TextReaderError
 from eus_etl.settings import RecipeConfig, StudyConfig, TextCheckConfig
 from eus_etl.steps.dataset import make_dataset
 from eus_etl.steps.frame_table import make_frame_table
+from eus_etl.steps.observation.known_screens import KnownScreens
 from eus_etl.steps.preprocessed_frames.step import preprocess_patient
-from eus_etl.steps.regions import find_regions
+from eus_etl.steps.regions.step import find_regions
 from eus_etl.steps.release_blocks import blocked_patients
 from eus_etl.steps.result import StepResult
 from eus_etl.steps.study_tables import assemble_preprocess_metadata
@@ -194,14 +195,14 @@ def test_a_sign_off_lifts_no_block_of_what_nobody_has_looked_at(
     visit: StudyConfig, unnamed: dict[str, None]
 ) -> None:
     known = regions_row(visit, signed_off="AB", **unnamed)
-    find_regions(visit, PATIENT, REGIONS.empty(), REGIONS.frame([known]))
+    find_regions(visit, PATIENT, REGIONS.empty(), KnownScreens(REGIONS.frame([known])))
     assert not passed(preprocess_patient(visit, PATIENT))
     layouts = load_part(StudyPaths(visit.root), LAYOUTS, PATIENT)
     assert dict(layouts.select("video_id", "found_by").rows())[NAMED] == "regions.csv"
     assert checked(visit)[NAMED]["blocks"]
     assert blocked_patients(visit) == {PATIENT}
     seen = regions_row(visit, signed_off="AB")
-    find_regions(visit, PATIENT, REGIONS.frame([seen]), REGIONS.frame([known]))
+    find_regions(visit, PATIENT, REGIONS.frame([seen]), KnownScreens(REGIONS.frame([known])))
     assert passed(preprocess_patient(visit, PATIENT))
     assert blocked_patients(visit) == frozenset()
 

@@ -55,6 +55,9 @@ _BETTER = _Demands(worse=0.0, on_edge=0.4, nowhere=0.25, lit=0.2)
 
 _PERHAPS = _Demands(worse=0.2, on_edge=0.4, nowhere=0.55, lit=0.5)
 
+_CONFIRMED = _Demands(worse=0.2, on_edge=0.0, nowhere=0.3, lit=0.1)
+"""Of a shape that a person has confirmed for the same screen elsewhere: its wing may end in the dark."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wings:
@@ -81,7 +84,7 @@ class Wings:
         """The shape with all wings that surely belong to it."""
         for one in self.judged:
             righted = best.geometry.lean - one.geometry.lean > _RIGHTED
-            enough = (_SURE, _BETTER, _RIGHTING) if righted else (_SURE, _BETTER)
+            enough = [_SURE, _BETTER, *[_RIGHTING] * righted, *[_CONFIRMED, _PERHAPS] * one.confirmed]
             if any(self._has_wing(one, best, demands) for demands in enough):
                 return self.widest(one)
         return best
