@@ -55,8 +55,7 @@ def without_drawings(
     over_side = [box for box in bars if 0 < _share_inside(box, inside) < 1]
     cut += [_grown(box, 1) for box in over_side]
     long = [box for box in (*parts, *over_side) if box[3] >= _LONG_BAR * side]
-    captions = [_grown(box, 2) for bar in long for box in captions_of(bar, pictures)]
-    cut += [_to_outside(box, inside, margin) for box in captions if _share_inside(box, inside) > 0]
+    cut += [_grown(_beside(box, bar), 2) for bar in long for box in captions_of(bar, pictures)]
     boxes = [box for box in cut if _share_inside(box, inside) > 0]
     if not boxes:
         return region
@@ -129,6 +128,13 @@ def _bars(over: Sequence[Box], marks: Sequence[Box], side: int) -> list[Box]:
                 part = left, top, max(right, x + width) - left, max(bottom, y + height) - top
         grown.append(_grown(part, 1))
     return grown
+
+
+def _beside(caption: Box, bar: Box) -> Box:
+    """A caption's box, as far to the sides as its bar, which reaches out of the field."""
+    x, y, width, height = caption
+    left, right = min(x, bar[0]), max(x + width, bar[0] + bar[2])
+    return left, y, right - left, height
 
 
 def _touches_edge(box: Box, inside: Mask, margin: int) -> bool:
