@@ -157,8 +157,10 @@ class Due:
 
 def plan_of(graph: StudyGraph, state: StudyState, patient: str | None) -> Plan | None:
     """What has to be made of a visit, or (None) of the study's tables; None if all is current."""
-    possible = wanted(graph, state, patient)
     reasons = state.reasons(patient)
+    if not reasons:
+        return None
+    possible = wanted(graph, state, patient)
     nodes = tuple(node for node in possible if node.key in reasons)
     if not nodes:
         return None

@@ -36,6 +36,7 @@ class Node:
             recorded). A visit's asset is stale when its part changes.
         on_request: whether it is made only when a person asks for it: no plan holds it.
         name: the asset's name within its study.
+        observed: whether it is a source, which is observed and not made.
     """
 
     key: dg.AssetKey
@@ -45,14 +46,12 @@ class Node:
     share: Share | None = None
     on_request: bool = False
     name: str = field(init=False)
+    observed: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", self.key.path[-1])  # frozen, and asked for many times of each visit
-
-    @property
-    def observed(self) -> bool:
-        """Whether it is a source, which is observed and not made."""
-        return self.code_version is None
+        # frozen, and both are asked for many times of each visit
+        object.__setattr__(self, "name", self.key.path[-1])
+        object.__setattr__(self, "observed", self.code_version is None)
 
 
 class Why(StrEnum):
@@ -118,6 +117,10 @@ class StudyState:
     _pages: dict[str, Mapping[str, Entry]] = field(default_factory=dict)
     _usable: dict[str, dict[dg.AssetKey, str | None]] = field(default_factory=dict)
     _of_all_visits: dict[dg.AssetKey, str] = field(default_factory=dict)
+    _deps: dict[dg.AssetKey, tuple[Node, ...]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._deps = {key: tuple(self.nodes[dep] for dep in node.deps) for key, node in self.nodes.items()}
 
     def reasons(self, partition: str | None, upto: Node | None = None) -> dict[dg.AssetKey, Reason]:
         """The assets of a visit (None: of the whole study) that are not current, each with its reason.
@@ -157,9 +160,12 @@ class StudyState:
     def inputs(self, node: Node, partition: str | None) -> dict[str, str | None]:
         """Names of the asset's inputs to their versions as they are now."""
         found: dict[str, str | None] = {}
-        for dep in (self.nodes[key] for key in node.deps):
+        counted = self._counted_of(partition)
+        for dep in self._deps[node.key]:
             if dep.per_patient and not node.per_patient:
                 found[dep.name] = self._all_counted(dep)
+            elif dep.key in counted:
+                found[dep.name] = counted[dep.key]
             elif dep.share is not None and partition is not None:
                 found[dep.name] = self._share(dep.share, dep.name, node, partition)
             else:
@@ -192,6 +198,8 @@ class StudyState:
         """Treat these versions as reported: Dagster records them when the tick ends."""
         self.versions(key).update(versions)
         self._of_all_visits.pop(key, None)
+        for partition in versions:
+            self._counted_of(partition).pop(key, None)
 
     def refresh(self, partition: str | None) -> None:
         """Read again what is known of one visit (None: of the study's tables)."""
@@ -240,19 +248,21 @@ class StudyState:
 
     def _counted(self, node: Node, partition: str | None) -> str | None:
         """The version of an asset; None if the disk does not hold what was recorded. Checked once."""
-        if node.observed:
-            return self.version(node.key, partition)
-        page = self._usable.setdefault(partition or STUDY, {})
-        if node.key not in page:
-            version, entry = self.version(node.key, partition), self.entry(node, partition)
-            is_there = (
-                entry is not None
-                and version is not None
-                and entry.version == version
-                and lost(self.paths, entry.outputs) is None
-            )
-            page[node.key] = version if is_there else None
-        return page[node.key]
+        counted = self._counted_of(partition)
+        if node.key not in counted:
+            version = self.version(node.key, partition)
+            if not node.observed and version is not None:
+                entry = self.entry(node, partition)
+                is_there = (
+                    entry is not None and entry.version == version and lost(self.paths, entry.outputs) is None
+                )
+                version = version if is_there else None
+            counted[node.key] = version
+        return counted[node.key]
+
+    def _counted_of(self, partition: str | None) -> dict[dg.AssetKey, str | None]:
+        """What is known of the assets of a visit (None: of the study); see ``_counted``."""
+        return self._usable.setdefault(partition or STUDY, {})
 
     def _share(self, share: Share, name: str, node: Node, partition: str) -> str | None:
         """The version of a visit's part of a source; the last known one if it cannot be read now."""

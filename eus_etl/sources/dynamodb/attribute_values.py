@@ -20,6 +20,8 @@ def plain_attributes(item: Mapping[str, Raw]) -> dict[str, JSON]:
 
 def plain_value(value: Raw) -> JSON:
     """A value without DynamoDB's types; a plain value stays as it is. Bytes become base64 text."""
+    if isinstance(value, str):  # most are, of thousands of items
+        return _text(value)
     match value:
         case {"S": str(text), **rest} if not rest:
             return _text(text)
@@ -39,8 +41,6 @@ def plain_value(value: Raw) -> JSON:
             return [plain_value(inner) for inner in values]
         case {"M": dict(values), **rest} if not rest:
             return plain_attributes(values)
-        case str():
-            return _text(value)
         case bytes():
             return base64.b64encode(value).decode()
         case Mapping():
@@ -59,4 +59,4 @@ def _number(text: str) -> JSON:
 
 def _text(text: str) -> str:
     """Text that can be stored: a JSON escape may encode half a character (a lone surrogate)."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
