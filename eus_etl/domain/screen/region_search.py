@@ -38,6 +38,7 @@ _NOTHING_MOVES = "nothing moves, so it is whatever is lit: it may include text o
 _LIT_CONFIDENCE = 0.5
 _HULL_CONFIDENCE = 0.8
 _NEAR_PX = 5
+_NEARLY = 0.03
 _CONFIRMED_TRIED = 3
 """So many of the fields that are confirmed for the screen are tried: one scanner has many depths."""
 
@@ -155,6 +156,8 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask, confirme
     best = max(judged, key=lambda one: one.score, default=None)
     if best is not None:
         judged += judge.further_out(best)
+        nearly = [one for one in judged if one.confirmed and _nearly_as_good(one, best)]
+        best = max(nearly, key=lambda one: one.score, default=best)
         wings = Wings.of(judged, seen, evidence, own_edges)
         best = wings.widest(best)
     wide = _is_wide(within)
@@ -177,6 +180,11 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask, confirme
         doubt or f"no field's shape fits what was seen{missing}",
         bars.boxes,
     )
+
+
+def _nearly_as_good(one: Judged, best: Judged) -> bool:
+    """Whether hardly less speaks for a shape, and as much of its outline lies on edges."""
+    return one.score >= best.score - _NEARLY and one.support.on_edge >= best.support.on_edge - _NEARLY
 
 
 def _doubt_about(best: Judged, wings: Wings) -> str | None:

@@ -19,6 +19,11 @@ SHOWN_TOO_LITTLE: list[tuple[VariedKind, int]] = [
     ("linear", 3001),
     ("steered", 7010),
     ("steered", 7013),
+    ("linear", 9502),
+    ("trapezoid", 9501),
+    ("steered", 9500),
+    ("steered", 9501),
+    ("cut_off", 9507),
 ]
 """Screens on which a wing is so dark that the search alone is wrong or in doubt."""
 
