@@ -53,13 +53,18 @@ def describe(paths: StudyPaths, outputs: Iterable[Path]) -> dict[str, Trace | No
 def lost(paths: StudyPaths, outputs: Outputs) -> str | None:
     """The first of these outputs, below the root, that is missing or changed; None if all are there."""
     root = f"{paths.root}/"
-    made = ((path, trace) for path, trace in outputs.items() if trace is not None)
-    return next((path for path, trace in made if not _is_there(root + path, trace)), None)
+    for path, trace in outputs.items():
+        if trace is not None and not _is_there(root + path, trace):
+            return path
+    return None
 
 
 def not_made(outputs: Outputs) -> str | None:
     """The first of these outputs, below the root, that could not be made; None where all could."""
-    return next((path for path, trace in outputs.items() if trace is None), None)
+    for path, trace in outputs.items():
+        if trace is None:
+            return path
+    return None
 
 
 def count_files(folder: Path) -> int:

@@ -118,9 +118,15 @@ class StudyState:
     _usable: dict[str, dict[dg.AssetKey, str | None]] = field(default_factory=dict)
     _of_all_visits: dict[dg.AssetKey, str] = field(default_factory=dict)
     _deps: dict[dg.AssetKey, tuple[Node, ...]] = field(init=False)
+    _made: dict[bool, tuple[Node, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
         self._deps = {key: tuple(self.nodes[dep] for dep in node.deps) for key, node in self.nodes.items()}
+        made = [node for node in self.nodes.values() if not node.observed]
+        self._made = {
+            of_visits: tuple(node for node in made if node.per_patient == of_visits)
+            for of_visits in (False, True)
+        }
 
     def reasons(self, partition: str | None, upto: Node | None = None) -> dict[dg.AssetKey, Reason]:
         """The assets of a visit (None: of the whole study) that are not current, each with its reason.
@@ -134,9 +140,7 @@ class StudyState:
         """
         wanted = None if upto is None else {upto.key, *self.before(upto)}
         found: dict[dg.AssetKey, Reason] = {}
-        for node in self.nodes.values():
-            if node.observed or node.per_patient != (partition is not None):
-                continue
+        for node in self._made[partition is not None]:
             if node.on_request and node is not upto:
                 continue
             if wanted is not None and node.key not in wanted:
@@ -174,14 +178,15 @@ class StudyState:
 
     def entry(self, node: Node, partition: str | None) -> Entry | None:
         """What the asset's partition was last made from; None if there is no record."""
-        page = partition or STUDY
-        if page not in self._pages:
-            self._pages[page] = read_page(self.paths, page)
-        return self._pages[page].get(node.name)
+        page = self._pages.get(partition or STUDY)
+        if page is None:
+            page = self._pages[partition or STUDY] = read_page(self.paths, partition or STUDY)
+        return page.get(node.name)
 
     def version(self, key: dg.AssetKey, partition: str | None) -> str | None:
         """Data version of an asset's partition by the event log; None if it was never made."""
-        return self.versions(key).get(partition)
+        known = self._versions.get(key)
+        return (self.versions(key) if known is None else known).get(partition)
 
     def versions(self, key: dg.AssetKey) -> Versions:
         """Data versions of an asset's partitions, as last materialised or reported."""
