@@ -205,6 +205,7 @@ def test_what_is_confirmed_for_a_screen_elsewhere_is_evidence_and_no_decision(tm
     assert (layout["found_by"], layout["signed_off"]) == ("auto_motion", False)
 
     other_screen = before["signature"].partition("-")[0] + "-" + "f0" * 16
-    for elsewhere in (confirmed(other_screen, truth), confirmed(before["signature"], "0,0 9999,0 9999,9999")):
-        assert elsewhere[1] == before
-    assert confirmed(other_screen, truth)[0].shares == {KNOWN_SCREENS: None}
+    known = KnownScreens(confirmed=[ConfirmedOutline(other_screen, truth)])
+    assert known.confirmed_for(before["signature"]) == []
+    assert known.share([before["signature"]]) is None
+    assert confirmed(before["signature"], "0,0 9999,0 9999,9999")[1] == before

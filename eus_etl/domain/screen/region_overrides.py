@@ -128,13 +128,14 @@ def confirmed_outlines(rows: Iterable[Row]) -> list[ConfirmedOutline]:
         of_screen = found.setdefault(signature, [])
         if polygon in (text for text, _ in of_screen):
             continue
+        size = np.array(picture_size(signature))
         try:
             corners = parse_polygon(polygon)
         except ValueError:
-            continue  # recorded where the row is used
-        inside = filled(
-            corners * (_COMPARED_PX / np.array(picture_size(signature))), (_COMPARED_PX, _COMPARED_PX)
-        )
+            continue  # recorded where the row is used, as is one that does not fit
+        if (corners < 0).any() or (corners > size).any():
+            continue
+        inside = filled(corners * (_COMPARED_PX / size), (_COMPARED_PX, _COMPARED_PX))
         if all(overlap(inside, other) < _SAME_OUTLINE for _, other in of_screen):
             of_screen.append((polygon, inside))
     return [

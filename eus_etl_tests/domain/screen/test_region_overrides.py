@@ -159,6 +159,7 @@ def test_outlines_of_named_screens_that_somebody_has_signed_off_are_confirmed() 
         {"polygon": None},
         {"polygon": "?"},
         {"polygon": "10,10 20,20"},
+        {"polygon": "-999999,-999999 999999,-999999 999999,999999"},
     ],
 )
 def test_nothing_else_is(cells: dict[str, str | None]) -> None:
@@ -176,9 +177,3 @@ def test_an_outline_that_is_hardly_different_says_nothing_new() -> None:
 @pytest.mark.parametrize("size", ["0x0", "0480x360", "9999999x9999999", "9" * 5000 + "x1"])
 def test_a_signature_of_no_pictures_size_is_none(size: str) -> None:
     assert not has_good_signature(row(WIDE, PATIENT, VIDEO, f"{size}-" + "0f" * 16))
-
-
-def test_an_outline_far_beyond_its_screen_costs_nothing() -> None:
-    far = "-999999,-999999 999999,-999999 999999,999999 -999999,999999"
-    tiny = "1x1-" + "0f" * 16
-    assert outlines(signed(far, signature=tiny)) == [(tiny, far)]
