@@ -16,6 +16,7 @@ from eus_etl.domain.screen.appearance import (
     SAME_SCREEN_BITS,
     is_signature,
     picture_size,
+    same_screen,
     signature_distance,
 )
 from eus_etl.domain.screen.field.shapes import Mask, filled, overlap
@@ -120,29 +121,27 @@ def confirmed_outlines(rows: Iterable[Row]) -> list[ConfirmedOutline]:
     Of outlines of one screen that are hardly different the first one stands for all: the next video that
     somebody signs off says nothing new of its screen.
     """
-    found: dict[str, list[tuple[str, Mask]]] = {}
+    found: list[tuple[ConfirmedOutline, Mask]] = []
     for row in rows:
-        signature, polygon = str(row["signature"] or ""), str(row["polygon"] or "")
-        if not (signature and polygon and signs_off(row)):
+        outline = ConfirmedOutline(str(row["signature"] or ""), str(row["polygon"] or ""))
+        if not (outline.signature and outline.polygon and signs_off(row)):
             continue
-        of_screen = found.setdefault(signature, [])
-        if polygon in (text for text, _ in of_screen):
+        if any(outline == other for other, _ in found):
             continue
-        size = np.array(picture_size(signature))
+        size = np.array(picture_size(outline.signature))
         try:
-            corners = parse_polygon(polygon)
+            corners = parse_polygon(outline.polygon)
         except ValueError:
             continue  # recorded where the row is used, as is one that does not fit
         if (corners < 0).any() or (corners > size).any():
             continue
         inside = filled(corners * (_COMPARED_PX / size), (_COMPARED_PX, _COMPARED_PX))
-        if all(overlap(inside, other) < _SAME_OUTLINE for _, other in of_screen):
-            of_screen.append((polygon, inside))
-    return [
-        ConfirmedOutline(signature, polygon)
-        for signature, of_screen in found.items()
-        for polygon, _ in of_screen
-    ]
+        if not any(
+            same_screen(outline.signature, other.signature) and overlap(inside, known) >= _SAME_OUTLINE
+            for other, known in found
+        ):
+            found.append((outline, inside))
+    return [outline for outline, _ in found]
 
 
 def is_known_screen(row: Row) -> bool:

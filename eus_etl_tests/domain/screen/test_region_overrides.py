@@ -168,10 +168,10 @@ def test_nothing_else_is(cells: dict[str, str | None]) -> None:
 
 def test_an_outline_that_is_hardly_different_says_nothing_new() -> None:
     nearly = "11,10 401,11 400,200 10,201"
-    assert outlines(signed(WIDE), signed(nearly), signed(DEEP), signed(WIDE)) == [
-        (SIGNATURE, WIDE),
-        (SIGNATURE, DEEP),
-    ]
+    others = signed(nearly), signed(nearly, signature=NEAR), signed(DEEP), signed(WIDE)
+    assert outlines(signed(WIDE), *others) == [(SIGNATURE, WIDE), (SIGNATURE, DEEP)]
+    elsewhere = signed(nearly, signature=ELSEWHERE)
+    assert outlines(signed(WIDE), elsewhere) == [(SIGNATURE, WIDE), (ELSEWHERE, nearly)]
 
 
 @pytest.mark.parametrize("size", ["0x0", "0480x360", "9999999x9999999", "9" * 5000 + "x1"])
