@@ -218,6 +218,33 @@ def test_a_new_visit_with_a_known_screen_makes_its_regions_once(hospital: TinyHo
     assert run(hospital).made == []
 
 
+@pytest.mark.slow
+def test_a_sign_off_makes_the_regions_of_visits_with_the_same_screen_again_once(
+    hospital: TinyHospital,
+) -> None:
+    layouts = table(hospital, catalog.LAYOUTS).unique("patient_id", keep="first")
+    rows = {row["patient_id"]: row for row in layouts.to_dicts()}
+    lines = {
+        visit: f'{visit},{row["video_id"]},"{row["polygon"]}",{rows[ONE]["signature"]},ab\n'
+        for visit, row in rows.items()
+    }
+    header = "patient_id,video_id,polygon,signature,signed_off\n"
+    hospital.paths.regions_csv.write_text(header + lines[ONE])
+    with illegible(hospital.paths.raw_data):
+        report = run(hospital)
+    assert "regions" in made(report, ONE)
+    assert "regions" in made(report, TWO)
+    found = table(hospital, catalog.LAYOUTS).filter(pl.col("patient_id") == TWO)
+    assert set(found["found_by"]) == {"auto_motion"}
+    assert not found["signed_off"].any()
+    assert run(hospital).made == []
+    # hardly another outline, of the same screen: it says nothing new of other visits
+    hospital.paths.regions_csv.write_text(header + lines[ONE] + lines[TWO])
+    report = run(hospital)
+    assert "regions" in made(report, TWO)
+    assert made(report, ONE) == set()
+
+
 def test_a_source_that_does_not_answer_is_not_an_empty_one(hospital: TinyHospital) -> None:
     before = contents(hospital.paths.root)
     hospital.videos.rename(hospital.folder / "elsewhere")
