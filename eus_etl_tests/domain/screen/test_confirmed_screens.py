@@ -81,7 +81,13 @@ KINDS: tuple[VariedKind, ...] = get_args(VariedKind)
 @pytest.mark.parametrize(
     "kind", [KINDS[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])]
 )
-@pytest.mark.parametrize("otherwise", OTHERWISE)
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name not in ("deeper", "a bit wider")))
+        for name in OTHERWISE
+    ],
+)
 def test_another_field_of_the_same_screen_changes_nothing(kind: VariedKind, otherwise: str) -> None:
     made = varied_screen(kind, 9001)
     alone, agreement = found(made)

@@ -74,7 +74,9 @@ def test_a_measured_distance_is_a_row_of_small_boxes() -> None:
 
 
 @pytest.mark.parametrize("moves", [False, True])
-@pytest.mark.parametrize("kind", ["linear", "convex", "radial"])
+@pytest.mark.parametrize(
+    "kind", ["linear", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("convex", "radial"))]
+)
 def test_an_inset_is_found_with_its_box(kind: FieldKind, moves: bool) -> None:
     sample = sample_screen(kind, 100)
     assert find_marks(sample.shown, region_of(sample.shown)) == NO_MARKS
