@@ -36,16 +36,16 @@ def captions_of(bar: Box, pictures: Sequence[Picture]) -> list[Box]:
     x, y, width, height = bar
     if len(pictures) < _MIN_PICTURES or height < _SLENDER * width:
         return []
-    side = max(pictures[0].shape)
+    side, rows = max(pictures[0].shape), len(pictures[0])
     reach, beside = round(_REACH * side), round(_BESIDE * side)
     left, right = max(0, x - beside), x + width + beside
-    above, below = max(0, y - reach), y + height
+    top, below = int(np.clip(y, 0, rows)), y + height
     found = [
         (left + box[0], below + box[1], box[2], box[3])
         for box in _lines(_strokes(pictures, slice(below, below + reach), slice(left, right)), side)
     ]
-    upwards = _lines(_strokes(pictures, slice(above, y), slice(left, right))[::-1], side)
-    return [*found, *((left + box[0], y - box[1] - box[3], box[2], box[3]) for box in upwards)]
+    upwards = _lines(_strokes(pictures, slice(max(0, y - reach), top), slice(left, right))[::-1], side)
+    return [*found, *((left + box[0], top - box[1] - box[3], box[2], box[3]) for box in upwards)]
 
 
 def _strokes(pictures: Sequence[Picture], rows: slice, columns: slice) -> Mask:
@@ -66,6 +66,8 @@ def _stroke_px(side: int) -> int:
 
 def _lines(strokes: Mask, side: int) -> list[Box]:
     """Lines of letters that follow one another from the first row on."""
+    if not strokes.size:  # the bar ends where the picture does
+        return []
     together = cv2.dilate(strokes.astype(np.uint8), np.ones((1, _stroke_px(side) + 2), np.uint8))
     count, labels = cv2.connectedComponents(together)
     boxes = [cv2.boundingRect(((labels == number) & strokes).astype(np.uint8)) for number in range(1, count)]

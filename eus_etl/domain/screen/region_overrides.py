@@ -1,8 +1,8 @@
 """Which hand-written rows of ``regions.csv`` hold for a display layout, and in what order.
 
 A row may name a visit, a video of it, and a screen by its signature; one that names a screen alone makes it
-a known screen, on any visit. What a row's polygon means belongs to ``region``, how alike two signatures are
-to ``screens``.
+a known screen, on any visit. One that signs a screen off on one visit confirms its outline for others. What a
+row's polygon means belongs to ``region``, how alike two signatures are to ``appearance``.
 """
 
 import re

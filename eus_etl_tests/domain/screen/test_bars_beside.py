@@ -3,10 +3,13 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchmarks.support.screens.screens import HEIGHT, WIDTH, field_mask, moving_screens
 from benchmarks.support.screens.varied_screens import VariedScreen, varied_screen
+from eus_etl.domain.screen.bar_captions import captions_of
 from eus_etl.domain.screen.bars_beside import bars_beside
 from eus_etl.domain.screen.field.shapes import overlap
 from eus_etl.domain.screen.motion_mask import Evidence
@@ -80,6 +83,30 @@ def test_what_is_written_at_the_ends_of_a_bar_is_cut_out_with_it(side: str, ligh
     assert not cv2.erode(left.astype(np.uint8), np.ones((2, 2), np.uint8)).any()
     assert np.count_nonzero(left) < 0.05 * np.count_nonzero(drawn)
     assert np.count_nonzero(shown & field) > 0.94 * np.count_nonzero(field)
+
+
+@pytest.mark.parametrize("bar", [(-1, -1, 12, 80), (WIDTH - 8, HEIGHT - 60, 12, 80)])
+def test_captions_at_the_pictures_border_lie_beyond_the_bars_end(bar: tuple[int, int, int, int]) -> None:
+    pictures = moving_screens(16, polygon=BOX)
+    assert all(y >= bar[1] + bar[3] or y + height <= bar[1] for _, y, _, height in captions_of(bar, pictures))
+    assert captions_of(bar, pictures[:3]) == []
+
+
+@given(
+    st.tuples(st.integers(8, 120), st.integers(8, 120)),
+    st.tuples(st.integers(-20, 120), st.integers(-20, 120), st.integers(1, 20), st.integers(1, 120)),
+)
+def test_captions_lie_within_the_picture_whatever_the_bar(
+    shape: tuple[int, int], bar: tuple[int, int, int, int]
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (5, *shape), np.uint8)
+    for x, y, width, height in captions_of(bar, list(noise)):
+        assert 0 <= x < x + width <= shape[1]
+        assert 0 <= y < y + height <= shape[0]
+
+
+def test_a_bar_that_lies_level_has_no_captions() -> None:
+    assert captions_of((90, 60, 80, 12), moving_screens(16, polygon=BOX)) == []
 
 
 def test_a_still_band_as_long_as_the_field_is_no_bar() -> None:
