@@ -5,14 +5,13 @@ version does not prove that the bytes exist: a version counts only if both recor
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import dagster as dg
 
-from eus_etl.defs.event_store.database import latest_tags, wiped
-from eus_etl.defs.keys import DATA_VERSION_TAG
+from eus_etl.defs.event_store.versions import Versions, versions_of_visits, versions_together
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import SnapshotLostError
 from eus_etl.steps.result import version_of
@@ -92,10 +91,6 @@ class Reason:
         if self.waits:
             return f"{WAITS_FOR} {self.inputs[0]}"
         return f"{self.why}: {', '.join(self.inputs)}" if self.inputs else str(self.why)
-
-
-Versions = dict[str | None, str]
-"""Partitions (None for an unpartitioned asset) to data versions."""
 
 
 @dataclass(slots=True)
@@ -193,10 +188,10 @@ class StudyState:
         if key not in self._versions:
             of_visits = self.nodes[key].per_patient
             if of_visits and self.only is None:
-                self._versions[key] = self._read(key, None)
+                self._versions[key] = versions_of_visits(self.instance, key)
             else:  # they are asked for together, so they are read together
                 alike = [other.key for other in self.nodes.values() if other.per_patient == of_visits]
-                self._versions |= self._read_together(alike, self.only if of_visits else None)
+                self._versions |= versions_together(self.instance, alike, self.only if of_visits else None)
         return self._versions[key]
 
     def assume(self, key: dg.AssetKey, versions: Mapping[str, str]) -> None:
@@ -215,7 +210,7 @@ class StudyState:
                 del self._versions[key]
             return
         known = [key for key in self._versions if self.nodes[key].per_patient]
-        for key, versions in self._read_together(known, partition).items():
+        for key, versions in versions_together(self.instance, known, partition).items():
             self._versions[key].pop(partition, None)
             self._versions[key].update(versions)
             self._of_all_visits.pop(key, None)
@@ -283,28 +278,3 @@ class StudyState:
             counted = {str(patient): self._counted(node, patient) for patient in self.versions(node.key)}
             self._of_all_visits[node.key] = version_of(counted)
         return self._of_all_visits[node.key]
-
-    def _read_together(
-        self, keys: Collection[dg.AssetKey], patient: str | None
-    ) -> dict[dg.AssetKey, Versions]:
-        """Versions of one visit, or (None) of assets of the study, by two statements for all of them."""
-        apart = wiped(self.instance, keys)
-        found = latest_tags(self.instance, set(keys) - apart, DATA_VERSION_TAG, patient)
-        return {
-            key: self._read(key, patient) if key in apart else {patient: found[key]} if key in found else {}
-            for key in keys
-        }
-
-    def _read(self, key: dg.AssetKey, patient: str | None) -> Versions:
-        if self.nodes[key].per_patient:
-            rows = self.instance.event_log_storage.get_latest_tags_by_partition(
-                key,
-                dg.DagsterEventType.ASSET_MATERIALIZATION,
-                [DATA_VERSION_TAG],
-                asset_partitions=[patient] if patient else None,
-            )
-            return {partition: tags[DATA_VERSION_TAG] for partition, tags in rows.items()}
-        event = self.instance.get_latest_materialization_event(key)
-        materialization = event.asset_materialization if event else None
-        tags = (materialization.tags or {}) if materialization else {}
-        return {None: tags[DATA_VERSION_TAG]} if DATA_VERSION_TAG in tags else {}
