@@ -206,6 +206,6 @@ def test_what_is_confirmed_for_a_screen_elsewhere_is_evidence_and_no_decision(tm
 
     other_screen = before["signature"].partition("-")[0] + "-" + "f0" * 16
     known = KnownScreens(confirmed=[ConfirmedOutline(other_screen, truth)])
-    assert known.confirmed_for(before["signature"]) == []
+    assert known.confirmed_for([before["signature"]]) == []
     assert known.share([before["signature"]]) is None
     assert confirmed(before["signature"], "0,0 9999,0 9999,9999")[1] == before

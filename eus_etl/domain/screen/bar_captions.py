@@ -40,19 +40,19 @@ def captions_of(bar: Box, pictures: Sequence[Picture]) -> list[Box]:
     reach, beside = round(_REACH * side), round(_BESIDE * side)
     left, right = max(0, x - beside), x + width + beside
     top, below = int(np.clip(y, 0, rows)), y + height
-    found = [
-        (left + box[0], below + box[1], box[2], box[3])
-        for box in _lines(_strokes(pictures, slice(below, below + reach), slice(left, right)), side)
+    down = _lines(_strokes(pictures, slice(below, below + reach), slice(left, right)), side)
+    up = _lines(_strokes(pictures, slice(max(0, y - reach), top), slice(left, right))[::-1], side)
+    return [
+        *((left + box[0], below + box[1], box[2], box[3]) for box in down),
+        *((left + box[0], top - box[1] - box[3], box[2], box[3]) for box in up),
     ]
-    upwards = _lines(_strokes(pictures, slice(max(0, y - reach), top), slice(left, right))[::-1], side)
-    return [*found, *((left + box[0], top - box[1] - box[3], box[2], box[3]) for box in upwards)]
 
 
 def _strokes(pictures: Sequence[Picture], rows: slice, columns: slice) -> Mask:
     """Where something is narrow and brighter than what is beside it, at its darkest and typically."""
     ranked = np.sort(np.stack([picture[rows, columns] for picture in pictures]), axis=0)
-    if not ranked.size:
-        return np.zeros(ranked.shape[1:], np.bool_)
+    if not ranked.size:  # the bar ends where the picture does
+        return np.zeros((1, 1), np.bool_)
     line = np.ones((1, _stroke_px(max(pictures[0].shape))), np.uint8)
     narrow = [
         cv2.morphologyEx(picture, cv2.MORPH_TOPHAT, line) for picture in (ranked[1], ranked[len(ranked) // 2])
@@ -66,8 +66,6 @@ def _stroke_px(side: int) -> int:
 
 def _lines(strokes: Mask, side: int) -> list[Box]:
     """Lines of letters that follow one another from the first row on."""
-    if not strokes.size:  # the bar ends where the picture does
-        return []
     together = cv2.dilate(strokes.astype(np.uint8), np.ones((1, _stroke_px(side) + 2), np.uint8))
     count, labels = cv2.connectedComponents(together)
     boxes = [cv2.boundingRect(((labels == number) & strokes).astype(np.uint8)) for number in range(1, count)]

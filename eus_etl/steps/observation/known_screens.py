@@ -52,18 +52,18 @@ class KnownScreens:
     rows: pl.DataFrame = field(default_factory=REGIONS.empty)
     confirmed: Sequence[ConfirmedOutline] = ()
 
-    def confirmed_for(self, signature: str) -> list[ConfirmedOutline]:
-        """The outlines that were signed off for a screen."""
-        return [one for one in self.confirmed if same_screen(one.signature, signature)]
+    def confirmed_for(self, signatures: Collection[str]) -> list[ConfirmedOutline]:
+        """The outlines that were signed off for any of these screens."""
+        return [
+            one
+            for one in self.confirmed
+            if any(same_screen(one.signature, signature) for signature in signatures)
+        ]
 
     def share(self, signatures: Collection[str]) -> str | None:
         """Version of what holds for any of these screens, or is evidence for it; None where nothing does."""
         held = known_screens_among(self.rows.to_dicts(), signatures)
-        confirmed = [
-            asdict(one)
-            for one in self.confirmed
-            if any(same_screen(one.signature, shown) for shown in signatures)
-        ]
+        confirmed = [asdict(outline) for outline in self.confirmed_for(signatures)]
         found = [held, confirmed] if confirmed else [held] if held else None
         return version_of(*found) if found else None
 

@@ -73,7 +73,7 @@ def find_regions(
             alike = [one for one in shown if one.layout.signature == signature]
             unnamed = alike[0].layout.screen == "ultrasound" or len(alike) == len(shown)
             written = rows_that_hold(by_hand, Shown(video.video_id, signature, unnamed))
-            confirmed = screens.confirmed_for(signature)
+            confirmed = screens.confirmed_for([signature])
             decided[signature] = decided_region(study, paths, alike, written, confirmed, rejected, reader)
         images_read += sum(decision.images_read for decision in decided.values())
         for one in shown:
@@ -88,6 +88,7 @@ def find_regions(
     part = write_part(paths, LAYOUTS, patient_id, LAYOUTS.frame(rows))
     _remove_other_outlines(paths, patient_id, part)
     recorded = write_rejected(paths, STAGE, patient_id, rejected)
+    signatures = shown_screens(part)
     reports = part.filter(pl.col("screen") == "report").height
     without = part.filter(pl.col("kind") == "none").height - reports
     return StepResult(
@@ -115,8 +116,8 @@ def find_regions(
             *part_outputs(paths, STAGE, patient_id, LAYOUTS),
             *(paths.root / overlay for overlay in part["overlay"].drop_nulls()),
         ),
-        shares={KNOWN_SCREENS: screens.share(shown_screens(part))},
-        screens=shown_screens(part),
+        shares={KNOWN_SCREENS: screens.share(signatures)},
+        screens=signatures,
     )
 
 

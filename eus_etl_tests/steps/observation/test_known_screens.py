@@ -134,7 +134,7 @@ def test_a_sign_off_is_evidence_for_the_visits_that_show_its_screen(knowing: Loo
     corrected(knowing, signed_off)
     first = shares(knowing)[ONE]
     assert first is not None
-    [outline] = known_screens(knowing.paths).confirmed_for(SCREEN)
+    [outline] = known_screens(knowing.paths).confirmed_for([SCREEN])
     assert (outline.signature, outline.polygon) == (NEARLY, "1,1 400,1 400,300")
     # the next video that shows the same makes no visit stale, another outline does
     corrected(knowing, signed_off, f'{TWO},{OTHER_VIDEO},"1,1 401,1 400,300",{NEARLY},ab')
