@@ -1,4 +1,4 @@
-"""The engine: RapidOCR with the models that its package holds, on onnxruntime.
+"""The engine: RapidOCR with the models that its package holds, on onnxruntime and OpenVINO.
 
 ``worker`` runs it in a process of its own. Nothing is downloaded: each model is named by its file, and
 checked against the sum that the package states before the engine sees it. Nothing is logged: the package's
@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from eus_etl.domain.images.picture import Picture
+from eus_etl.steps.text_reader.repeated_size import RepeatedSize
 from eus_etl.steps.text_reader.words import Word
 
 PACKAGE = "rapidocr"
@@ -116,6 +118,9 @@ class RapidReader:
                 "Rec.model_path": str(files.recognition),
             }
         )
+        self._engine(np.zeros((_SHORTEST_PX, _SHORTEST_PX, 3), np.uint8), use_rec=False)  # loads its model
+        detector: Any = self._engine.text_det
+        detector.session = RepeatedSize(detector.session, files.detection)
 
     def words(self, picture: Picture, side_px: int | None, *, recognize: bool) -> list[Word]:
         """The words of one picture; without ``recognize`` only where they are."""

@@ -34,11 +34,10 @@ def serve(folder: str | None = None) -> None:
     cv2.setNumThreads(1)
     try:
         reader = RapidReader(Path(folder) if folder else None)
-        reader.words(np.zeros((64, 64), np.uint8), None, recognize=False)  # what is loaded late, now
     except EngineBrokenError as error:
         _say(replies, Reply(broken=str(error)))
         return
-    confine(MEMORY_MB, [], [])
+    confine(MEMORY_MB, [Path(folder)] if folder else [], [])
     _say(replies, Reply(cpu_s=time.process_time(), peak_mb=_peak_mb(status)))
     while line := requests.readline():
         request = Request.model_validate_json(line)
