@@ -80,9 +80,14 @@ def _size_pool(instance: dg.DagsterInstance) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         runs = instance.get_concurrency_config().run_queue_config
         at_once = runs.max_concurrent_runs if runs and runs.max_concurrent_runs > 0 else cores + 1
-        most = at_once - 1 if at_once >= _SOME_RUNS else at_once
+        most = decoding_among(at_once)
         elsewhere = launches_elsewhere(Path(instance.root_directory))
         storage.set_concurrency_slots(DECODING, most if elsewhere else min(cores, most))
+
+
+def decoding_among(runs: int) -> int:
+    """How many of so many runs at once may decode."""
+    return runs - 1 if runs >= _SOME_RUNS else runs
 
 
 def opened(home: Path) -> dg.DagsterInstance:

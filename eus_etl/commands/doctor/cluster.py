@@ -12,12 +12,13 @@ import dagster as dg
 from eus_etl.commands.doctor.finding import Finding, of_error, ok, problem, warning
 from eus_etl.defs.cluster.sight import Code, Sight, code_now, note_file, study_digest
 from eus_etl.defs.event_store.database import database_id, has_file_per_run
-from eus_etl.defs.instance import is_ready, launches_elsewhere, opened
+from eus_etl.defs.instance import decoding_among, is_ready, launches_elsewhere, opened
+from eus_etl.defs.keys import DECODING
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import EusEtlError
 from eus_etl.settings import StudyConfig
 
-BROKER, DATABASE, WORKERS = "broker", "database", "workers"
+BROKER, DATABASE, WORKERS, POOL = "broker", "database", "workers", f"pool `{DECODING}`"
 CLOCK_S = 1.0
 """Clocks may differ by so much: what is held for a minute must not seem over to another machine."""
 
@@ -88,6 +89,8 @@ def _findings(study: StudyConfig, instance: dg.DagsterInstance) -> Iterator[Find
     queue = instance.get_concurrency_config().run_queue_config
     places = sum(answer.sight.places for answer in answers.values() if answer.sight)
     yield examine_places(len(names), places, queue.max_concurrent_runs if queue else -1)
+    pool = instance.event_log_storage.get_concurrency_info(DECODING).slot_count
+    yield from examine_pool(places, pool)
     for worker, answer in answers.items():
         if answer.sight is None:
             yield problem(worker, "it does not say what it sees", f"it may run other code: {_AGAIN}")
@@ -141,6 +144,21 @@ def examine_places(number: int, places: int, at_once: int) -> Finding:
         f"set `max_concurrent_runs: {places}` in dagster.yaml: more wait at the broker, fewer leave places "
         "empty",
     )
+
+
+def examine_pool(places: int, decoding: int) -> Iterator[Finding]:
+    """Whether as many videos are decoded at once as there are places for; nothing if so.
+
+    Args:
+        places: that all workers have together.
+        decoding: places of the pool.
+    """
+    if decoding < (most := decoding_among(places)):
+        yield warning(
+            POOL,
+            f"of {places} places, {decoding} may decode at once: the pool was sized when they were fewer",
+            f"`dagster instance concurrency set {DECODING} {most}`, with this DAGSTER_HOME",
+        )
 
 
 def examine_worker(worker: str, sight: Sight, off_s: float, here: Here) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from eus_etl.commands.doctor.cluster import (
     examine_broker,
     examine_cluster,
     examine_places,
+    examine_pool,
     examine_worker,
 )
 from eus_etl.commands.doctor.finding import Finding
@@ -96,6 +97,15 @@ def test_the_queue_lets_as_many_runs_go_as_there_are_places(places: int, at_once
     finding = examine_places(2, places, at_once)
     assert finding.outcome == outcome
     assert outcome == "ok" or "max_concurrent_runs: 4" in finding.remedy
+
+
+@pytest.mark.parametrize(("places", "decoding", "wanted"), [(8, 3, 7), (3, 2, 3), (8, 7, None), (8, 8, None)])
+def test_a_pool_that_was_sized_for_fewer_workers_is_warned_of(
+    places: int, decoding: int, wanted: int | None
+) -> None:
+    found = list(examine_pool(places, decoding))
+    assert [finding.outcome for finding in found] == ["warning"] * (wanted is not None)
+    assert all(f"concurrency set decoding {wanted}`" in finding.remedy for finding in found)
 
 
 def test_a_machine_reads_the_note_of_its_own_root_and_nothing_else(hospital: TinyHospital) -> None:
