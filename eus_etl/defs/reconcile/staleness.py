@@ -113,13 +113,12 @@ class StudyState:
     _usable: dict[str, dict[dg.AssetKey, str | None]] = field(default_factory=dict)
     _of_all_visits: dict[dg.AssetKey, str] = field(default_factory=dict)
     _deps: dict[dg.AssetKey, tuple[Node, ...]] = field(init=False)
-    _made: dict[bool, tuple[Node, ...]] = field(init=False)
+    _alike: dict[bool, tuple[Node, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
         self._deps = {key: tuple(self.nodes[dep] for dep in node.deps) for key, node in self.nodes.items()}
-        made = [node for node in self.nodes.values() if not node.observed]
-        self._made = {
-            of_visits: tuple(node for node in made if node.per_patient == of_visits)
+        self._alike = {
+            of_visits: tuple(node for node in self.nodes.values() if node.per_patient == of_visits)
             for of_visits in (False, True)
         }
 
@@ -134,13 +133,14 @@ class StudyState:
             upto: only this asset and everything upstream of it.
         """
         wanted = None if upto is None else {upto.key, *self.before(upto)}
+        page, counted = self._page(partition), self._counted_of(partition)
         found: dict[dg.AssetKey, Reason] = {}
-        for node in self._made[partition is not None]:
-            if node.on_request and node is not upto:
+        for node in self._alike[partition is not None]:
+            if node.observed or (node.on_request and node is not upto):
                 continue
             if wanted is not None and node.key not in wanted:
                 continue
-            reason = self._own_reason(node, partition)
+            reason = self._own_reason(node, partition, page.get(node.name), counted)
             before = tuple(key.path[-1] for key in found if key in node.deps)
             if before and (reason is None or reason.why is Why.MISSING):
                 reason = Reason(Why.MISSING if reason else Why.BLOCKED, before)
@@ -161,22 +161,19 @@ class StudyState:
         found: dict[str, str | None] = {}
         counted = self._counted_of(partition)
         for dep in self._deps[node.key]:
-            if dep.per_patient and not node.per_patient:
-                found[dep.name] = self._all_counted(dep)
-            elif dep.key in counted:
+            if dep.key in counted:
                 found[dep.name] = counted[dep.key]
+            elif dep.per_patient:
+                found[dep.name] = self._all_counted(dep)
             elif dep.share is not None and partition is not None:
                 found[dep.name] = self._share(dep.share, dep.name, node, partition)
             else:
-                found[dep.name] = self._counted(dep, partition if dep.per_patient else None)
+                found[dep.name] = self._counted_of(None)[dep.key]
         return found
 
     def entry(self, node: Node, partition: str | None) -> Entry | None:
         """What the asset's partition was last made from; None if there is no record."""
-        page = self._pages.get(partition or STUDY)
-        if page is None:
-            page = self._pages[partition or STUDY] = read_page(self.paths, partition or STUDY)
-        return page.get(node.name)
+        return self._page(partition).get(node.name)
 
     def version(self, key: dg.AssetKey, partition: str | None) -> str | None:
         """Data version of an asset's partition by the event log; None if it was never made."""
@@ -190,7 +187,7 @@ class StudyState:
             if of_visits and self.only is None:
                 self._versions[key] = versions_of_visits(self.instance, key)
             else:  # they are asked for together, so they are read together
-                alike = [other.key for other in self.nodes.values() if other.per_patient == of_visits]
+                alike = [other.key for other in self._alike[of_visits]]
                 self._versions |= versions_together(self.instance, alike, self.only if of_visits else None)
         return self._versions[key]
 
@@ -199,7 +196,7 @@ class StudyState:
         self.versions(key).update(versions)
         self._of_all_visits.pop(key, None)
         for partition in versions:
-            self._counted_of(partition).pop(key, None)
+            self._usable.pop(partition or STUDY, None)
 
     def refresh(self, partition: str | None) -> None:
         """Read again what is known of one visit (None: of the study's tables)."""
@@ -226,12 +223,17 @@ class StudyState:
                 failed[partition] = run_id
         return failed
 
-    def _own_reason(self, node: Node, partition: str | None) -> Reason | None:
+    def _own_reason(
+        self,
+        node: Node,
+        partition: str | None,
+        entry: Entry | None,
+        counted: Mapping[dg.AssetKey, str | None],
+    ) -> Reason | None:
         """Why the asset itself is not current, whatever is upstream."""
-        entry, version = self.entry(node, partition), self.version(node.key, partition)
-        if entry is None or version is None:
-            return Reason(Why.MISSING)
-        if self._counted(node, partition) is None:
+        if entry is None or counted[node.key] is None:
+            if entry is None or self.version(node.key, partition) is None:
+                return Reason(Why.MISSING)
             found = lost(self.paths, entry.outputs)
             return Reason(Why.OUTPUT_LOST, () if found is None else (found,))
         if entry.configuration != node.code_version:
@@ -246,23 +248,30 @@ class StudyState:
         undrawn = not_made(entry.outputs)
         return Reason(Why.NOT_DRAWN, (undrawn,)) if undrawn else None
 
-    def _counted(self, node: Node, partition: str | None) -> str | None:
-        """The version of an asset; None if the disk does not hold what was recorded. Checked once."""
-        counted = self._counted_of(partition)
-        if node.key not in counted:
-            version = self.version(node.key, partition)
-            if not node.observed and version is not None:
-                entry = self.entry(node, partition)
-                is_there = (
-                    entry is not None and entry.version == version and lost(self.paths, entry.outputs) is None
-                )
-                version = version if is_there else None
-            counted[node.key] = version
-        return counted[node.key]
+    def _page(self, partition: str | None) -> Mapping[str, Entry]:
+        """What the assets of a visit (None: of the study) were last made from, by name."""
+        page = self._pages.get(partition or STUDY)
+        if page is None:
+            page = self._pages[partition or STUDY] = read_page(self.paths, partition or STUDY)
+        return page
 
     def _counted_of(self, partition: str | None) -> dict[dg.AssetKey, str | None]:
-        """What is known of the assets of a visit (None: of the study); see ``_counted``."""
-        return self._usable.setdefault(partition or STUDY, {})
+        """The versions of a visit's assets (None: of the study's) that count; checked once.
+
+        That of a made asset does not count if the disk does not hold what was recorded.
+        """
+        counted = self._usable.get(partition or STUDY)
+        if counted is None:
+            page = self._page(partition)
+            counted = self._usable[partition or STUDY] = {}
+            for node in self._alike[partition is not None]:
+                version = self.version(node.key, partition)
+                if not node.observed and version is not None:
+                    entry = page.get(node.name)
+                    if entry is None or entry.version != version or lost(self.paths, entry.outputs):
+                        version = None
+                counted[node.key] = version
+        return counted
 
     def _share(self, share: Share, name: str, node: Node, partition: str) -> str | None:
         """The version of a visit's part of a source; the last known one if it cannot be read now."""
@@ -275,6 +284,8 @@ class StudyState:
     def _all_counted(self, node: Node) -> str:
         """One hash over the versions of all visits."""
         if node.key not in self._of_all_visits:
-            counted = {str(patient): self._counted(node, patient) for patient in self.versions(node.key)}
+            counted = {
+                str(patient): self._counted_of(patient)[node.key] for patient in self.versions(node.key)
+            }
             self._of_all_visits[node.key] = version_of(counted)
         return self._of_all_visits[node.key]
