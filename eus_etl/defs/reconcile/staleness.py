@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import dagster as dg
 
-from eus_etl.defs.event_store.versions import Versions, versions_of_visits, versions_together
+from eus_etl.defs.event_store.versions import Versions, versions_of_all_visits, versions_together
 from eus_etl.domain.paths import StudyPaths
 from eus_etl.errors import SnapshotLostError
 from eus_etl.steps.result import version_of
@@ -184,10 +184,11 @@ class StudyState:
         """Data versions of an asset's partitions, as last materialised or reported."""
         if key not in self._versions:
             of_visits = self.nodes[key].per_patient
+            # they are asked for together, so they are read together
+            alike = [other.key for other in self._alike[of_visits]]
             if of_visits and self.only is None:
-                self._versions[key] = versions_of_visits(self.instance, key)
-            else:  # they are asked for together, so they are read together
-                alike = [other.key for other in self._alike[of_visits]]
+                self._versions |= versions_of_all_visits(self.instance, alike)
+            else:
                 self._versions |= versions_together(self.instance, alike, self.only if of_visits else None)
         return self._versions[key]
 

@@ -50,7 +50,7 @@ def told_by_dagster(instance: dg.DagsterInstance, key: dg.AssetKey, visit: str |
 def test_whatever_is_reported_wiped_or_left_out(
     instance: dg.DagsterInstance, tmp_path: Path, seed: int
 ) -> None:
-    """By a run of one visit, and by one that keeps what it knows of all visits and reads one again."""
+    """By a run of one visit, by one of all, and by one that keeps what it knows and reads one visit again."""
     chance, paths = random.Random(seed), StudyPaths(tmp_path)
     of_all = StudyState(instance, paths, nodes())
     for key in (*OF_VISITS, *OF_STUDY):
@@ -74,10 +74,12 @@ def test_whatever_is_reported_wiped_or_left_out(
         if number % 3:
             continue
         of_one = StudyState(instance, paths, nodes(), only=VISITS[0])
+        begun_now = StudyState(instance, paths, nodes())
         for asked in OF_VISITS:
             assert of_one.version(asked, VISITS[0]) == told_by_dagster(instance, asked, VISITS[0])
             for one in VISITS:
-                assert of_all.version(asked, one) == told_by_dagster(instance, asked, one)
+                expected = told_by_dagster(instance, asked, one)
+                assert of_all.version(asked, one) == begun_now.version(asked, one) == expected
         for asked in OF_STUDY:
             expected = told_by_dagster(instance, asked, None)
             assert of_one.version(asked, None) == of_all.version(asked, None) == expected
