@@ -141,7 +141,7 @@ class StudyState:
             if wanted is not None and node.key not in wanted:
                 continue
             reason = self._own_reason(node, partition, page.get(node.name), counted)
-            before = tuple(key.path[-1] for key in found if key in node.deps)
+            before = tuple(key.path[-1] for key in found if key in node.deps) if found else ()
             if before and (reason is None or reason.why is Why.MISSING):
                 reason = Reason(Why.MISSING if reason else Why.BLOCKED, before)
             if reason:
@@ -158,8 +158,12 @@ class StudyState:
 
     def inputs(self, node: Node, partition: str | None) -> dict[str, str | None]:
         """Names of the asset's inputs to their versions as they are now."""
+        return self._inputs(node, partition, self._counted_of(partition))
+
+    def _inputs(
+        self, node: Node, partition: str | None, counted: Mapping[dg.AssetKey, str | None]
+    ) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
-        counted = self._counted_of(partition)
         for dep in self._deps[node.key]:
             if dep.key in counted:
                 found[dep.name] = counted[dep.key]
@@ -239,7 +243,7 @@ class StudyState:
             return Reason(Why.OUTPUT_LOST, () if found is None else (found,))
         if entry.configuration != node.code_version:
             return Reason(Why.CONFIGURATION_CHANGED)
-        inputs = self.inputs(node, partition)
+        inputs = self._inputs(node, partition, counted)
         if inputs != entry.inputs:
             before = entry.inputs
             changed = {name for name in {*inputs, *before} if inputs.get(name, "") != before.get(name, "")}
@@ -263,11 +267,11 @@ class StudyState:
         """
         counted = self._usable.get(partition or STUDY)
         if counted is None:
-            page = self._page(partition)
+            page, known = self._page(partition), self._versions
             counted = self._usable[partition or STUDY] = {}
             for node in self._alike[partition is not None]:
-                version = self.version(node.key, partition)
-                if not node.observed and version is not None:
+                version = (known.get(node.key) or self.versions(node.key)).get(partition)
+                if version is not None and not node.observed:
                     entry = page.get(node.name)
                     if entry is None or entry.version != version or lost(self.paths, entry.outputs):
                         version = None

@@ -22,7 +22,7 @@ from eus_etl.domain.screen.region_overrides import ConfirmedOutline, Row, known_
 from eus_etl.domain.tables.catalog import LAYOUTS, REGIONS
 from eus_etl.errors import OutputLostError
 from eus_etl.steps.result import version_of
-from eus_etl.storage.source_snapshots import Inventory
+from eus_etl.storage.source_snapshots import Inventory, inventory_mark
 from eus_etl.storage.vouched import content_of
 
 KNOWN_SCREENS = "known_screens"
@@ -121,11 +121,12 @@ def share_of_visit(paths: StudyPaths, patient_id: str, shown: Sequence[str] | No
     Raises:
         SnapshotLostError: what is stored cannot be read, so that nobody can tell.
     """
-    if not had_known_screens(paths):
+    mark = inventory_mark(paths, KNOWN_SCREENS)
+    if _version_at(paths, mark) in (None, _NO_ROWS):
         return None
     if shown is None:
         shown = _signatures(paths.part(LAYOUTS.name, patient_id))
-    return _share_at(paths, Inventory(paths, KNOWN_SCREENS).mark(), tuple(shown))
+    return _share_at(paths, mark, tuple(shown))
 
 
 def shown_screens(layouts: pl.DataFrame) -> tuple[str, ...]:
@@ -137,6 +138,11 @@ def shown_screens(layouts: pl.DataFrame) -> tuple[str, ...]:
 def _share_at(paths: StudyPaths, mark: str, shown: tuple[str, ...]) -> str | None:
     """Each visit is compared in turn, and most show one of few screens."""
     return _known_at(paths, mark).share(shown)
+
+
+@lru_cache(maxsize=4)
+def _version_at(paths: StudyPaths, _mark: str) -> str | None:
+    return known_screens_version(paths)
 
 
 @lru_cache(maxsize=4)
