@@ -28,8 +28,11 @@ from eus_etl.steps.text_reader.words import Word
 PATIENCE_S = 300.0
 """A picture takes seconds at most, on a busy machine tens of them; after this the process is ended."""
 
-_WORTH_ANOTHER = 12
-"""Pictures after which other processes help: one takes as long to start as to read a dozen."""
+_WORTH_ANOTHER = 60
+"""Pictures after which other processes help: to start, one takes as long as to read so many."""
+
+_AHEAD = 4
+"""Pictures that wait: what chooses them comes with some at a time, and then takes a while."""
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -132,7 +135,7 @@ class SeparateReader:
                         places.release(self._processes - at_a_time)
                         at_a_time = self._processes
                     waiting.append(threads.submit(read, picture))
-                    if len(waiting) > at_a_time:
+                    if len(waiting) > at_a_time + _AHEAD:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
