@@ -18,7 +18,7 @@ from eus_etl_tests.support.hospitals.demo_run import STUDIES, Demo, DemoStudy, m
 from eus_etl_tests.support.made_once import MadeOnce
 
 # no test fails because the machine is busy
-settings.register_profile("fast", deadline=None, max_examples=50)
+settings.register_profile("fast", deadline=None, max_examples=40)
 settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("fast")
 

@@ -75,6 +75,7 @@ def test_sizes_that_change_and_large_pages_stay_with_the_session(onnx: Callable[
     assert asked.asked == 4
 
 
+@pytest.mark.slow
 def test_a_second_size_takes_the_place_of_the_first(onnx: Callable[[Pages], Maps]) -> None:
     session = Counted(onnx)
     model = RepeatedSize(session, models().detection)
