@@ -267,8 +267,7 @@ class StudyState:
         """
         counted = self._usable.get(partition or STUDY)
         if counted is None:
-            page, known = self._page(partition), self._versions
-            counted = self._usable[partition or STUDY] = {}
+            page, known, counted = self._page(partition), self._versions, {}
             for node in self._alike[partition is not None]:
                 version = (known.get(node.key) or self.versions(node.key)).get(partition)
                 if version is not None and not node.observed:
@@ -276,6 +275,7 @@ class StudyState:
                     if entry is None or entry.version != version or lost(self.paths, entry.outputs):
                         version = None
                 counted[node.key] = version
+            self._usable[partition or STUDY] = counted
         return counted
 
     def _share(self, share: Share, name: str, node: Node, partition: str) -> str | None:
