@@ -141,7 +141,7 @@ class StudyState:
             if wanted is not None and node.key not in wanted:
                 continue
             reason = self._own_reason(node, partition, page.get(node.name), counted)
-            before = tuple(key.path[-1] for key in found if key in node.deps) if found else ()
+            before = tuple(key.path[-1] for key in found if key in node.deps)
             if before and (reason is None or reason.why is Why.MISSING):
                 reason = Reason(Why.MISSING if reason else Why.BLOCKED, before)
             if reason:
@@ -158,12 +158,8 @@ class StudyState:
 
     def inputs(self, node: Node, partition: str | None) -> dict[str, str | None]:
         """Names of the asset's inputs to their versions as they are now."""
-        return self._inputs(node, partition, self._counted_of(partition))
-
-    def _inputs(
-        self, node: Node, partition: str | None, counted: Mapping[dg.AssetKey, str | None]
-    ) -> dict[str, str | None]:
         found: dict[str, str | None] = {}
+        counted = self._counted_of(partition)
         for dep in self._deps[node.key]:
             if dep.key in counted:
                 found[dep.name] = counted[dep.key]
@@ -243,7 +239,7 @@ class StudyState:
             return Reason(Why.OUTPUT_LOST, () if found is None else (found,))
         if entry.configuration != node.code_version:
             return Reason(Why.CONFIGURATION_CHANGED)
-        inputs = self._inputs(node, partition, counted)
+        inputs = self.inputs(node, partition)
         if inputs != entry.inputs:
             before = entry.inputs
             changed = {name for name in {*inputs, *before} if inputs.get(name, "") != before.get(name, "")}

@@ -90,7 +90,7 @@ def known_screens(paths: StudyPaths) -> KnownScreens:
 
 def known_screens_version(paths: StudyPaths) -> str | None:
     """Changes when any row does; None before the first observation."""
-    return Inventory(paths, KNOWN_SCREENS).versions.get(_ALL)
+    return _version_at(paths, inventory_mark(paths, KNOWN_SCREENS))
 
 
 def had_known_screens(paths: StudyPaths) -> bool:
@@ -121,12 +121,11 @@ def share_of_visit(paths: StudyPaths, patient_id: str, shown: Sequence[str] | No
     Raises:
         SnapshotLostError: what is stored cannot be read, so that nobody can tell.
     """
-    mark = inventory_mark(paths, KNOWN_SCREENS)
-    if _version_at(paths, mark) in (None, _NO_ROWS):
+    if not had_known_screens(paths):
         return None
     if shown is None:
         shown = _signatures(paths.part(LAYOUTS.name, patient_id))
-    return _share_at(paths, mark, tuple(shown))
+    return _share_at(paths, inventory_mark(paths, KNOWN_SCREENS), tuple(shown))
 
 
 def shown_screens(layouts: pl.DataFrame) -> tuple[str, ...]:
@@ -142,7 +141,8 @@ def _share_at(paths: StudyPaths, mark: str, shown: tuple[str, ...]) -> str | Non
 
 @lru_cache(maxsize=4)
 def _version_at(paths: StudyPaths, _mark: str) -> str | None:
-    return known_screens_version(paths)
+    """Asked for of each of thousands of visits, and opened once as long as the observation is the same."""
+    return Inventory(paths, KNOWN_SCREENS).versions.get(_ALL)
 
 
 @lru_cache(maxsize=4)
