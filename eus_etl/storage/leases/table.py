@@ -33,6 +33,9 @@ TABLE = sql.Table(
 _NUMBERS = ""
 """The name of the row that holds the last number."""
 
+_UNDEFINED_TABLE, _LOCK_NOT_AVAILABLE = "42P01", "55P03"
+"""PostgreSQL's codes of errors."""
+
 _T = TypeVar("_T")
 
 
@@ -219,15 +222,11 @@ class LeaseTable:
     def _with_table(self, do: Callable[[], _T]) -> _T:
         try:
             return do()
-        except (exc.ProgrammingError, exc.OperationalError, exc.NoResultFound):
-            if sql.inspect(self._engine).has_table(TABLE.name) and self._has_numbers():
+        except (exc.ProgrammingError, exc.OperationalError, exc.NoResultFound) as error:
+            if not _is_missing(error):
                 raise
         self._create()
         return do()
-
-    def _has_numbers(self) -> bool:
-        with self._engine.connect() as connection:
-            return connection.execute(sql.select(TABLE).where(TABLE.c.name == _NUMBERS)).first() is not None
 
     def _create(self) -> None:
         """Create the table; several processes may do so at once."""
@@ -266,6 +265,14 @@ def _is(lease: Lease) -> sql.ColumnElement[bool]:
     )
 
 
+def _is_missing(error: exc.SQLAlchemyError) -> bool:
+    """Whether an error says that the table, or the row that holds the last number, was not there yet."""
+    if isinstance(error, exc.DBAPIError):
+        said = getattr(error.orig, "pgcode", None) or str(error.orig)
+        return said == _UNDEFINED_TABLE or said.startswith("no such table")
+    return isinstance(error, exc.NoResultFound)
+
+
 def _waited_for_row(error: exc.OperationalError) -> bool:
     """Whether PostgreSQL gave up waiting for a row."""
-    return getattr(error.orig, "pgcode", None) == "55P03"
+    return getattr(error.orig, "pgcode", None) == _LOCK_NOT_AVAILABLE
