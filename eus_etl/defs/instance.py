@@ -2,11 +2,15 @@
 
 import os
 import sqlite3
+import time
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import TypeVar
 
 import dagster as dg
 import yaml
+from sqlalchemy import exc
 
 from eus_etl.defs.keys import DECODING
 from eus_etl.errors import ConfigError, DatabaseError
@@ -19,8 +23,13 @@ HOME_VARIABLE = "DAGSTER_HOME"
 _SOME_RUNS = 4
 """Of so many runs at once, or more, one is kept free."""
 
+_CREATED_S, _AGAIN_S = 5.0, 0.2
+"""So long another machine may take to create the tables in a database of both; asked again after so long."""
+
 _LOCK, _SETTINGS = ".eus_etl.lock", "dagster.yaml"
 _DATABASES = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+
+_T = TypeVar("_T")
 
 
 def dagster_home(study: StudyConfig) -> Path:
@@ -45,11 +54,13 @@ def daemon_seen(home: Path) -> float | None:
 def open_instance(home: Path) -> dg.DagsterInstance:
     """The instance in ``home``, created with the shipped ``dagster.yaml`` if it is missing.
 
-    Processes take turns: two that create Dagster's databases at once write two schema versions into them, and
-    Dagster cannot open them again.
+    Processes of this machine take turns: two that create Dagster's databases at once write two schema
+    versions into them, and Dagster cannot open them again. On a server, another machine may come at the same
+    time.
 
     Raises:
-        ConfigError: the folder cannot be created.
+        ConfigError: the folder cannot be created, or as of ``opened``.
+        DatabaseError: as of ``opened``.
     """
     with ExitStack() as held:
         try:
@@ -64,7 +75,7 @@ def open_instance(home: Path) -> dg.DagsterInstance:
                 "set DAGSTER_HOME to a writable folder",
             ) from error
         instance = opened(home)
-        _size_pool(instance)
+        _while_created(home, lambda: _size_pool(instance))
         return instance
 
 
@@ -95,10 +106,10 @@ def opened(home: Path) -> dg.DagsterInstance:
 
     Raises:
         ConfigError: its settings are no settings, or another version of Dagster made its databases.
-        DatabaseError: its PostgreSQL does not answer.
+        DatabaseError: its PostgreSQL does not answer, or refuses to create tables.
     """
     try:
-        return dg.DagsterInstance.from_config(str(home))
+        return _while_created(home, lambda: dg.DagsterInstance.from_config(str(home)))
     except (dg.DagsterError, yaml.YAMLError) as error:
         raise ConfigError(
             HOME_VARIABLE,
@@ -114,6 +125,28 @@ def opened(home: Path) -> dg.DagsterInstance:
             f"the PostgreSQL of the instance in {home} does not answer",
             f"start it, and compare its address and password with {_SETTINGS}",
         ) from None
+
+
+def _while_created(home: Path, do: Callable[[], _T]) -> _T:
+    """Do what fails where another machine is just creating the same tables, or rows; then do it again.
+
+    Raises:
+        DatabaseError: it still fails.
+    """
+    until = time.monotonic() + _CREATED_S
+    while True:
+        try:
+            return do()
+        except (exc.IntegrityError, exc.ProgrammingError) as error:
+            if time.monotonic() > until:
+                raise DatabaseError(
+                    HOME_VARIABLE,
+                    f"the database of the instance in {home} refuses what Dagster needs"
+                    f" ({type(error.orig).__name__})",
+                    "let its user create tables and write in that database; if another version of Dagster "
+                    "made them, `dagster instance migrate`",
+                ) from None
+            time.sleep(_AGAIN_S)
 
 
 def make_home_ready() -> None:

@@ -8,6 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sql
+
+from benchmarks.support.servers.postgres import PASSWORD, PASSWORD_VARIABLE, postgres, write_settings
+from eus_etl.defs.instance import open_instance
+from eus_etl.errors import DatabaseError
 
 PROCESSES = 8
 
@@ -55,3 +60,83 @@ def test_many_first_uses_at_once_make_one_home(tmp_path: Path, attempt: int) -> 
     with closing(sqlite3.connect(home / "history" / "runs" / "index.db")) as database:
         partitions = database.execute("SELECT partition FROM dynamic_partitions").fetchall()
     assert len(partitions) == PROCESSES / 2
+
+
+_FIRST_USES_OF_MACHINES = """
+import multiprocessing, os, sys
+from pathlib import Path
+import dagster_postgres
+from eus_etl.defs.event_store.database import database_id
+from eus_etl.defs.instance import open_instance
+from eus_etl.defs.leases import leases_of
+from eus_etl.storage.leases.process import this_process
+
+homes = sorted(map(Path, sys.argv[1:]))
+together, children = multiprocessing.get_context("fork").Barrier(len(homes), timeout=60), []
+for number, home in enumerate(homes):
+    if not (child := os.fork()):
+        try:
+            together.wait()
+            with open_instance(home) as instance:
+                together.wait()
+                known = database_id(instance)
+                together.wait()
+                instance.add_dynamic_partitions("visits", ["of all", str(number)])
+                taken = leases_of(instance).take("run:one", process=this_process(), said="it", lasts_s=60)
+                together.wait()  # who ended has no lease
+                said = f"{known} {'took it' if taken else 'did not'}"
+                os.write(1, said.encode() + os.linesep.encode())  # at once: others print as well
+        except BaseException as error:
+            print(type(error).__name__, error, flush=True)
+            os._exit(1)
+        os._exit(0)
+    children.append(child)
+sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
+"""
+
+
+@pytest.mark.slow
+def test_many_machines_that_come_first_at_once_make_one_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a home of its own, so that none waits for another's lock: they share the database alone."""
+    monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
+    with postgres() as server:
+        homes = [tmp_path / f"home{number}" for number in range(PROCESSES)]
+        for home in homes:
+            write_settings(home, server)
+        for _ in range(4):
+            done = subprocess.run(
+                [sys.executable, "-c", _FIRST_USES_OF_MACHINES, *map(str, homes)],
+                capture_output=True,
+                text=True,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+            assert len({known for known, _ in lines}) == 1, done.stdout
+            assert sorted(took for _, took in lines) == ["did not"] * (PROCESSES - 1) + ["took it"]
+            engine = sql.create_engine(server.url)
+            with engine.begin() as connection:
+                for table, rows in (("instance_info", 1), ("alembic_version", 1), ("dynamic_partitions", 9)):
+                    count = sql.select(sql.func.count()).select_from(sql.table(table))
+                    assert connection.execute(count).scalar() == rows, table
+                connection.execute(sql.text("DROP SCHEMA public CASCADE"))
+                connection.execute(sql.text("CREATE SCHEMA public"))
+            engine.dispose()
+
+
+@pytest.mark.slow
+def test_a_database_whose_user_may_not_create_tables_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
+    with postgres() as server:
+        write_settings(tmp_path / "home", server)
+        engine = sql.create_engine(server.url)
+        with engine.begin() as connection:
+            connection.execute(sql.text("DROP SCHEMA public CASCADE"))
+        engine.dispose()
+        with pytest.raises(DatabaseError, match="refuses what Dagster needs") as refused:
+            open_instance(tmp_path / "home")
+        assert "create tables" in str(refused.value)

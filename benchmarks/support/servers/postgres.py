@@ -130,7 +130,12 @@ def postgres(hosts: Sequence[str] = ("127.0.0.1",)) -> Iterator[Postgres]:
 
 def on_postgres(home: Path, server: Postgres) -> dg.DagsterInstance:
     """An instance in this home with the shipped settings, whose records the server holds."""
+    write_settings(home, server)
+    return open_instance(home)
+
+
+def write_settings(home: Path, server: Postgres) -> None:
+    """Write the shipped settings into a home, for this server."""
     home.mkdir(exist_ok=True)
     text = shipped(SETTINGS).read_text(encoding="utf-8").replace("port: 5432", f"port: {server.port}")
     (home / "dagster.yaml").write_text(text)
-    return open_instance(home)

@@ -4,6 +4,7 @@ The index holds the events of assets and checks. With SQLite each run has a file
 all of its events, and one more holds those of no run; with PostgreSQL all of them are in the index.
 """
 
+import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -41,6 +42,9 @@ CHECKS = sql.table(
     sql.column("run_id", sql.String),
 )
 RUN_TAGS = sql.table("run_tags", sql.column("run_id", sql.String))
+_IDENTITY = sql.table(
+    "instance_info", sql.column("id", sql.BigInteger), sql.column("run_storage_id", sql.Text)
+)
 
 NO_RUN = ""
 """The run of events that no run wrote: sensors report versions of sources in this way."""
@@ -96,8 +100,22 @@ def ticks_of(instance: dg.DagsterInstance) -> Iterator[Connection]:
 
 
 def database_id(instance: dg.DagsterInstance) -> str:
-    """Which database an instance records its runs in: the same from every machine and home."""
-    return cast(_RunStorage, instance.run_storage).get_run_storage_id()
+    """Which database an instance records its runs in: the same from every machine and home.
+
+    It is given with the first call. Dagster looks and gives in two steps, so that each of two machines that
+    come first at once would give, and go on with, one of its own.
+    """
+    if has_file_per_run(instance):
+        return cast(_RunStorage, instance.run_storage).get_run_storage_id()
+    with runs_of(instance) as connection:
+        alone = connection.execution_options(isolation_level="READ COMMITTED")
+        with alone.begin():
+            alone.execute(sql.text(f"LOCK TABLE {_IDENTITY.name} IN SHARE ROW EXCLUSIVE MODE"))
+            first = sql.select(_IDENTITY.c.run_storage_id).order_by(_IDENTITY.c.id).limit(1)
+            if (known := alone.execute(first).scalar()) is None:
+                known = str(uuid.uuid4())
+                alone.execute(sql.insert(_IDENTITY).values(run_storage_id=known))
+            return str(known)
 
 
 def has_file_per_run(instance: dg.DagsterInstance) -> bool:
