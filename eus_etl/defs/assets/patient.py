@@ -168,7 +168,7 @@ def frames(study: StudyConfig) -> StepSpec:
     )
 
 
-REGIONS_FORMAT = 9
+REGIONS_FORMAT = 10
 
 
 def regions(study: StudyConfig) -> StepSpec:

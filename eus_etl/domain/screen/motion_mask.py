@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eus_etl.domain.images.picture import Picture
 from eus_etl.domain.sampling import spread
+from eus_etl.domain.screen.field.shapes import filled, hull
 from eus_etl.domain.screen.region import Box
 
 Mask = NDArray[np.bool_]
@@ -24,6 +25,8 @@ WORK_PX = 512
 _PICTURES = 24
 _AREAS = 3
 _LEVELS = (3, 8, 20)
+# how much of what lies between two areas is lit and changes where they are parts of one
+_JOINED = 0.5
 
 # a border strip's height, and how lively it is at least where ultrasound fills the picture
 _STRIPS, _LIVELY_LEVELS, _LIVELY_SHARE = 24, 4.0, 0.25
@@ -121,8 +124,25 @@ class Evidence:
         side = _scaled_side(_FLICKER_PX, moving.shape)
         lively = cv2.blur(cv2.dilate(self.deviation, np.ones((side, side), np.uint8)), (side, side))
         sharp = moving & (self.deviation > _EDGE_SHARE * lively)
-        areas = _components(_opened(closed(moving)))[:_AREAS]
+        areas = components(opened(closed(moving)))[:_AREAS]
         return [Seen(_largest(closed(sharp & grown(area, _CLOSE_PX))), area) for area in areas]
+
+    def joined(self, areas: Sequence[Seen]) -> Seen | None:
+        """The first of some areas with those that only something faint parts from it; None where none is.
+
+        A shadow, or a cyst, may part a field: it changes, too, if less. The screen between two pictures does
+        not.
+        """
+        changes = (self.bright >= _LEVELS[0]) & (self.deviation > 0)
+        whole = None
+        for other in areas[1:]:
+            first = whole or areas[0]
+            both = Seen(first.area | other.area, first.faint | other.faint)
+            around = filled(hull(np.argwhere(both.area)[:, ::-1].astype(np.float64)), both.area.shape)
+            between = around & ~(both.area | both.faint)
+            if np.count_nonzero(between & changes) > _JOINED * np.count_nonzero(between):
+                whole = both
+        return whole
 
     def still(self) -> Mask:
         """What is lit, and does not move, or only comes and goes: no ultrasound, where ultrasound moves."""
@@ -149,7 +169,7 @@ class Evidence:
 
     def lit_around(self) -> list[Mask]:
         """The largest area that is lit, by several levels."""
-        return [_largest(_opened(closed(_smooth(self.bright) > level))) for level in _LEVELS]
+        return [_largest(opened(closed(_smooth(self.bright) > level))) for level in _LEVELS]
 
     def lit_areas(self) -> list[Seen]:
         """What is lit in the median picture, by two levels, within the box that dark lines leave of it.
@@ -162,7 +182,7 @@ class Evidence:
 
     def _lit_area(self, level: int) -> Mask:
         lit = _smooth(self.typical) > level
-        area = _opened(closed(lit))
+        area = opened(closed(lit))
         for axis in (1, 0, 1, 0):
             area = _widest_band(area, lit, axis)
         return area
@@ -232,7 +252,8 @@ def closed(area: Mask) -> Mask:
     return cv2.morphologyEx(area.astype(np.uint8), cv2.MORPH_CLOSE, disc) > 0
 
 
-def _opened(area: Mask) -> Mask:
+def opened(area: Mask) -> Mask:
+    """An area without what is as thin as text."""
     return cv2.morphologyEx(area.astype(np.uint8), cv2.MORPH_OPEN, _disc(_OPEN_PX, area.shape)) > 0
 
 
@@ -249,7 +270,7 @@ def grown(area: Mask, diameter_px: int) -> Mask:
     return cv2.dilate(area.astype(np.uint8), _disc(diameter_px, area.shape)) > 0
 
 
-def _components(area: Mask) -> list[Mask]:
+def components(area: Mask) -> list[Mask]:
     """The connected parts, the largest first."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(area.astype(np.uint8))
     by_size = sorted(range(1, count), key=lambda number: -stats[number, cv2.CC_STAT_AREA])

@@ -27,6 +27,7 @@ _MIN_EDGE, _MAX_LOST, _MIN_SCORE = 0.55, 0.06, 0.6
 _SURE_EDGE = 0.735
 _FEW_EDGES = "part of its outline lies on no edge"
 _WIDER_RIVAL = "it may be wider: something faint lies beyond a side, and ends at an edge of its own"
+_FLICKERS_BEYOND = "it may be wider: something too dark to end at an edge changes beyond a side"
 _MOST_LEAN = 0.1
 _LEANS = "it leans to one side: what mirrors that side may lie in the dark"
 _WIDE_ASPECT, _STRIP_ASPECT, _SCROLLING = 2.2, 4.0, 0.3
@@ -38,7 +39,7 @@ _NOTHING_MOVES = "nothing moves, so it is whatever is lit: it may include text o
 _LIT_CONFIDENCE = 0.5
 _HULL_CONFIDENCE = 0.8
 _NEAR_PX = 5
-_NEARLY = 0.03
+_NEARLY, _ALIKE, _CLEARLY = 0.03, 0.01, 0.08
 _CONFIRMED_TRIED = 3
 """So many of the fields that are confirmed for the screen are tried: one scanner has many depths."""
 
@@ -118,6 +119,8 @@ def find_region(
     fields = [_on_copy(polygon, shape, evidence.bright.shape) for polygon in confirmed]
     pixels = config.min_area_fraction * evidence.bright.size
     moving = [area for area in evidence.moving_areas() if np.count_nonzero(area.area) >= pixels]
+    if (whole := evidence.joined(moving)) is not None:
+        moving.append(whole)
     for found_by, areas in (("auto_motion", moving), ("auto_structure", evidence.lit_areas())):
         foreign = written | (evidence.still() if found_by == "auto_motion" else evidence.glaring)
         found = [_found(area, evidence, edges, foreign, fields) for area in areas]
@@ -155,11 +158,13 @@ def _found(seen: Seen, evidence: Evidence, edges: Edges, foreign: Mask, confirme
     judged = judge.shapes(evidence)
     best = max(judged, key=lambda one: one.score, default=None)
     if best is not None:
+        ending = [one for one in judged if _ends_better(one, best)]
+        best = max(ending, key=lambda one: one.support.on_edge, default=best)
         judged += judge.further_out(best)
         nearly = [one for one in judged if one.confirmed and _nearly_as_good(one, best)]
         best = max(nearly, key=lambda one: one.score, default=best)
         wings = Wings.of(judged, seen, evidence, own_edges)
-        best = wings.widest(best)
+        best = wings.widest(best, _believed)
     wide = _is_wide(within)
     doubt = _STRIP if wide and _scrolls(within, evidence.typical) else None
     if best is not None and _believed(best):
@@ -187,6 +192,11 @@ def _nearly_as_good(one: Judged, best: Judged) -> bool:
     return one.score >= best.score - _NEARLY and one.support.on_edge >= best.support.on_edge - _NEARLY
 
 
+def _ends_better(one: Judged, best: Judged) -> bool:
+    """Whether as much speaks for a shape, and clearly more of its outline lies on edges."""
+    return one.score >= best.score - _ALIKE and one.support.on_edge >= best.support.on_edge + _CLEARLY
+
+
 def _doubt_about(best: Judged, wings: Wings) -> str | None:
     """Why a shape that is believed may not be all of the field; none where a person has confirmed it."""
     if best.confirmed:
@@ -197,6 +207,8 @@ def _doubt_about(best: Judged, wings: Wings) -> str | None:
         return _FEW_EDGES
     if wings.may_be_wider(best):
         return _WIDER_RIVAL
+    if wings.flickers_beyond(best):
+        return _FLICKERS_BEYOND
     return _LEANS if best.geometry.lean > _MOST_LEAN else None
 
 

@@ -23,7 +23,7 @@ SHOWN_TOO_LITTLE: list[tuple[VariedKind, int]] = [
     ("trapezoid", 9501),
     ("steered", 9500),
     ("steered", 9501),
-    ("cut_off", 9507),
+    ("trapezoid", 9704),
 ]
 """Screens on which a wing is so dark that the search alone is wrong or in doubt."""
 

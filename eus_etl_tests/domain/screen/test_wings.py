@@ -32,13 +32,51 @@ WINGS: list[tuple[VariedKind, int]] = [
     ("phased", 3002),
     ("phased", 3013),
     ("cut_off", 6016),
+    ("linear", 9605),
+    ("linear", 9609),
+    ("linear", 9646),
+    ("trapezoid", 9644),
+    ("steered", 9611),
 ]
+PARTED: list[tuple[VariedKind, int]] = [("cut_off", 9639), ("cut_off", 9507)]
+"""Screens on which shadows and cysts part what moves."""
+
+TOO_DARK: list[tuple[VariedKind, int]] = [("linear", 9600), ("linear", 9723), ("phased", 9713)]
+"""Screens with a wing that is too dark to end at an edge."""
+
+SMEARED: list[tuple[VariedKind, int]] = [("steered", 9682), ("steered", 9001)]
+"""Screens whose compression smears the field far beyond its sides."""
 
 
 @pytest.mark.parametrize(
     ("kind", "seed"), [*WINGS[:2], *(pytest.param(*made, marks=pytest.mark.slow) for made in WINGS[2:])]
 )
 def test_a_wing_without_contact_belongs_to_the_field(kind: VariedKind, seed: int) -> None:
+    made = varied_screen(kind, seed)
+    region = find_region(made.shown, CONFIG)
+    assert region.doubt is None
+    assert overlap(inside(region, made.field.shape), made.field) > 0.97
+
+
+@pytest.mark.parametrize(("kind", "seed"), [PARTED[0], pytest.param(*PARTED[1], marks=pytest.mark.slow)])
+def test_a_field_that_shadows_part_is_found_whole(kind: VariedKind, seed: int) -> None:
+    made = varied_screen(kind, seed)
+    region = find_region(made.shown, CONFIG)
+    assert region.doubt is None
+    assert overlap(inside(region, made.field.shape), made.field) > 0.97
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed"), [TOO_DARK[0], *(pytest.param(*made, marks=pytest.mark.slow) for made in TOO_DARK[1:])]
+)
+def test_a_wing_too_dark_to_end_at_an_edge_is_in_doubt(kind: VariedKind, seed: int) -> None:
+    region = find_region(varied_screen(kind, seed).shown, CONFIG)
+    assert region.doubt is not None
+    assert "too dark" in region.doubt
+
+
+@pytest.mark.parametrize(("kind", "seed"), [SMEARED[0], pytest.param(*SMEARED[1], marks=pytest.mark.slow)])
+def test_what_compression_smears_is_no_wing(kind: VariedKind, seed: int) -> None:
     made = varied_screen(kind, seed)
     region = find_region(made.shown, CONFIG)
     assert region.doubt is None
