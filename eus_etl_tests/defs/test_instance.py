@@ -16,30 +16,42 @@ from eus_etl.errors import DatabaseError
 
 PROCESSES = 8
 
+_IN_CHILDREN = """
+import os, sys
+
+def in_children(count, do):
+    # forked, so that what is imported costs nothing; the number of those that failed
+    children = []
+    for number in range(count):
+        if not (child := os.fork()):
+            try:
+                do(number)
+            except BaseException as error:
+                print(type(error).__name__, error, flush=True)
+                os._exit(1)
+            os._exit(0)
+        children.append(child)
+    return sum(os.waitpid(child, 0)[1] != 0 for child in children)
+"""
+
 _FIRST_USES = """
-import os, sys, time
+import time
 from pathlib import Path
-import dagster as dg
 from eus_etl.defs.instance import make_home_ready, open_instance
 
 home, processes = Path(sys.argv[1]), int(sys.argv[2])
 os.environ["DAGSTER_HOME"] = str(home)
-start, children = time.time() + 0.5, []
-for number in range(processes):
-    if not (child := os.fork()):
-        time.sleep(max(0.0, start - time.time()))
-        try:
-            if number % 2:
-                make_home_ready()
-            else:
-                with open_instance(home) as instance:
-                    instance.add_dynamic_partitions("visits", [str(number)])
-        except BaseException as error:
-            print(type(error).__name__, error, flush=True)
-            os._exit(1)
-        os._exit(0)
-    children.append(child)
-sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
+start = time.time() + 0.5
+
+def use(number):
+    time.sleep(max(0.0, start - time.time()))
+    if number % 2:
+        make_home_ready()
+    else:
+        with open_instance(home) as instance:
+            instance.add_dynamic_partitions("visits", [str(number)])
+
+sys.exit(in_children(processes, use))
 """
 
 
@@ -48,7 +60,7 @@ sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
 def test_many_first_uses_at_once_make_one_home(tmp_path: Path, attempt: int) -> None:
     home = tmp_path / "new" / "dagster_home"
     done = subprocess.run(
-        [sys.executable, "-c", _FIRST_USES, str(home), str(PROCESSES)],
+        [sys.executable, "-c", _IN_CHILDREN + _FIRST_USES, str(home), str(PROCESSES)],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -63,7 +75,7 @@ def test_many_first_uses_at_once_make_one_home(tmp_path: Path, attempt: int) -> 
 
 
 _FIRST_USES_OF_MACHINES = """
-import multiprocessing, os, sys
+import multiprocessing
 from pathlib import Path
 import dagster_postgres
 from eus_etl.defs.event_store.database import database_id
@@ -72,26 +84,21 @@ from eus_etl.defs.leases import leases_of
 from eus_etl.storage.leases.process import this_process
 
 homes = sorted(map(Path, sys.argv[1:]))
-together, children = multiprocessing.get_context("fork").Barrier(len(homes), timeout=60), []
-for number, home in enumerate(homes):
-    if not (child := os.fork()):
-        try:
-            together.wait()
-            with open_instance(home) as instance:
-                together.wait()
-                known = database_id(instance)
-                together.wait()
-                instance.add_dynamic_partitions("visits", ["of all", str(number)])
-                taken = leases_of(instance).take("run:one", process=this_process(), said="it", lasts_s=60)
-                together.wait()  # who ended has no lease
-                said = f"{known} {'took it' if taken else 'did not'}"
-                os.write(1, said.encode() + os.linesep.encode())  # at once: others print as well
-        except BaseException as error:
-            print(type(error).__name__, error, flush=True)
-            os._exit(1)
-        os._exit(0)
-    children.append(child)
-sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
+together = multiprocessing.get_context("fork").Barrier(len(homes), timeout=60)
+
+def use(number):
+    together.wait()
+    with open_instance(homes[number]) as instance:
+        together.wait()
+        known = database_id(instance)
+        together.wait()
+        instance.add_dynamic_partitions("visits", ["of all", str(number)])
+        taken = leases_of(instance).take("run:one", process=this_process(), said="it", lasts_s=60)
+        together.wait()  # who ended has no lease
+        said = f"{known} {'took it' if taken else 'did not'}"
+        os.write(1, said.encode() + os.linesep.encode())  # at once: others print as well
+
+sys.exit(in_children(len(homes), use))
 """
 
 
@@ -107,7 +114,7 @@ def test_many_machines_that_come_first_at_once_make_one_database(
             write_settings(home, server)
         for _ in range(4):
             done = subprocess.run(
-                [sys.executable, "-c", _FIRST_USES_OF_MACHINES, *map(str, homes)],
+                [sys.executable, "-c", _IN_CHILDREN + _FIRST_USES_OF_MACHINES, *map(str, homes)],
                 capture_output=True,
                 text=True,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -52,18 +52,12 @@ SMEARED: list[tuple[VariedKind, int]] = [("steered", 9682), ("steered", 9001)]
     ("kind", "seed"), [*WINGS[:2], *(pytest.param(*made, marks=pytest.mark.slow) for made in WINGS[2:])]
 )
 def test_a_wing_without_contact_belongs_to_the_field(kind: VariedKind, seed: int) -> None:
-    made = varied_screen(kind, seed)
-    region = find_region(made.shown, CONFIG)
-    assert region.doubt is None
-    assert overlap(inside(region, made.field.shape), made.field) > 0.97
+    is_found(kind, seed)
 
 
 @pytest.mark.parametrize(("kind", "seed"), [PARTED[0], pytest.param(*PARTED[1], marks=pytest.mark.slow)])
 def test_a_field_that_shadows_part_is_found_whole(kind: VariedKind, seed: int) -> None:
-    made = varied_screen(kind, seed)
-    region = find_region(made.shown, CONFIG)
-    assert region.doubt is None
-    assert overlap(inside(region, made.field.shape), made.field) > 0.97
+    is_found(kind, seed)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +71,7 @@ def test_a_wing_too_dark_to_end_at_an_edge_is_in_doubt(kind: VariedKind, seed: i
 
 @pytest.mark.parametrize(("kind", "seed"), [SMEARED[0], pytest.param(*SMEARED[1], marks=pytest.mark.slow)])
 def test_what_compression_smears_is_no_wing(kind: VariedKind, seed: int) -> None:
-    made = varied_screen(kind, seed)
-    region = find_region(made.shown, CONFIG)
-    assert region.doubt is None
-    assert overlap(inside(region, made.field.shape), made.field) > 0.97
+    is_found(kind, seed)
 
 
 @pytest.mark.slow
@@ -136,6 +127,14 @@ def test_a_side_that_lies_on_no_edge_is_named() -> None:
     region = find_region(pictures, CONFIG)
     assert region.doubt is not None
     assert "no edge was found right" in region.doubt
+
+
+def is_found(kind: VariedKind, seed: int) -> None:
+    """Check that the field of a made screen is found, in no doubt."""
+    made = varied_screen(kind, seed)
+    region = find_region(made.shown, CONFIG)
+    assert region.doubt is None
+    assert overlap(inside(region, made.field.shape), made.field) > 0.97
 
 
 def screens_with_a_wing(share: float) -> list[Picture]:
