@@ -59,13 +59,7 @@ sys.exit(in_children(processes, use))
 @pytest.mark.parametrize("attempt", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 def test_many_first_uses_at_once_make_one_home(tmp_path: Path, attempt: int) -> None:
     home = tmp_path / "new" / "dagster_home"
-    done = subprocess.run(
-        [sys.executable, "-c", _IN_CHILDREN + _FIRST_USES, str(home), str(PROCESSES)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_in_children(_FIRST_USES, str(home), str(PROCESSES))
     for name in ("history/runs.db", "history/runs/index.db", "schedules/schedules.db"):
         with closing(sqlite3.connect(home / name)) as database:
             assert len(database.execute("SELECT version_num FROM alembic_version").fetchall()) == 1, name
@@ -113,15 +107,9 @@ def test_many_machines_that_come_first_at_once_make_one_database(
         for home in homes:
             write_settings(home, server)
         for _ in range(4):
-            done = subprocess.run(
-                [sys.executable, "-c", _IN_CHILDREN + _FIRST_USES_OF_MACHINES, *map(str, homes)],
-                capture_output=True,
-                text=True,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
-            lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
-            assert len({known for known, _ in lines}) == 1, done.stdout
+            said = run_in_children(_FIRST_USES_OF_MACHINES, *map(str, homes))
+            lines = [line.split(maxsplit=1) for line in said.splitlines()]
+            assert len({known for known, _ in lines}) == 1, said
             assert sorted(took for _, took in lines) == ["did not"] * (PROCESSES - 1) + ["took it"]
             engine = sql.create_engine(server.url)
             with engine.begin() as connection:
@@ -147,3 +135,15 @@ def test_a_database_whose_user_may_not_create_tables_is_named(
         with pytest.raises(DatabaseError, match="refuses what Dagster needs") as refused:
             open_instance(tmp_path / "home")
         assert "create tables" in str(refused.value)
+
+
+def run_in_children(script: str, *arguments: str) -> str:
+    """Run a script that uses ``in_children``, and check that none of them failed; what they printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", _IN_CHILDREN + script, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

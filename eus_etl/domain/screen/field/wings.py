@@ -112,7 +112,7 @@ class Wings:
         smeared = self._smeared(best.inside)
         beside = self._smeared(self.evidence.still() & ~smeared)
         changes = cv2.blur(self.evidence.deviation.astype(np.float32), (_FLICKERS_PX, _FLICKERS_PX))
-        border = (cv2.dilate(smeared.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~smeared
+        border = _widened(smeared, 3) & ~smeared
         pixels = np.count_nonzero(best.inside)
         return any(
             np.count_nonzero(part) >= _FLICKERS_MORE * pixels
@@ -122,8 +122,7 @@ class Wings:
 
     def _smeared(self, area: Mask) -> Mask:
         """An area with what compression smears of it."""
-        side = 2 * round(_BLOCK_PX * self.evidence.scale) + 1
-        return cv2.dilate(area.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+        return _widened(area, 2 * round(_BLOCK_PX * self.evidence.scale) + 1)
 
     def _has_wing(self, wider: Judged, best: Judged, demands: _Demands) -> bool:
         if wider.score < best.score - demands.worse:
@@ -144,9 +143,8 @@ class Wings:
         levels = self.edges.levels[best.inside & ~self.edges.dark]
         if not parts or not all(self._is_faint(part, float(levels.mean()), demands) for part in parts):
             return False
-        near = cv2.dilate(best.inside.astype(np.uint8), np.ones((_APART_PX, _APART_PX), np.uint8)) > 0
         along = self.edges.along(wider.outline, self.seen.area)
-        ends = along.ends(near) if along is not None else None
+        ends = along.ends(_widened(best.inside, _APART_PX)) if along is not None else None
         return ends is not None and ends.on_edge >= demands.on_edge and ends.nowhere <= demands.nowhere
 
     def _is_faint(self, part: Mask, level: float, demands: _Demands) -> bool:
@@ -157,3 +155,8 @@ class Wings:
             return False
         changing_px = np.count_nonzero(lit & (self.evidence.deviation >= _CHANGE_LEVELS))
         return bool(lit_px >= demands.lit * np.count_nonzero(part) and changing_px >= _CHANGING * lit_px)
+
+
+def _widened(area: Mask, side_px: int) -> Mask:
+    """An area with what is within half a side of it, along rows and columns."""
+    return cv2.dilate(area.astype(np.uint8), np.ones((side_px, side_px), np.uint8)) > 0
